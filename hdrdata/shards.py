@@ -1,0 +1,137 @@
+"""Pack stacks into shards: tars of 128 to 512 MB that any WebDataset reader streams, and an index of every sample."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, PositiveInt
+
+from hdrdata.config import Section
+from hdrdata.exposure import recipe_tables, thresholds_of
+from hdrdata.files import digest_of, written_whole
+from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
+from hdrdata.recipe import Recipe
+from hdrdata.stacks import ALGORITHM as STACKS_ALGORITHM
+from hdrdata.stacks import recipe_digest
+from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, SampleLayout, check_bytes
+
+
+class Counts(Section):
+    """How many shards each part is spread over; a scene's number is the hash of its key."""
+
+    train: PositiveInt
+    val: PositiveInt
+    test: PositiveInt
+
+
+class ShardConfig(Section):
+    """How stacks become shards."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    shards: Counts
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one process needs to write one shard: (stack file, its samples of one form), in order."""
+
+    stacks: str
+    name: str
+    form: str
+    part: str
+    sources: tuple[tuple[str, tuple[SampleLayout, ...]], ...]
+
+
+def shard_number(scene: str, shards: int) -> int:
+    """The shard of a scene: a hash of its key, so that a new scene changes one shard and moves no other."""
+    return int.from_bytes(hashlib.sha256(scene.encode()).digest()[:8], "big") % shards
+
+
+def shard_stacks(stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe, *, workers: int = 0) -> Outcome:
+    """Bring the folder `shards` up to date with the stack files of the folder `stacks`.
+
+    Writes `<form>/<name>-<part>-<number>.tar` and `index.json`: a superset of wids' shard index (`shardlist` with url,
+    nsamples and filesize) that holds for each shard its SHA-256 and for each sample and member where it lies and its
+    CRC-32C, and the recipe with its tables, so that a radiance sample can be expanded without this package.
+    A shard is a copy of its samples' bytes in the stack files, each checked on the way.
+
+    Args:
+        recipe: the one that made the stacks.
+        workers: processes; 0 for one a core.
+
+    Returns:
+        rows by shard, and the counts of shards.
+
+    Raises:
+        ValueError: if the stacks were made by another recipe, or a stack file is damaged.
+    """
+    index = read_index(stacks, STACKS_ALGORITHM)
+    if index["recipe"]["digest"] != recipe_digest(recipe):
+        raise ValueError(f"{stacks}: made by another recipe than '{recipe.name}' of today; run synthesize again")
+    groups: dict[tuple[str, str, int], list[tuple[str, str, tuple[SampleLayout, ...]]]] = {}
+    for view, row in sorted(index["rows"].items()):
+        number = shard_number(row["scene"], getattr(config.shards, row["part"]))
+        samples = [SampleLayout.from_json(sample) for sample in row["samples"]]
+        for form in sorted({sample.form for sample in samples}):
+            chosen = tuple(sample for sample in samples if sample.form == form)
+            sha256 = row["files"][f"{view}.tar"]["sha256"]
+            groups.setdefault((form, row["part"], number), []).append((f"{view}.tar", sha256, chosen))
+
+    entries = []
+    for (form, part, number), files in sorted(groups.items()):
+        name = f"{form}/{config.name}-{part}-{number:06d}.tar"
+        digest = digest_of([SHARDS, form, part, [(file, sha256) for file, sha256, _ in files]])
+        sources = tuple((file, samples) for file, _, samples in files)
+        entries.append(Entry(name, digest, _Task(str(stacks), name, form, part, sources)))
+        (shards / form).mkdir(parents=True, exist_ok=True)
+    return bring_up_to_date(
+        shards,
+        SHARDS,
+        entries,
+        _make_shard,
+        title="shard",
+        workers=workers,
+        finish=lambda rows: _describe(config.name, rows, {**index["recipe"], "thresholds": _thresholds(recipe)}),
+    )
+
+
+def _thresholds(recipe: Recipe) -> dict[str, list[list[int]]]:
+    """For each CRF and exposure the 254 half floats (as bits) at which the LDR value rises; see `thresholds_of`."""
+    return {crf: [thresholds_of(row).tolist() for row in tables] for crf, tables in recipe_tables(recipe).items()}
+
+
+def _describe(name: str, rows: dict[str, dict], recipe: dict) -> dict:
+    shardlist = [
+        {"url": path, "nsamples": len(row["samples"]), "filesize": row["files"][path]["size"],
+         "sha256": row["files"][path]["sha256"], "form": row["form"], "part": row["part"]}
+        for path, row in rows.items()
+    ]  # fmt: skip
+    return {
+        "__kind__": "wids-shard-index-v1",
+        "wids_version": 1,
+        "name": name,
+        "recipe": recipe,
+        "shardlist": shardlist,
+    }
+
+
+def _make_shard(folder: Path, task: _Task) -> dict:
+    """Write one shard; runs in a worker process."""
+    layouts = []
+    with written_whole(folder / task.name) as temporary, temporary.open("wb") as shard:
+        for name, samples in task.sources:
+            path = Path(task.stacks) / name
+            with path.open("rb") as stack:
+                for sample in samples:
+                    stack.seek(sample.offset)
+                    content = stack.read(sample.length)
+                    try:
+                        check_bytes(content, sample.crc32c, f"{path}, sample {sample.key}")
+                    except IntegrityError as error:
+                        raise IntegrityError(f"{error}; remove the file and run synthesize again") from error
+                    layouts.append(sample.moved(shard.tell()))
+                    shard.write(content)
+        shard.write(END_BLOCKS)
+    return {"form": task.form, "part": task.part, "samples": [layout.to_json() for layout in layouts],
+            "files": describe_files(folder, [task.name])}  # fmt: skip

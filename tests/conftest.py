@@ -1,0 +1,150 @@
+"""Small HDR scenes by formula, and a small dataset made of them once a session."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from hdrdata.files import read_json, write_exr
+from hdrdata.index import INDEX, Outcome
+from hdrdata.recipe import choose_recipe
+from hdrdata.scenes import Scan, scan_scenes, write_scenes
+from hdrdata.shards import ShardConfig, shard_stacks
+from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
+from hdrdata.views import IngestConfig, ingest_scenes, read_views
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50, database=None)
+settings.load_profile("repeatable")
+os.environ["COLUMNS"] = "120"  # of help texts
+torch.set_num_threads(1)  # pictures this small gain nothing from a second
+
+INGEST = {
+    "view_size": 32,  # a panorama of 256x128 has 57 pixels across 80 degrees
+    "fov_degrees": 80,
+    "pitch_degrees": 10,
+    "azimuths_degrees": (0, 60, 120, 180, 240, 300),
+    "photo_crops": 1,
+    "max_magnification": 1.5,
+    "on_magnified": "refuse",
+    "max_repaired_share": 0.01,
+    "on_error": "stop",
+    "workers": 2,
+}
+SYNTHESIZE = {"recipe": "drtmo", "forms": ("pixels", "radiance"), "png_encoder": "fpng", "workers": 2}
+SHARD = {"name": "tiny", "shards": {"train": 3, "val": 2, "test": 1}}
+SCAN = {"sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25}
+
+
+@dataclass(frozen=True)
+class Built:
+    """One run of the four stages of the data, and what each did."""
+
+    scenes: Path
+    folder: Path
+    scan: Scan
+    ingest: Outcome
+    synthesize: Outcome
+    shard: Outcome
+
+    @property
+    def views(self) -> Path:
+        return self.folder / "views"
+
+    @property
+    def stacks(self) -> Path:
+        return self.folder / "stacks"
+
+    @property
+    def shards(self) -> Path:
+        return self.folder / "shards"
+
+    def shard_digests(self) -> dict[str, str]:
+        rows = read_json(self.shards / INDEX)["rows"]
+        return {name: row["files"][name]["sha256"] for name, row in rows.items()}
+
+
+def _scene(number: int, height: int = 128, width: int = 256) -> np.ndarray:
+    """Radiance of a sky with a sun over a rough, coloured ground; 14 stops or so, another place for each number."""
+    generator = np.random.default_rng(number)
+    row, column = np.mgrid[0:height, 0:width]
+    up = 1 - 2 * (row + 0.5) / height  # 1 at the zenith
+    turn = 2 * np.pi * ((column + 0.5) / width + generator.random())
+    sky = (0.4 + 0.6 * (1 - np.abs(up)))[..., None] * np.array([0.4, 0.7, 1.0])
+    ground = (0.02 + 0.3 * generator.random((height, width, 1)) ** 2) * generator.uniform(0.2, 1.0, 3)
+    sun = 3e4 * np.exp(-((up - 0.4) ** 2 + (np.cos(turn) - 1) ** 2 + np.sin(turn) ** 2) / 0.002)
+    light = np.where(up[..., None] > 0, sky, ground) * (1.2 + np.sin(3 * turn))[..., None] + sun[..., None]
+    return light.astype(np.float32)
+
+
+def _build(scenes: Path, folder: Path, workers: int = 2, ingest: dict | None = None) -> Built:
+    scan = scan_scenes(scenes, **SCAN, cache=folder / ".scan-cache.json")
+    write_scenes(folder / "scenes.json", scan, scenes)
+    config = IngestConfig.parse("ingest", {**INGEST, "workers": workers, **(ingest or {})})
+    ingested = ingest_scenes(scan.scenes, scenes, folder / "views", config)
+    synthesis = SynthesizeConfig.parse("synthesize", {**SYNTHESIZE, "workers": workers})
+    views = folder / "views"
+    synthesized = synthesize_stacks(read_views(views), views, folder / "stacks", synthesis)
+    packed = shard_stacks(
+        folder / "stacks",
+        folder / "shards",
+        ShardConfig.parse("shard", SHARD),
+        choose_recipe(synthesis.recipe),
+        workers=workers,
+    )
+    return Built(scenes, folder, scan, ingested, synthesized, packed)
+
+
+@pytest.fixture(scope="session")
+def scene_radiance() -> Callable[..., np.ndarray]:
+    """scene_radiance(number, height=128, width=256): linear RGB, float32."""
+    return _scene
+
+
+@pytest.fixture(scope="session")
+def ingest_config() -> Callable[..., IngestConfig]:
+    """ingest_config(view_size=16, ...): the tests' parameters of ingest, but for what is given."""
+    return lambda **changes: IngestConfig.parse("ingest", {**INGEST, **changes})
+
+
+@pytest.fixture(scope="session")
+def synthesize_config() -> Callable[..., SynthesizeConfig]:
+    """synthesize_config(recipe="srgb", ...): the tests' parameters of synthesize, but for what is given."""
+    return lambda **changes: SynthesizeConfig.parse("synthesize", {**SYNTHESIZE, **changes})
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[..., Built]:
+    """build(scenes, folder, workers=2, ingest=None): scan, ingest, synthesize and shard a folder of scenes."""
+    return _build
+
+
+@pytest.fixture(scope="session")
+def scenes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three panoramas of 256x128 and a photograph of 96x64; with the tests' seed each part has one."""
+    folder = tmp_path_factory.mktemp("scenes")
+    for number, name in enumerate(["Court.01", "harbour", "night/lamp"]):
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_exr(folder / f"{name}.exr", _scene(number).astype(np.float16))
+    write_exr(folder / "meadow.exr", _scene(3, 64, 96))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(scenes_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The dataset of `scenes_folder`, in both forms; read only."""
+    return _build(scenes_folder, tmp_path_factory.mktemp("dataset"))
+
+
+@pytest.fixture
+def dataset_copy(dataset: Built, tmp_path: Path) -> Built:
+    """A copy of `dataset` that a test may change."""
+    folder, scenes = tmp_path / "dataset", tmp_path / "scenes"
+    shutil.copytree(dataset.folder, folder)
+    shutil.copytree(dataset.scenes, scenes)
+    return Built(scenes, folder, dataset.scan, dataset.ingest, dataset.synthesize, dataset.shard)
