@@ -1,0 +1,138 @@
+"""The attentions that HDR-AttNet compares, and where in the U-Net each one sits.
+
+Renk and Ciftci, "Single-Image HDR Reconstruction with Attention-Driven Autoencoder", 2025, equations 7 to 11. A sixth
+attention is a class and a line in `ATTENTIONS`; the U-Net offers every place to every attention and never asks which
+one it holds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Features = Float[Tensor, "batch channels height width"]
+
+PLACES = ("block", "before_activation", "skip", "deepest")
+
+
+def hidden_channels(channels: int, reduction: int) -> int:
+    """Width of a gate's hidden layer: a share of the channels, but at least 4, so that narrow levels keep a choice."""
+    return max(channels // reduction, 4)
+
+
+class SpatialGate(nn.Module):
+    """Weigh each pixel by a gate computed from the mean and the maximum over its channels.
+
+    F * sigmoid(conv3x3([mean_c F; max_c F])), equation 7: 18 weights, no bias.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, kernel_size=3, padding=1, bias=False)
+
+    def forward(self, x: Features) -> Features:
+        mean, largest = x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)
+        summary = torch.cat([mean, largest], dim=1)  # (batch, 2, height, width)
+        return x * self.conv(summary).sigmoid()
+
+
+class SqueezeExcitation(nn.Module):
+    """Weigh each channel by a gate computed from the means of all channels.
+
+    F * sigmoid(W2 ReLU(W1 mean_hw F)), equations 8 and 10. Hu, Shen and Sun, "Squeeze-and-Excitation Networks", CVPR
+    2018. The paper's "channel" and "se" share this formula and differ in their place alone.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16):
+        super().__init__()
+        hidden = hidden_channels(channels, reduction)
+        self.squeeze = nn.Linear(channels, hidden)
+        self.excite = nn.Linear(hidden, channels)
+
+    def forward(self, x: Features) -> Features:
+        mean = x.mean(dim=(2, 3))  # (batch, channels)
+        gate = self.excite(F.relu(self.squeeze(mean))).sigmoid()
+        return x * gate[:, :, None, None]
+
+
+class BottleneckGate(nn.Module):
+    """Weigh each value by a gate computed from all channels of its own pixel, through a narrow layer.
+
+    F * sigmoid(conv1x1(ReLU(conv1x1(F)))), equation 9.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16):
+        super().__init__()
+        hidden = hidden_channels(channels, reduction)
+        self.narrow = nn.Conv2d(channels, hidden, kernel_size=1)
+        self.widen = nn.Conv2d(hidden, channels, kernel_size=1)
+
+    def forward(self, x: Features) -> Features:
+        return x * self.widen(F.relu(self.narrow(x))).sigmoid()
+
+
+class SelfAttention(nn.Module):
+    """Add to each pixel a mean over all pixels, weighted by how their keys answer its query.
+
+    F + gain softmax(Q K' / sqrt(d_k)) V, equation 11, with one head, d_k = channels / 8, and a gain that starts at 0
+    (Zhang, Goodfellow, Metaxas and Odena, "Self-Attention Generative Adversarial Networks", ICML 2019): an untrained
+    one passes its input through. Work grows with the square of the number of pixels, hence its place at the deepest
+    level: 64 pixels for a 512x512 picture.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        key_channels = max(channels // 8, 1)
+        self.query = nn.Conv2d(channels, key_channels, kernel_size=1)
+        self.key = nn.Conv2d(channels, key_channels, kernel_size=1)
+        self.value = nn.Conv2d(channels, channels, kernel_size=1)
+        self.gain = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Features) -> Features:
+        query, key, value = (  # (batch, pixels, key_channels or channels)
+            project(x).flatten(2).transpose(1, 2) for project in (self.query, self.key, self.value)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return x + self.gain * mixed.transpose(1, 2).reshape(x.shape)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """An attention and the places of the U-Net that it takes.
+
+    Places: "block", after each encoder and decoder block; "before_activation", inside each block between its second
+    batch normalisation and activation; "skip", on the encoder's features before they meet the decoder's; "deepest",
+    after the last encoder block.
+    """
+
+    module: Callable[[int], nn.Module]  # from the number of channels; keeps the shape of its input
+    places: tuple[str, ...]
+
+    def __post_init__(self):
+        if unknown := set(self.places) - set(PLACES):
+            raise ValueError(f"no such place in the U-Net: {sorted(unknown)}; known are {list(PLACES)}")
+
+    def at(self, place: str, channels: int) -> nn.Module:
+        """Make the module for one site of `place`: with its own weights, or the identity where it takes no part."""
+        assert place in PLACES, place
+        return self.module(channels) if place in self.places else nn.Identity()
+
+
+ATTENTIONS = {
+    "none": Attention(nn.Identity, places=()),
+    "spatial": Attention(SpatialGate, places=("block",)),
+    "channel": Attention(SqueezeExcitation, places=("block",)),
+    "bottleneck": Attention(BottleneckGate, places=("skip", "deepest")),
+    "se": Attention(SqueezeExcitation, places=("before_activation",)),
+    "self": Attention(SelfAttention, places=("deepest",)),
+}
+
+
+def find_attention(name: str) -> Attention:
+    """Look up an attention by its name in `ATTENTIONS`; an unknown name raises ValueError with the known ones."""
+    if name not in ATTENTIONS:
+        raise ValueError(f"unknown attention {name!r}; known are {list(ATTENTIONS)}")
+    return ATTENTIONS[name]

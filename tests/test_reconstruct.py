@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+
+from hdrdata.crf import named_crfs
+from hdrdata.exposure import exposure_table
+from hdrmodel.reconstruct import HALF_STOPS, generate_stack, merge_generated
+from hdrmodel.weights import initial_network
+
+
+@pytest.fixture(scope="module")
+def network():
+    return initial_network("none", "attnet", 0.125, seed=0).eval()
+
+
+def test_the_stack_has_the_photograph_in_its_middle_and_every_other_straight_from_x(network):
+    ldr = torch.rand(1, 3, 20, 17)
+    stack = generate_stack(network, ldr, HALF_STOPS)
+    assert stack.shape == (9, 20, 17, 3)
+    assert np.array_equal(stack[4], ldr[0].permute(1, 2, 0).numpy())
+    with torch.no_grad():
+        brightest = network(ldr, torch.tensor([4.0]))  # EV +2
+    assert stack[8] == pytest.approx(brightest[0].permute(1, 2, 0).numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(named_crfs()))
+def test_well_exposed_pixels_keep_the_linearised_photograph_whatever_the_network_says(name):
+    crf = named_crfs()[name]
+    levels = np.arange(13, 242, dtype=np.float32)  # luma within [0.05, 0.95]: the mask is 1
+    stack = np.random.default_rng(0).random((9, 1, levels.size, 3)).astype(np.float32)
+    stack[4] = (levels / 255)[None, :, None]
+    merged = merge_generated(stack, HALF_STOPS, crf)
+    expected = crf.inverse((levels.astype(np.float64) + 0.5) / 255)  # the middle of each level's step
+    assert merged[0, :, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_saturated_pixels_take_their_light_from_the_darker_pictures():
+    crf = named_crfs()["srgb"]
+    radiance = np.full((1, 1, 3), 2.5, dtype=np.float16)  # saturates at EV 0, not at EV -2
+    tables = [exposure_table(crf, 2.0**ev) for ev in HALF_STOPS]
+    stack = np.stack([table[radiance.view(np.uint16)] for table in tables]).astype(np.float32) / 255
+    assert stack[4].min() == np.float32(254 / 255)
+    assert merge_generated(stack, HALF_STOPS, crf) == pytest.approx(radiance.astype(np.float32), rel=0.01)

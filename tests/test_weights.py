@@ -1,0 +1,62 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from hdrmodel.weights import choose_device, initial_network, load_weights, save_weights
+
+
+def test_weights_come_back_with_their_network(tmp_path):
+    network = initial_network("spatial", "attnet", 0.125, seed=3).eval()
+    save_weights(tmp_path / "w.safetensors", network, {"variant": "spatial"})
+    again, header = load_weights(tmp_path / "w.safetensors")
+    picture, ratio = torch.rand(1, 3, 20, 30), torch.tensor([2.0])
+    assert header["variant"] == "spatial"
+    assert again.config == network.config
+    with torch.no_grad():
+        assert torch.equal(again(picture, ratio), network(picture, ratio))
+
+
+def test_the_same_seed_gives_the_same_network_and_leaves_the_global_generator_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    one, two = (initial_network("none", "attnet", 0.125, seed=7) for _ in range(2))
+    assert torch.equal(torch.rand(1), expected)
+    other = initial_network("none", "attnet", 0.125, seed=8)
+    weights = [next(network.parameters()) for network in (one, two, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x04\x95 a pickle"])
+def test_a_file_that_is_no_safetensors_is_refused_by_name(tmp_path, content):
+    (tmp_path / "w.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"w\.safetensors: not a readable safetensors file"):
+        load_weights(tmp_path / "w.safetensors")
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.safetensors: not a readable safetensors file"):
+        load_weights(tmp_path / "none.safetensors")
+
+
+def test_foreign_tensors_are_refused(tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match=r"wanted weights that `train` wrote"):
+        load_weights(tmp_path / "w.safetensors")
+
+
+def test_weights_of_another_shape_are_refused(tmp_path):
+    network = initial_network("none", "attnet", 0.125, seed=0)
+    wider = {"format": "hdrmodel-1", "network": {"attention": "none", "preset": "attnet", "width": 0.25}}
+    save_file(network.state_dict(), tmp_path / "w.safetensors", metadata={"hdrmodel": json.dumps(wider)})
+    with pytest.raises(ValueError, match=r"do not fit its description"):
+        load_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match=r"no GPU"):
+        choose_device("cuda")
