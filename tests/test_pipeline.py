@@ -1,0 +1,224 @@
+"""The pipeline as a whole: what dvc.yaml says about the code, and what `dvc repro` does with a small dataset."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from test_training import LOSS, TRAIN
+
+import stages.scan
+from hdrdata.recipe import RECIPES
+from hdrdata.shards import ShardConfig
+from hdrdata.stacks import SynthesizeConfig
+from hdrdata.views import IngestConfig
+from hdrmodel.attention import ATTENTIONS
+from hdrmodel.config import EvaluateConfig, TrainConfig
+from stages.params import ScanConfig
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("hdrdata", "hdrmodel", "stages")
+SECTIONS = {
+    "scan": ScanConfig,
+    "ingest": IngestConfig,
+    "synthesize": SynthesizeConfig,
+    "shard": ShardConfig,
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+}
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def imports_of(path: Path) -> set[Path]:
+    """The project's files that a file imports by name."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    files = {ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.split(".")[0] in PACKAGES}
+    return {file for file in files if file.is_file()}
+
+
+def reached_from(path: Path) -> set[str]:
+    """The project's files that a file imports, directly or through another, and itself."""
+    reached, waiting = set(), [path]
+    while waiting:
+        file = waiting.pop()
+        if file not in reached:
+            reached.add(file)
+            waiting.extend(imports_of(file))
+    return {file.relative_to(ROOT).as_posix() for file in reached}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_exactly_the_code_and_the_tables_that_it_reaches(name):
+    wanted = reached_from(ROOT / "stages" / f"{name}.py")
+    for file in list(wanted):  # package data that a file names
+        source = (ROOT / file).read_text()
+        packaged = [*(ROOT / "hdrdata").glob("*.csv"), *(ROOT / "hdrmodel").glob("*.html")]
+        wanted |= {data.relative_to(ROOT).as_posix() for data in packaged if f'"{data.name}"' in source}
+    assert {dep for dep in STAGES[name]["deps"] if not dep.startswith("data/")} == wanted
+
+
+def test_the_plots_show_every_variant():
+    (plot,) = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    (curves,) = plot.values()
+    assert {path.split("/")[2] for path in curves["y"]} == set(PARAMS["variants"])
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_tracks_every_section_that_it_reads(name):
+    source = (ROOT / "stages" / f"{name}.py").read_text()
+    read = set(re.findall(r'read_section\("(\w+)"', source)) or {"variants"}
+    assert set(STAGES[name]["params"]) == read
+
+
+@pytest.mark.parametrize("package, allowed", [("hdrdata", {"hdrdata"}), ("hdrmodel", {"hdrdata", "hdrmodel"})])
+def test_a_library_imports_nothing_above_it_and_no_command(package, allowed):
+    for file in (ROOT / package).glob("*.py"):
+        for imported in imports_of(file):
+            assert imported.parent.name in allowed, f"{file.name} imports {imported}"
+            assert imported.name != "cli.py", f"{file.name} imports a command"
+        if package == "hdrdata":
+            assert not re.search(r"^\s*(import|from) torch", file.read_text(), re.MULTILINE), f"{file.name} needs torch"
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_committed_parameters_are_valid(name):
+    SECTIONS[name].parse(name, PARAMS[name])
+
+
+def test_every_name_in_the_parameters_is_known():
+    assert set(PARAMS["variants"]) <= set(ATTENTIONS)
+    assert PARAMS["synthesize"]["recipe"] in RECIPES
+    assert set(PARAMS) == {"variants", *SECTIONS}
+
+
+@pytest.mark.parametrize(
+    "section, change, message",
+    [
+        ("scan", {"seeds": 1}, "scan.seeds: Extra inputs are not permitted"),
+        ("scan", {"scenes": "nowhere"}, "nowhere: no such folder of scenes"),
+        ("ingest", {"view_size": -1}, "ingest.view_size: Input should be greater than or equal to 16, got -1"),
+        ("synthesize", {"recipe": "kodak"}, "unknown recipe 'kodak'; known: drtmo"),
+        ("shard", {"shards": {"train": 0, "val": 1, "test": 1}}, "shard.shards.train: Input should be greater than 0"),
+        ("train", {"preset": "vgg"}, "unknown preset 'vgg'"),
+        (
+            "train",
+            {"loss": {**LOSS, "trunk_file": None, "norm": "l3"}},
+            "train.loss.norm: Input should be 'l1' or 'l2'",
+        ),
+    ],
+)
+def test_a_wrong_parameter_is_one_line_and_leaves_nothing_behind(dataset, tmp_path, section, change, message):
+    params = {**PARAMS, "train": TRAIN}
+    params[section] = {**params[section], **change}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    arguments = {
+        "scan": ["scenes.json", "cache.json"],
+        "ingest": [str(dataset.folder / "scenes.json"), "out"],
+        "synthesize": [str(dataset.views), "out"],
+        "shard": [str(dataset.stacks), "out"],
+        "train": ["none", str(dataset.shards), "out"],
+    }[section]
+    command = [sys.executable, "-m", f"stages.{section}", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_scan_mends_a_damaged_list_and_tells_of_moved_parts(scenes_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def scan(seed: int) -> str:
+        section = {**PARAMS["scan"], "scenes": str(scenes_folder), "sidecar": None, "seed": seed}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump({"scan": section}))
+        result = CliRunner().invoke(stages.scan.main, ["scenes.json", "cache.json"])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "4 new, 0 changed, 0 removed; 4 files hashed" in scan(34)
+    assert "nothing has changed; 0 files hashed" in scan(34)
+    moved = re.search(r"0 new, (\d) changed, 0 removed", scan(35))
+    assert moved and int(moved[1]) > 0
+    (tmp_path / "scenes.json").write_text("<<<<<<< HEAD")
+    assert "4 new" in scan(35)
+    assert json.loads((tmp_path / "scenes.json").read_text())["scenes"]
+
+
+@pytest.fixture(scope="module")
+def workspace(scenes_folder, tmp_path_factory) -> Path:
+    """A git repository with this project's code and pipeline, and the tests' scenes and parameters."""
+    folder = tmp_path_factory.mktemp("workspace")
+    for name in (*PACKAGES, "dvc.yaml", ".dvcignore", ".gitignore"):
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / name)
+    shutil.copytree(scenes_folder, folder / "data" / "scenes")
+    params = {
+        **PARAMS,
+        "scan": {**PARAMS["scan"], "sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25},
+        "ingest": {**PARAMS["ingest"], "view_size": 32},
+        "train": {**TRAIN, "steps": 2},
+        "evaluate": {**PARAMS["evaluate"], "lpips": {"trunk": None, "trunk_file": None}},
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--allow-empty", "-m", "start")
+    run(folder, sys.executable, "-m", "dvc", "init", "--quiet")
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{command}: {result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
+    first = run(workspace, sys.executable, "-m", "dvc", "repro")
+    for stage in ("scan", "ingest", "synthesize", "shard", "train@none", "train@spatial", "evaluate@none", "report"):
+        assert f"Running stage '{stage}'" in first
+    page = (workspace / "data" / "report" / "index.html").read_text()
+    assert "spatial" in page and "oracle" in page.lower()
+    for variant in PARAMS["variants"]:
+        summary = json.loads((workspace / "data" / "scores" / variant / "summary.json").read_text())
+        assert summary["variant"] == variant
+    # the same scenes and parameters through the library, elsewhere: the same bytes
+    index = json.loads((workspace / "data" / "shards" / "index.json").read_text())
+    made = {name: row["files"][name]["sha256"] for name, row in index["rows"].items()}
+    ours = json.loads((dataset.shards / "index.json").read_text())
+    assert {row["form"] for row in index["rows"].values()} == {row["form"] for row in ours["rows"].values()}
+    samples = {s["key"]: s["crc32c"] for row in index["rows"].values() for s in row["samples"]}
+    assert samples == {s["key"]: s["crc32c"] for row in ours["rows"].values() for s in row["samples"]}
+
+    again = run(workspace, sys.executable, "-m", "dvc", "repro")
+    assert "nothing has changed" in again
+    assert re.findall(r"Running stage '(.+?)'", again) == ["scan"]
+
+    # a new scene: its own views, stacks and shards, and nothing else
+    scene = next((workspace / "data" / "scenes").glob("harbour.exr"))
+    content = bytearray(scene.read_bytes())
+    (workspace / "data" / "scenes" / "harbour.exr").unlink()
+    removed = run(workspace, sys.executable, "-m", "dvc", "repro", "shard")
+    assert "1 removed" in removed
+    (workspace / "data" / "scenes" / "harbour.exr").write_bytes(content)
+    added = run(workspace, sys.executable, "-m", "dvc", "repro", "shard")
+    assert "scenes: 1 new, 3 kept, 0 removed" in added
+    index = json.loads((workspace / "data" / "shards" / "index.json").read_text())
+    assert {name: row["files"][name]["sha256"] for name, row in index["rows"].items()} == made
