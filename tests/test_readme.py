@@ -1,0 +1,66 @@
+"""The README's examples, run as they stand but for the paths of what they read."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import hdrdata.cli
+import hdrmodel.cli
+from hdrdata.files import write_png
+from hdrmodel.weights import initial_network, save_weights
+
+TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [
+    line
+    for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith(("hdrdata ", "hdrmodel "))
+]
+SHARDS = "data/shards/pixels/hdr-train-{000000..000001}.tar"
+
+
+@pytest.fixture(scope="module")
+def place(scenes_folder, dataset, tmp_path_factory) -> Path:
+    """A folder in which the examples' paths lead somewhere."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "data" / "runs" / "spatial").mkdir(parents=True)
+    (folder / "data" / "shards").symlink_to(dataset.shards)
+    (folder / "my-hdr-images").symlink_to(scenes_folder)
+    network = initial_network("spatial", "attnet", 0.125, seed=0)
+    save_weights(folder / "data" / "runs" / "spatial" / "weights.safetensors", network, {})
+    write_png(folder / "photo.jpg", np.zeros((20, 30, 3), np.uint8))  # a PNG by another name: known by its content
+    return folder
+
+
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_the_python_examples_run(place, dataset, number):
+    code = PYTHON[number]
+    if "webdataset" in code:
+        assert SHARDS in code
+        code = code.replace(SHARDS, str(next((dataset.shards / "pixels").glob("*-train-*.tar"))))
+        code += "\nassert darkest.shape == (32, 32, 3) and (brightest >= darkest).all() and about['crf']"
+    result = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_commands_run_in_their_order(place, monkeypatch):
+    monkeypatch.chdir(place)
+    mains = {"hdrdata": hdrdata.cli.main, "hdrmodel": hdrmodel.cli.main}
+    assert {line.split()[1] for line in COMMANDS} == {"build", "info", "verify", "predict"}
+    for line in COMMANDS:
+        program, *arguments = shlex.split(line.replace("--view-size 512", "--view-size 32"))
+        result = CliRunner().invoke(mains[program], arguments)
+        assert result.exit_code == 0, f"{line}: {result.output}"
+    assert (place / "photo.exr").is_file() and (place / "photo.preview.png").is_file()
+
+
+def test_the_table_names_every_variant_of_the_parameters():
+    for variant in ("none (base)", "spatial"):
+        assert f"| {variant} |" in TEXT
