@@ -132,7 +132,7 @@ def test_a_wrong_parameter_is_one_line_and_leaves_nothing_behind(dataset, tmp_pa
         "train": ["none", str(dataset.shards), "out"],
     }[section]
     command = [sys.executable, "-m", f"stages.{section}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert message in result.stderr
