@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from hdrdata.views import IngestConfig, ingest_scenes, read_views
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50, database=None)
 settings.load_profile("repeatable")
 os.environ["COLUMNS"] = "120"  # of help texts
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would its children
 torch.set_num_threads(1)  # pictures this small gain nothing from a second
 
 INGEST = {
