@@ -115,13 +115,12 @@ def train(shards: Path, run: Path, attention: str, config: TrainConfig) -> dict:
             {"step": 0, "psnr_ldr": validate(network, validation, config.validation_stacks, device)}
         )
 
-    live = Live(str(run / "dvclive"), resume=state["step"] > 0, report=None, save_dvc_exp=False, dvcyaml=None)
     _rewind(run / "dvclive", state["step"])
-    if state["step"] == 0:
-        live.step = 0
-        live.log_metric("validation/psnr_ldr", state["validation"][0]["psnr_ldr"], timestamp=False)
-        live.make_summary()
-    with _stop_signals() as stop, _progress() as bar:
+    with _live(run / "dvclive", resume=state["step"] > 0) as live, _stop_signals() as stop, _progress() as bar:
+        if state["step"] == 0:
+            live.step = 0
+            live.log_metric("validation/psnr_ldr", state["validation"][0]["psnr_ldr"], timestamp=False)
+            live.make_summary()
         task = bar.add_task(f"train {attention}", total=config.steps, completed=state["step"], note="")
         batches = load_pairs(dataset, config.batch, state["step"], config.steps, config.loader_workers)
         started = time.perf_counter()
@@ -154,10 +153,8 @@ def train(shards: Path, run: Path, attention: str, config: TrainConfig) -> dict:
                 started = time.perf_counter()
                 _save_checkpoint(run / CHECKPOINT, identity, network, optimizer, state)
             if stop.is_set and step < config.steps:
-                live.end()
                 raise Interrupted(f"stopped after step {step}; {run / CHECKPOINT} holds it")
         state["seconds"] += time.perf_counter() - started
-    live.end()
 
     record = {
         "variant": attention,
@@ -240,6 +237,18 @@ def _rewind(folder: Path, step: int) -> None:
             table.unlink()
         elif len(kept) < len(rows):
             write_bytes(table, ("\n".join([header, *kept]) + "\n").encode())
+
+
+@contextmanager
+def _live(folder: Path, resume: bool):
+    """DVCLive's log of metrics in a folder, ended and closed: it leaves the Git packs of its repository open itself."""
+    live = Live(str(folder), resume=resume, report=None, save_dvc_exp=False, dvcyaml=None)
+    try:
+        yield live
+    finally:
+        live.end()
+        if live._dvc_repo is not None:
+            live._dvc_repo.close()
 
 
 class _Stop:
