@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 Features = Float[Tensor, "batch channels height width"]
 
-PLACES = ("block", "before_activation", "skip", "deepest")
+PLACES = ("block", "before_activation", "skip", *(f"level_{level}" for level in range(1, 7)), "deepest")
 
 
 def hidden_channels(channels: int, reduction: int) -> int:
@@ -81,7 +81,14 @@ class SelfAttention(nn.Module):
     (Zhang, Goodfellow, Metaxas and Odena, "Self-Attention Generative Adversarial Networks", ICML 2019): an untrained
     one passes its input through. Work grows with the square of the number of pixels, hence its place at the deepest
     level: 64 pixels for a 512x512 picture.
+
+    Up to 32x32 = 1024 pixels this is equation 11 itself: every picture of up to 2048x2048 pixels at the deepest level,
+    of up to 1024x1024 at level 6. Of more pixels, the keys and values are averaged over a grid of at most 32x32 cells
+    and the queries stay, so that work and memory grow with the number of pixels and not with its square. That is our
+    addition; the paper's pictures are never so large.
     """
+
+    KEY_SIDE = 32  # cells of the grid of keys and values, along each side, at most
 
     def __init__(self, channels: int):
         super().__init__()
@@ -92,11 +99,19 @@ class SelfAttention(nn.Module):
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Features) -> Features:
-        query, key, value = (  # (batch, pixels, key_channels or channels)
-            project(x).flatten(2).transpose(1, 2) for project in (self.query, self.key, self.value)
+        seen = self._at_most_key_side(x)  # averages commute with 1x1 convolutions: these are means of keys and values
+        query, key, value = (  # (batch, pixels or cells, key_channels or channels)
+            project(features).flatten(2).transpose(1, 2)
+            for project, features in ((self.query, x), (self.key, seen), (self.value, seen))
         )
         mixed = F.scaled_dot_product_attention(query, key, value)
         return x + self.gain * mixed.transpose(1, 2).reshape(x.shape)
+
+    def _at_most_key_side(self, x: Features) -> Float[Tensor, "batch channels rows columns"]:
+        height, width = x.shape[2:]
+        if height * width <= self.KEY_SIDE**2:
+            return x
+        return F.adaptive_avg_pool2d(x, (min(height, self.KEY_SIDE), min(width, self.KEY_SIDE)))
 
 
 @dataclass(frozen=True)
@@ -104,8 +119,9 @@ class Attention:
     """An attention and the places of the U-Net that it takes.
 
     Places: "block", after each encoder and decoder block; "before_activation", inside each block between its second
-    batch normalisation and activation; "skip", on the encoder's features before they meet the decoder's; "deepest",
-    after the last encoder block.
+    batch normalisation and activation; "skip", on the encoder's features before they meet the decoder's; "level_1" to
+    "level_6", after the encoder block of that level alone, before its features are halved and skipped; "deepest", the
+    same at level 7.
     """
 
     module: Callable[[int], nn.Module]  # from the number of channels; keeps the shape of its input
@@ -127,7 +143,7 @@ ATTENTIONS = {
     "channel": Attention(SqueezeExcitation, places=("block",)),
     "bottleneck": Attention(BottleneckGate, places=("skip", "deepest")),
     "se": Attention(SqueezeExcitation, places=("before_activation",)),
-    "self": Attention(SelfAttention, places=("deepest",)),
+    "self": Attention(SelfAttention, places=("deepest",)),  # "level_6" is affordable too: 256 pixels of 512x512
 }
 
 

@@ -71,6 +71,10 @@ class ConvBlock(nn.Module):
     def forward(self, x: Features) -> Float[Tensor, "batch out_channels height width"]:
         return self.layers(x)
 
+    def sites(self) -> dict[str, nn.Module]:
+        """What the attention gave for this block's two places."""
+        return {"before activation": self.layers[5], "block": self.layers[7]}
+
 
 class Upsample(nn.Module):
     """Double height and width: a 1x1 convolution to four times the channels, which become 2x2 pixels.
@@ -98,8 +102,7 @@ class UNet(nn.Module):
 
     Args:
         widths: channels of the seven encoder levels, from full resolution down. A decoder block has the width of the
-            encoder
-            level above its own, so that the two halves of each concatenation are equally wide.
+            encoder level above its own, so that the two halves of each concatenation are equally wide.
         preset: the activations of both halves.
         attention: asked for a module at every place.
         input_to_head: also give the head the three input channels.
@@ -113,6 +116,9 @@ class UNet(nn.Module):
         self.encoder = nn.ModuleList(
             ConvBlock(before, after, preset.encoder, attention)
             for before, after in zip(encoder_inputs, widths, strict=True)
+        )
+        self.level = nn.ModuleList(
+            attention.at(f"level_{level}", channels) for level, channels in enumerate(widths[:-1], start=1)
         )
         self.deepest = attention.at("deepest", widths[-1])
         skips = widths[-2::-1]  # channels of the levels that the decoder visits, from 6 up to 1
@@ -133,14 +139,28 @@ class UNet(nn.Module):
         """
         height, width = picture.shape[-2:]
         assert height % STRIDE == 0 and width % STRIDE == 0, (height, width)
-        x = self.encoder[0](picture)
-        levels = [x]
-        for block in self.encoder[1:]:
-            x = block(F.max_pool2d(x, 2))  # (batch, channels, height / 2, width / 2)
-            levels.append(x)
-        x = self.deepest(levels.pop())
+        x, levels = picture, []
+        for block, attend in zip(self.encoder[:-1], self.level, strict=True):
+            levels.append(attend(block(x)))
+            x = F.max_pool2d(levels[-1], 2)  # (batch, channels, height / 2, width / 2)
+        x = self.deepest(self.encoder[-1](x))
         for upsample, attend, block in zip(self.upsample, self.skip, self.decoder, strict=True):
             x = block(torch.cat([attend(levels.pop()), upsample(x)], dim=1))  # (batch, channels, 2 height, 2 width)
         if self.input_to_head:
             x = torch.cat([picture, x], dim=1)
         return self.head(x).float().tanh()
+
+    def sites(self) -> dict[str, nn.Module]:
+        """What the attention gave for each site, in the order of the work; nn.Identity where it takes no part.
+
+        Names such as "encoder level 1 block", "encoder level 7", "skip level 6" and "decoder level 6 before
+        activation". Level 1 has the picture's resolution, in the decoder too.
+        """
+        sites = {}
+        for level, (block, attend) in enumerate(zip(self.encoder, [*self.level, self.deepest], strict=True), start=1):
+            sites |= {f"encoder level {level} {place}": module for place, module in block.sites().items()}
+            sites[f"encoder level {level}"] = attend
+        for level, attend, block in zip(range(LEVELS - 1, 0, -1), self.skip, self.decoder, strict=True):
+            sites[f"skip level {level}"] = attend
+            sites |= {f"decoder level {level} {place}": module for place, module in block.sites().items()}
+        return sites

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.autograd import gradcheck
 
 from hdrmodel.losses import (
     LossWeights,
@@ -31,11 +32,35 @@ def pictures(seed):
     return torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.fixture
+def double_for_float(monkeypatch):
+    """Let the losses compare in float64 where they ask for float32, for gradient checks."""
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+
+
+def off_the_kinks(count, height=2, width=3):
+    """Pictures in float64, [0.1, 0.9], of which no two values are equal: no difference is where an L1 norm bends.
+
+    Neighbours in value are 0.8 / (their number) apart, a thousand times a step of gradcheck.
+    """
+    values = torch.linspace(0.1, 0.9, count * 2 * 3 * height * width, dtype=torch.float64)
+    order = torch.randperm(len(values), generator=torch.Generator().manual_seed(0))
+    return values[order].reshape(count, 2, 3, height, width).unbind()
+
+
 class TwoStages(nn.Module):
     """A trunk to work out by hand: the picture's red, and ten times its green and blue at half the height."""
 
     def forward(self, ldr):
         return [ldr[:, :1], 10 * ldr[:, 1:, ::2]]
+
+
+class SmoothStages(nn.Module):
+    """A trunk that is not linear and bends nowhere."""
+
+    def forward(self, ldr):
+        first = ldr.square().sum(dim=1, keepdim=True)
+        return [first, torch.cat([ldr, first], dim=1).exp()[..., ::2]]
 
 
 def test_reconstruction_is_a_mean_over_all_elements_masked_or_not():
@@ -97,6 +122,46 @@ def test_total_variation_is_a_sum_over_the_picture_and_a_mean_over_the_batch():
     flat = gray([0.3, 0.3], [0.3, 0.3])
     assert total_variation_loss(steps).item() == pytest.approx(6.0)
     assert total_variation_loss(torch.cat([steps, flat])).item() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_the_gradients_of_reconstruction_are_those_of_small_steps(norm):
+    prediction, target, mask = off_the_kinks(3)
+    x = prediction.requires_grad_()
+    assert gradcheck(lambda x: reconstruction_loss(x, target, mask[:, :1], norm), (x,))
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_the_gradients_of_representation_are_those_of_small_steps(norm):
+    shorter, longer = off_the_kinks(2)
+    ratio = torch.tensor([1.0, 3.7], dtype=torch.float64)
+    assert (shorter * ratio[:, None, None, None] - longer).abs().min() > 1e-4
+    both = (shorter.requires_grad_(), longer.requires_grad_())
+    assert gradcheck(lambda shorter, longer: representation_loss(shorter, longer, ratio, norm), both)
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_the_gradients_of_perceptual_are_those_of_small_steps(norm, double_for_float):
+    prediction, target, mask = off_the_kinks(3)
+    x = prediction.requires_grad_()
+    assert gradcheck(lambda x: perceptual_loss(x, target, mask[:, :1], SmoothStages(), norm), (x,))
+
+
+def test_the_gradients_of_total_variation_are_those_of_small_steps():
+    (x,) = off_the_kinks(1)
+    assert gradcheck(total_variation_loss, (x.requires_grad_(),))
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_the_gradients_of_the_pair_loss_are_those_of_small_steps(norm, double_for_float):
+    *predicted, shorter, longer = off_the_kinks(6)
+    ratio = torch.tensor([1.0, 3.7], dtype=torch.float64)
+    assert (predicted[0] * ratio[:, None, None, None] - predicted[1]).abs().min() > 1e-4
+    loss = PairLoss(LossWeights(*[1.0] * 4), norm, SmoothStages())  # of equal weight: none hides another
+    assert gradcheck(
+        lambda *predicted: loss(PairPrediction(*predicted), shorter, longer, ratio)[0],
+        tuple(pictures.requires_grad_() for pictures in predicted),
+    )
 
 
 @given(st.sampled_from(["l1", "l2"]), st.integers(0, 100))

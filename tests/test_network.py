@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hdrmodel.attention import ATTENTIONS
+from hdrmodel.attention import ATTENTIONS, Attention, SelfAttention
 from hdrmodel.network import (
     HDRAttNet,
     NetworkConfig,
@@ -71,6 +71,17 @@ def test_pictures_of_any_size_keep_it(height, width):
     assert exposed.min() > 0 and exposed.max() < 1
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (65, 129), (512, 512)])
+def test_every_attention_keeps_the_size_of_a_picture(attention, height, width):
+    network, ldr = build(attention).eval(), pictures(1, height, width)
+    with torch.no_grad():
+        sensor_exposure = network.encode(ldr)
+        made = network.expose(sensor_exposure.expand(2, -1, -1, -1), torch.tensor([4.0, 0.25]))  # by N2 and by N3
+    assert sensor_exposure.shape == ldr.shape and made.shape == (2, *ldr.shape[1:])
+    assert made.min() > 0 and made.max() < 1
+
+
 def test_a_single_pixel_is_a_picture_of_that_colour():
     pixel = torch.tensor([0.2, 0.5, 0.7]).reshape(1, 3, 1, 1)
     with torch.no_grad():
@@ -111,8 +122,9 @@ def test_a_mixed_batch_in_training_gives_each_subnetwork_the_statistics_of_its_o
     mixed.expose(x, ratio)
     apart.expose(x[[0, 2]], ratio[[0, 2]])
     apart.expose(x[[1, 3]], ratio[[1, 3]])
+    together = mixed.state_dict()
     for name, value in apart.state_dict().items():
-        assert torch.allclose(value, mixed.state_dict()[name], atol=1e-5), name
+        assert torch.allclose(value, together[name], atol=1e-5), name
 
 
 def test_one_encoding_serves_many_exposures():
@@ -166,6 +178,13 @@ def test_channels_last_gives_the_same_picture():
 def test_the_number_of_parameters(attention, parameters):
     with torch.device("meta"):
         assert count_parameters(build(attention, width=1.0)) == parameters
+
+
+def test_self_attention_at_level_6_too_is_a_line_of_the_dict(monkeypatch):
+    monkeypatch.setitem(ATTENTIONS, "self67", Attention(SelfAttention, places=("level_6", "deepest")))
+    with torch.device("meta"):
+        parameters = count_parameters(build("self67", width=1.0))
+    assert parameters == 62_194_875 + 2 * (62_933_758 - 62_194_875)  # levels 6 and 7 are equally wide
 
 
 def test_equal_widths_are_shared_by_all_three_subnetworks():

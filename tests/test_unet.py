@@ -1,15 +1,18 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from hdrmodel.attention import ATTENTIONS, SpatialGate, SqueezeExcitation, find_attention
+from hdrmodel.attention import ATTENTIONS, Attention, SelfAttention, SpatialGate, SqueezeExcitation, find_attention
 from hdrmodel.network import ENCODING_WIDTHS, EXPOSING_WIDTHS, count_parameters
 from hdrmodel.unet import PRESETS, ConvBlock, UNet, Upsample, find_preset, scale_widths
 
 NARROW = (4, 4, 8, 8, 8, 8, 8)
 
 
-def build(attention="none", preset="attnet", widths=NARROW, input_to_head=True):
+def build(attention="none", preset="attnet", widths=NARROW, input_to_head=True, seed=0):
+    torch.manual_seed(seed)
     return UNet(widths, find_preset(preset), find_attention(attention), input_to_head)
 
 
@@ -34,7 +37,44 @@ def test_gradients_reach_every_weight(attention, input_to_head):
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize(  # hdr_attnet.md section 2, computed from the released program of Le et al. 2023
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_an_evaluated_picture_does_not_see_the_rest_of_its_batch(attention):
+    unet, x = build(attention).eval(), picture()
+    with torch.no_grad():
+        assert torch.allclose(unet(x)[1:], unet(x[1:]), atol=1e-5)  # convolutions may add in another order
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_the_same_seed_gives_the_same_weights_and_the_same_picture(attention):
+    one, again = build(attention).eval(), build(attention).eval()
+    with torch.no_grad():
+        assert torch.equal(one(picture()), again(picture()))
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_a_state_dict_or_a_copy_makes_the_same_picture(attention):
+    unet, other = build(attention, seed=1), build(attention, seed=2)
+    unet(picture())  # in training: moves the statistics of the batch normalisations
+    other.load_state_dict(unet.state_dict())
+    with torch.no_grad():
+        made = unet.eval()(picture())
+        assert torch.equal(other.eval()(picture()), made)
+        assert torch.equal(copy.deepcopy(unet)(picture()), made)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_step_in_half_precision_is_finite(attention, dtype):
+    unet = build(attention)
+    with torch.autocast("cpu", dtype=dtype):
+        made = unet(picture())
+    made.square().mean().backward()
+    assert made.isfinite().all()
+    for name, parameter in unet.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize(  # computed from the released program of Le et al. 2023
     ("widths", "input_to_head", "parameters", "gigamacs"),
     [(ENCODING_WIDTHS, False, 6_916_131, 10.37), (EXPOSING_WIDTHS, True, 27_639_372, 41.22)],
 )
@@ -76,6 +116,93 @@ def test_a_block_before_its_activation_holds_the_attention_between_normalisation
 def test_an_attention_after_the_blocks_sits_on_all_thirteen():
     gates = [module for module in build("spatial").modules() if isinstance(module, SpatialGate)]
     assert len(gates) == 7 + 6
+
+
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+BLOCK = [f"layers.{i}.weight" for i in (0, 3)] + [f"layers.{i}.{name}" for i in (1, 4) for name in NORM]
+BASE = {
+    *(f"encoder.{i}.{name}" for i in range(7) for name in BLOCK),
+    *(f"decoder.{i}.{name}" for i in range(6) for name in BLOCK),
+    *(f"upsample.{i}.layers.{name}" for i in range(6) for name in ("0.weight", *(f"1.{name}" for name in NORM))),
+    *("head.weight", "head.bias"),
+}
+BLOCKS = [f"{half}.{i}" for half, blocks in (("encoder", 7), ("decoder", 6)) for i in range(blocks)]
+SKIPS_AND_DEEPEST = [*(f"skip.{i}" for i in range(6)), "deepest"]
+
+
+def linear(*layers):
+    return [f"{layer}.{name}" for layer in layers for name in ("weight", "bias")]
+
+
+@pytest.mark.parametrize(
+    ("attention", "sites", "weights"),
+    [
+        ("none", [], []),
+        ("spatial", [f"{block}.layers.7" for block in BLOCKS], ["conv.weight"]),
+        ("channel", [f"{block}.layers.7" for block in BLOCKS], linear("squeeze", "excite")),
+        ("se", [f"{block}.layers.5" for block in BLOCKS], linear("squeeze", "excite")),
+        ("bottleneck", SKIPS_AND_DEEPEST, linear("narrow", "widen")),
+        ("self", ["deepest"], ["gain", *linear("query", "key", "value")]),
+    ],
+)
+def test_weights_keep_their_names_since_files_hold_them(attention, sites, weights):
+    assert set(build(attention).state_dict()) == BASE | {f"{site}.{name}" for site in sites for name in weights}
+
+
+class Silence(nn.Module):
+    """Zeros in the shape of its input, which it keeps."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, x):
+        self.seen = tuple(x.shape)
+        return torch.zeros_like(x)
+
+
+@pytest.mark.parametrize("level", range(1, 7))
+def test_an_attention_at_a_level_works_on_what_is_halved_and_skipped(level):
+    widths = (4, 8, 12, 16, 20, 24, 28)
+    unet = UNet(widths, find_preset("attnet"), Attention(Silence, places=(f"level_{level}",)), True)
+    (silence,) = (module for module in unet.modules() if isinstance(module, Silence))
+    inputs = []
+    for after in (unet.encoder[level], unet.skip[6 - level]):  # encoder[0] is level 1, skip[0] level 6
+        after.register_forward_pre_hook(lambda _module, given: inputs.append(given[0]))
+    unet(picture(64, 128))
+    channels, shrink = widths[level - 1], 2 ** (level - 1)
+    assert silence.seen == (2, channels, 64 // shrink, 128 // shrink) and silence.channels == channels
+    assert len(inputs) == 2 and not any(given.any() for given in inputs)
+
+
+def test_self_attention_can_sit_at_level_6():
+    unet = UNet(NARROW, find_preset("attnet"), Attention(SelfAttention, places=("level_6", "deepest")), True)
+    sites = {name for name, module in unet.sites().items() if isinstance(module, SelfAttention)}
+    assert sites == {"encoder level 6", "encoder level 7"}
+    unet(picture()).square().sum().backward()
+    assert unet.level[5].gain.grad != 0 and unet.deepest.gain.grad != 0
+
+
+@pytest.mark.parametrize(
+    ("attention", "first", "last", "number"),
+    [
+        ("spatial", "encoder level 1 block", "decoder level 1 block", 13),
+        ("se", "encoder level 1 before activation", "decoder level 1 before activation", 13),
+        ("bottleneck", "encoder level 7", "skip level 1", 7),
+    ],
+)
+def test_sites_have_names_in_the_order_of_the_work(attention, first, last, number):
+    sites = build(attention).sites()
+    names = [name for name, module in sites.items() if not isinstance(module, nn.Identity)]
+    assert (names[0], names[-1], len(names)) == (first, last, number)
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_every_weight_of_an_attention_lies_at_a_site(attention):
+    unet = build(attention)
+    assert sum(count_parameters(module) for module in unet.sites().values()) == (
+        count_parameters(unet) - count_parameters(build("none"))
+    )
 
 
 def test_the_presets_activations():
