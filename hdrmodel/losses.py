@@ -8,7 +8,7 @@ drown the other terms.
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import torch
 from jaxtyping import Float
@@ -132,6 +132,12 @@ class PairLoss(nn.Module):
         self.trunk = trunk if weights.perceptual > 0 else None
         self.window = window
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the terms that `forward` gives."""
+        names = (field.name for field in fields(LossWeights))
+        return tuple(name for name in names if name != "perceptual" or self.trunk is not None)
+
     def forward(
         self, predicted: PairPrediction, shorter: Pictures, longer: Pictures, ratio: Ratios
     ) -> tuple[Scalar, dict[str, Scalar]]:
@@ -148,18 +154,20 @@ class PairLoss(nn.Module):
             its weight is 0.
         """
         predicted = PairPrediction(*(pictures.float() for pictures in predicted))
-        directions = ((predicted.ldr_shorter, shorter), (predicted.ldr_longer, longer))
-        masked = [(prediction, target, soft_mask(target)) for prediction, target in directions]
+        # Both directions as one batch, which is faster; a sum of two means is twice the mean over both.
+        prediction = torch.cat([predicted.ldr_shorter, predicted.ldr_longer])
+        target = torch.cat([shorter, longer])
+        mask = soft_mask(target)
         terms = {
-            "reconstruction": sum(reconstruction_loss(*each, self.norm) for each in masked),
+            "reconstruction": 2 * reconstruction_loss(prediction, target, mask, self.norm),
             "representation": representation_loss(
                 predicted.exposure_shorter, predicted.exposure_longer, ratio, self.norm
             ),
-            "total_variation": sum(total_variation_loss(prediction) for prediction, _ in directions),
+            "total_variation": 2 * total_variation_loss(prediction),
         }
         if self.trunk is not None:
-            seen = [[middle(pictures, self.window) for pictures in each] for each in masked]
-            terms["perceptual"] = sum(perceptual_loss(*each, self.trunk, self.norm) for each in seen)
+            seen = (middle(pictures, self.window) for pictures in (prediction, target, mask))
+            terms["perceptual"] = 2 * perceptual_loss(*seen, self.trunk, self.norm)
         return sum(getattr(self.weights, term) * value for term, value in terms.items()), terms
 
 

@@ -72,4 +72,4 @@ def load_weights(path: Path) -> tuple[HDRAttNet, dict]:
         network.load_state_dict(tensors)
     except (KeyError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: its weights do not fit its description: {' '.join(str(error).split())}") from error
-    return network.eval(), header
+    return network.eval().to(memory_format=torch.channels_last), header  # faster for whole pictures, on CPUs too
