@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 import threading
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,8 @@ from hdrdata.exposure import crf_of_table, expose_view, table_from_thresholds
 from hdrdata.files import decode_png, half_bits, sha256_of
 from hdrdata.index import read_index
 from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, SampleLayout, check_bytes
+
+HEAD = 128  # bytes: the header of an .npy file, and more than that of a PNG
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,24 @@ class Shards:
         about = json.loads(members["json"])
         radiance = np.load(io.BytesIO(members["radiance.npy"]), allow_pickle=False)
         return RadianceSample(about["view"], about["scene"], radiance)
+
+    def picture_size(self, number: int) -> tuple[int, int]:
+        """Height and width of a sample's pictures in pixels, from the head of one of them, which is not verified."""
+        shard, layout = self.samples[number]
+        name = "radiance.npy" if self.form == "radiance" else f"{self.index['recipe']['letters'][0]}.png"
+        member = layout.members[name]
+        what = f"{self.folder / shard}, sample {layout.key}"
+        head = self._read_at(shard, member.offset, min(member.size, HEAD), what)
+        try:
+            if self.form == "pixels":
+                width, height = struct.unpack_from(">II", head, 16)  # of the chunk IHDR, which is the first
+                return height, width
+            file = io.BytesIO(head)
+            np.lib.format.read_magic(file)
+            shape, _, _ = np.lib.format.read_array_header_1_0(file)
+            return shape[0], shape[1]
+        except (ValueError, struct.error) as error:
+            raise IntegrityError(f"{what}, member {name}: {error}") from error
 
     def expand(self, sample: RadianceSample, crf: str) -> StackSample:
         """The stack of a radiance sample under one camera response: bit for bit that of the pixels form."""

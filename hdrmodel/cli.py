@@ -1,21 +1,64 @@
-"""The command hdrmodel: use trained weights."""
+"""The command hdrmodel: train networks, describe them and use their weights."""
 
+import json
 from pathlib import Path
 
 import click
+import yaml
 
 from hdrdata.command import OneLineErrorsGroup
 from hdrdata.crf import choose_crf
 from hdrdata.files import sha256_of
-from hdrmodel.network import count_parameters
+from hdrmodel.attention import ATTENTIONS, find_attention
+from hdrmodel.config import PROFILES, load_profile
+from hdrmodel.network import NetworkConfig
 from hdrmodel.predict import HDRReconstructor, predict_file
+from hdrmodel.summary import LARGEST_WIDTH, format_summary, format_table, summarize_network
+from hdrmodel.training import WEIGHTS, summarise
+from hdrmodel.training import train as train_variant
+from hdrmodel.unet import PRESETS, find_preset
 from hdrmodel.weights import load_weights
 
 
 @click.group(cls=OneLineErrorsGroup)
 @click.version_option(package_name="hdr-attnet")
 def main() -> None:
-    """Reconstruct HDR from one photograph with weights that `dvc repro` trained."""
+    """Train networks that reconstruct HDR from one photograph, describe them and use them."""
+
+
+@main.command()
+@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--attention", metavar="NAME", default="none", show_default=True,
+              help=f"The variant: {', '.join(ATTENTIONS)}.")  # fmt: skip
+@click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
+              help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU.")  # fmt: skip
+@click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
+              help="Replace a value of the profile; give it once per value. --show names them all.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+              help="Of the first weights and of the order, crops and augmentation of the pairs.")  # fmt: skip
+@click.option("--show", is_flag=True, help="Print the configuration as YAML, and train nothing.")
+def train(
+    shards: Path, run: Path, attention: str, profile: str, changes: tuple[str, ...], seed: int, show: bool
+) -> None:
+    """Train a network on the folder SHARDS into the folder RUN: weights.safetensors, run.json and dvclive/.
+
+    Ctrl-C or SIGTERM saves the step at hand; the same command again goes on from there and ends with the same weights.
+
+    \b
+    Spatial attention for an hour or so on two CPU cores:
+        hdrmodel train data/shards runs/spatial --attention spatial -s steps=5000
+    The paper's training on four GPUs, in bfloat16:
+        torchrun --standalone --nproc-per-node 4 -m hdrmodel.cli train data/shards runs/paper \\
+            --attention spatial --profile paper -s precision=bf16 -s compile=true
+    """
+    config = load_profile(profile, changes)
+    if show:
+        click.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
+        return
+    record = train_variant(shards, run, attention, seed, config)
+    if record is not None:
+        click.echo(f"{summarise(record)}\n{run / WEIGHTS}")
 
 
 @main.command()
@@ -30,7 +73,7 @@ def main() -> None:
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
-    default=Path("data/runs/spatial/weights.safetensors"),
+    default=Path("data/runs/spatial/0/weights.safetensors"),
     show_default=True,
     help="What `train` wrote.",
 )
@@ -59,17 +102,53 @@ def predict(photo: Path, out: Path, weights: Path, crf: str, device: str) -> Non
 
 
 @main.command()
-@click.argument("weights", type=click.Path(path_type=Path))
-def info(weights: Path) -> None:
-    """Say what a file of WEIGHTS holds.
+@click.argument("weights", type=click.Path(path_type=Path), required=False)
+@click.option("--attention", metavar="NAME", help=f"One of {', '.join(ATTENTIONS)}. Default: a table of all.")
+@click.option("--preset", metavar="NAME", help=f"Activations: one of {', '.join(PRESETS)}. Default: attnet.")
+@click.option("--width", type=float, metavar="FACTOR",
+              help=f"Multiplies all numbers of channels; above 0, at most {LARGEST_WIDTH}. "
+                   "Default: 1, the paper's.")  # fmt: skip
+@click.option("--size", type=int, default=512, show_default=True, metavar="PIXELS",
+              help="Height and width of the picture for which work is counted.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON, with work in MACs.")
+def info(
+    weights: Path | None, attention: str | None, preset: str | None, width: float | None, size: int, as_json: bool
+) -> None:
+    """Say what a file of WEIGHTS holds, or what a network would cost: parameters, multiplications, attention.
 
     \b
-    Example:
-        hdrmodel info data/runs/spatial/weights.safetensors
+    A file, and its network:
+        hdrmodel info data/runs/spatial/0/weights.safetensors
+    A network of the paper's size, without a file:
+        hdrmodel info --attention spatial
+    All attentions beside each other:
+        hdrmodel info
     """
-    network, header = load_weights(weights)
-    for name, value in {**header, "parameters": f"{count_parameters(network):,}"}.items():
-        click.echo(f"{name}: {value}")
+    if weights is not None:
+        given = {"--attention": attention, "--preset": preset, "--width": width}
+        if unwanted := [name for name, value in given.items() if value is not None]:
+            raise ValueError(f"{weights}: a file says itself what its network is; leave out {', '.join(unwanted)}")
+        network, header = load_weights(weights)
+        summary = summarize_network(network.config, size)
+        facts = {**header, "parameters": f"{summary.parameters:,}"}
+        content = {"file": header, **summary.as_json()}
+        lines = [*(f"{name}: {value}" for name, value in facts.items()), "", *format_summary(summary)]
+    elif attention is not None:
+        summary = summarize_network(_network_config(attention, preset, width), size)
+        content, lines = summary.as_json(), format_summary(summary)
+    else:
+        summaries = [summarize_network(_network_config(name, preset, width), size) for name in ATTENTIONS]
+        content, lines = [summary.as_json() for summary in summaries], format_table(summaries)
+    click.echo(json.dumps(content, indent=2) if as_json else "\n".join(lines))
+
+
+def _network_config(attention: str, preset: str | None, width: float | None) -> NetworkConfig:
+    preset, width = "attnet" if preset is None else preset, 1.0 if width is None else width
+    find_attention(attention)  # these refuse an unknown name in one line, pydantic in four
+    find_preset(preset)
+    if not 0 < width <= LARGEST_WIDTH:
+        raise ValueError(f"--width {width:g}: wanted a number above 0 and at most {LARGEST_WIDTH}")
+    return NetworkConfig(attention=attention, preset=preset, width=width)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """The sections `train` and `evaluate` of the parameters."""
 
+from collections.abc import Sequence
+from importlib import resources
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from hdrdata.config import Section
@@ -22,25 +25,42 @@ class LossConfig(Section):
     trunk_window: PositiveInt | None  # pixels: the perceptual term looks at the middle of each crop; null: at all of it
 
 
+class PlateauConfig(Section):
+    """How the learning rate falls where validation no longer improves."""
+
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    patience: NonNegativeInt  # validations without a new best before the rate falls
+
+
 class TrainConfig(Section):
     """How one variant is trained."""
 
+    form: Literal["radiance", "pixels"]  # of the shards
     preset: str
     width: PositiveFloat
-    seed: NonNegativeInt
     steps: PositiveInt
-    batch: PositiveInt
+    batch: PositiveInt  # pairs a step of the optimizer, over all processes and accumulated parts
+    accumulate: PositiveInt  # parts that a process computes one after another
     crop: Annotated[int, Field(ge=16)]  # pixels
-    augment: bool
-    learning_rate: PositiveFloat  # Adam
-    schedule: Literal["constant", "cosine"]
+    flips: bool  # left-right and up-down, each with probability 1/2
+    rotation: Literal["none", "quarter", "any"]  # any: with probability 1/2, by up to 179 degrees
+    optimizer: Literal["adam", "adamw"]
+    weight_decay: NonNegativeFloat
+    learning_rate: PositiveFloat
+    schedule: Literal["constant", "cosine", "plateau"]
+    plateau: PlateauConfig
     clip_gradient: PositiveFloat | None  # norm
+    precision: Literal["fp32", "bf16", "fp16"]  # of autocast; fp16 with a gradient scaler
+    channels_last: bool | Literal["auto"]  # auto: on a GPU
+    compile: bool  # torch.compile
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None  # validate and keep the moving average of the weights
+    sync_batch_norm: bool  # over all processes; GPUs only
     loss: LossConfig
     log_every: PositiveInt  # steps
     validate_every: PositiveInt  # steps
     validation_stacks: PositiveInt
     checkpoint_every: PositiveInt  # steps
-    loader_workers: NonNegativeInt
+    loader_workers: NonNegativeInt  # of each process
     device: Device
 
 
@@ -60,3 +80,32 @@ class EvaluateConfig(Section):
     peak_nits: PositiveFloat  # and clipped here
     pictures_a_scene: NonNegativeInt  # shown in the report
     device: Device
+
+
+PROFILES = ("quick", "paper")
+
+
+def load_profile(name: str, changes: Sequence[str] = ()) -> TrainConfig:
+    """A shipped configuration of training, some values replaced.
+
+    Args:
+        name: in PROFILES.
+        changes: "steps=1000" or "loss.perceptual=0", the value as YAML.
+
+    Raises:
+        ValueError: naming a change that is no "name=value", a name that does not exist, or a wrong value.
+    """
+    values = yaml.safe_load(resources.files("hdrmodel").joinpath("profiles", f"{name}.yaml").read_text("utf-8"))
+    for change in changes:
+        path, equals, value = change.partition("=")
+        *sections, last = path.split(".")
+        section = values
+        for part in sections:
+            section = section.get(part) if isinstance(section, dict) else None
+        if not equals or not isinstance(section, dict) or last not in section:
+            raise ValueError(f"'{change}': wanted NAME=VALUE with a name of the profile, such as {', '.join(values)}")
+        try:
+            section[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"'{change}': the value is no YAML: {error}") from error
+    return TrainConfig.parse("train", values)

@@ -1,22 +1,26 @@
-"""Training pairs, each a pure function of its position: any number of loader workers gives the same sequence."""
+"""Training pairs, each a pure function of its position: any number of loaders and processes gives the same sequence."""
 
-import math
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
+import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int16, Int64, UInt8
+from jaxtyping import Float, Int16, Int64, Shaped, UInt8
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from hdrdata.exposure import expose_view
 from hdrdata.files import half_bits
 from hdrdata.stream import Shards
 
-NPY_HEADER = 128  # bytes
+Rotation = Literal["none", "quarter", "any"]
+
 ORDER, AUGMENTATION = 0, 1  # the two streams of random numbers
+LARGEST_ANGLE = 179.0  # degrees; HDR-AttNet, section 4.1
 
 
 @dataclass(frozen=True)
@@ -39,39 +43,143 @@ def pairs_of(exposures: int) -> list[tuple[int, int]]:
     return [(shorter, longer) for shorter in range(exposures) for longer in range(shorter, exposures)]
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A square of a picture, turned and mirrored; the same of every picture of its size.
+
+    A square turned by another angle than a quarter is read between pixels, bilinearly, and outside the picture by
+    reflection.
+    """
+
+    top: int | float  # of the square before it is turned about its middle, pixels
+    left: int | float
+    size: int
+    angle: int | float = 0  # degrees, counterclockwise; with an angle there are no quarter turns
+    turns: int = 0  # quarters
+    mirrored: bool = False  # left and right
+    upended: bool = False  # top and bottom
+
+    def of(self, picture: Shaped[np.ndarray, "height width 3"]) -> Shaped[np.ndarray, "size size 3"]:
+        """Cut the square out of an LDR picture, or of linear radiance: the latter is what a rolled camera sees."""
+        if self.angle:
+            cut = self._read_between(picture)
+        else:
+            top, left = int(self.top), int(self.left)
+            cut = picture[top : top + self.size, left : left + self.size]
+        if self.mirrored:
+            cut = cut[:, ::-1]
+        if self.upended:
+            cut = cut[::-1]
+        return np.rot90(cut, self.turns) if self.turns else cut
+
+    def _read_between(self, picture: np.ndarray) -> np.ndarray:
+        radius = self.size  # around the middle: more than half the diagonal, so no other pixel is asked for
+        row, column = int(self.top + self.size / 2), int(self.left + self.size / 2)
+        first_row, first_column = max(row - radius, 0), max(column - radius, 0)
+        near = picture[first_row : row + radius, first_column : column + radius]
+        values = near.astype(np.float32) if near.dtype == np.float16 else np.ascontiguousarray(near)
+        cosine, sine = np.cos(np.radians(self.angle)), np.sin(np.radians(self.angle))
+        matrix = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0]])  # from (x, y) of the cut to that of the picture
+        half = (self.size - 1) / 2
+        middle = np.array([self.left - first_column + half, self.top - first_row + half])
+        matrix[:, 2] = middle - matrix[:, :2] @ (half, half)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cut = cv2.warpAffine(values, matrix, (self.size, self.size), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
+        return cut.astype(picture.dtype)
+
+
+def draw_cut(height: int, width: int, size: int, flips: bool, rotation: Rotation, draw: np.random.Generator) -> Cut:
+    """A cut at random: anywhere in the picture; mirrored and upended with probability 1/2 each; turned.
+
+    Args:
+        size: pixels, at most `height` and `width`.
+        rotation: "quarter", by 0 to 3 quarters with equal probability; "any", with probability 1/2 by up to 179 degrees
+            either way, and inside the picture as far as it reaches; "none".
+    """
+    mirrored, upended = (bool(draw.integers(2)), bool(draw.integers(2))) if flips else (False, False)
+    if rotation == "any" and draw.integers(2):
+        angle = draw.uniform(-LARGEST_ANGLE, LARGEST_ANGLE)
+        spread = abs(np.cos(np.radians(angle))) + abs(np.sin(np.radians(angle)))
+        margin = size * (spread - 1) / 2  # by how much the turned square sticks out of the straight one, each way
+        top, left = (
+            draw.uniform(margin, side - size - margin) if side >= size + 2 * margin else (side - size) / 2
+            for side in (height, width)
+        )
+        return Cut(top, left, size, angle, 0, mirrored, upended)
+    top, left = (int(draw.integers(side - size + 1)) for side in (height, width))
+    turns = int(draw.integers(4)) if rotation == "quarter" else 0
+    return Cut(top, left, size, 0.0, turns, mirrored, upended)
+
+
+class Stacks:
+    """The stacks of a part by view and camera response, whichever form its shards have.
+
+    The radiance form is exposed by table look-up and the pixels form decoded; the pictures are the same, bit for bit.
+    """
+
+    def __init__(self, shards: Shards):
+        self.shards = shards
+        self.crfs = sorted(shards.crfs)
+        self._numbers: dict[tuple[str, str], int] = {}  # of the samples in pixels form
+        if shards.form == "radiance":
+            self.views = shards.keys
+        else:
+            for number, key in enumerate(shards.keys):
+                crf = max((crf for crf in self.crfs if key.endswith(f"_{crf}")), key=len)
+                self._numbers[key.removesuffix(f"_{crf}"), crf] = number
+            self.views = list(dict.fromkeys(view for view, _ in self._numbers))
+
+    def __len__(self) -> int:
+        """How many views there are."""
+        return len(self.views)
+
+    def number(self, view: int, crf: str) -> int:
+        """The number, among the shards' samples, of the one that holds this stack."""
+        return view if self.shards.form == "radiance" else self._numbers[self.views[view], crf]
+
+    def stack(self, view: int, crf: str) -> UInt8[np.ndarray, "exposures height width 3"]:
+        """All exposures of a view under one camera response, in rising exposure."""
+        if self.shards.form == "pixels":
+            return self.shards.stack(self.number(view, crf)).stack
+        return expose_view(half_bits(self.shards.radiance(view).radiance), self.shards.tables[crf])
+
+
 class PairDataset(Dataset):
     """Pairs of exposures cut from views, by position: epoch = position // items, each epoch in a fresh order.
 
-    An item is a view, a camera response and a pair, each as often as the others. A sample holds the crop's half floats
-    as bits and the rows of the look-up tables, so that a loader moves 6 bytes a pixel and no picture is decoded;
-    `LookUp` makes the two LDR pictures of it, on any device.
+    An item is a view, a camera response and a pair, each as often as the others. Of the radiance form a sample holds
+    the crop's half floats as bits and the rows of the look-up tables, so that a loader moves 6 bytes a pixel and no
+    picture is decoded; `LookUp` makes the two LDR pictures of it, on any device. Of the pixels form it holds the two
+    pictures, which are the same but where a cut is turned by any angle: there it is turned before it is exposed, as a
+    camera would be, or after.
 
     Args:
-        shards: radiance form.
+        shards: of either form.
         crop: pixels, height and width.
         seed: of the order, the crops and the augmentation.
-        augment: flip and turn by quarter turns, each with probability 0.5 and 0.75; the same for both pictures.
+        flips, rotation: the augmentation, see `draw_cut`; the same for both pictures.
 
     Raises:
         ValueError: if a view is smaller than the crop.
     """
 
-    def __init__(self, shards: Shards, crop: int, seed: int, augment: bool):
-        self.shards, self.crop, self.seed, self.augment = shards, crop, seed, augment
-        self.crfs = sorted(shards.crfs)
+    def __init__(self, shards: Shards, crop: int, seed: int, flips: bool, rotation: Rotation):
+        self.stacks = Stacks(shards)
+        self.crop, self.seed, self.flips, self.rotation = crop, seed, flips, rotation
         self.pairs = pairs_of(len(shards.exposures))
-        for _, sample in shards.samples:
-            size = math.isqrt((sample.members["radiance.npy"].size - NPY_HEADER) // 6)  # three half floats a pixel
-            if size < crop:
+        self.letters = shards.index["recipe"]["letters"]
+        for view, key in enumerate(self.stacks.views):
+            height, width = shards.picture_size(self.stacks.number(view, self.stacks.crfs[0]))
+            if min(height, width) < crop:
                 raise ValueError(
-                    f"view {sample.key} has {size}x{size} pixels; wanted at least the crop of {crop} "
-                    "(train.crop, or a larger ingest.view_size)"
+                    f"view {key} has {width}x{height} pixels; wanted at least the crop of {crop} "
+                    "(a smaller crop, or shards of larger views)"
                 )
 
     @property
     def items(self) -> int:
         """Items an epoch."""
-        return len(self.shards) * len(self.crfs) * len(self.pairs)
+        return len(self.stacks) * len(self.stacks.crfs) * len(self.pairs)
 
     def __len__(self) -> int:
         return self.items
@@ -79,28 +187,33 @@ class PairDataset(Dataset):
     def __getitem__(self, position: int) -> dict:
         epoch, place = divmod(position, self.items)
         rest, pair = divmod(int(_order(self.seed, epoch, self.items)[place]), len(self.pairs))
-        number, crf = divmod(rest, len(self.crfs))
-        sample = self.shards.radiance(number)
-        bits = self._cut(half_bits(sample.radiance), generator(self.seed, AUGMENTATION, position))
+        view, place = divmod(rest, len(self.stacks.crfs))
         shorter, longer = self.pairs[pair]
-        exposures = self.shards.exposures
-        first = crf * len(exposures)
-        letters = self.shards.index["recipe"]["letters"]
-        return {
-            "bits": torch.from_numpy(np.ascontiguousarray(bits.transpose(2, 0, 1)).view(np.int16)),
-            "rows": torch.tensor([first + shorter, first + longer]),
-            "ratio": exposures[longer] / exposures[shorter],
-            "key": f"{sample.key}_{self.crfs[crf]}:{letters[shorter]}-{letters[longer]}",
+        crf, shards = self.stacks.crfs[place], self.stacks.shards
+        number = self.stacks.number(view, crf)
+        letters = self.letters[shorter] + self.letters[longer]
+        sample = {
+            "ratio": shards.exposures[longer] / shards.exposures[shorter],
+            "key": f"{self.stacks.views[view]}_{crf}:{letters[0]}-{letters[1]}",
         }
+        if shards.form == "pixels":
+            pictures = shards.stack(number, "".join(dict.fromkeys(letters))).stack
+            cut = self._draw(pictures.shape[1:3], position)
+            sample["shorter"], sample["longer"] = (_to_tensor(cut.of(pictures[at])) for at in (0, -1))
+        else:
+            radiance = shards.radiance(number).radiance
+            bits = half_bits(np.ascontiguousarray(self._draw(radiance.shape[:2], position).of(radiance)))
+            first = place * len(shards.exposures)
+            sample["bits"] = _to_tensor(bits.view(np.int16))
+            sample["rows"] = torch.tensor([first + shorter, first + longer])
+        return sample
 
-    def _cut(self, bits: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        height, width = bits.shape[:2]
-        top, left = draw.integers(height - self.crop + 1), draw.integers(width - self.crop + 1)
-        bits = bits[top : top + self.crop, left : left + self.crop]
-        if self.augment:
-            flip, turns = draw.integers(2), draw.integers(4)
-            bits = np.rot90(bits[:, ::-1] if flip else bits, turns)
-        return bits
+    def _draw(self, size: tuple[int, int], position: int) -> Cut:
+        return draw_cut(*size, self.crop, self.flips, self.rotation, generator(self.seed, AUGMENTATION, position))
+
+
+def _to_tensor(picture: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
 
 
 @lru_cache(maxsize=2)
@@ -133,33 +246,97 @@ class LookUp(nn.Module):
         return levels.float() / 255
 
     def pairs(self, sample: dict) -> PairBatch:
-        """The two pictures of each sample of a collated batch."""
+        """The two pictures of each sample of a collated batch, of either form."""
         device = self.tables.device
-        bits = sample["bits"].to(device, non_blocking=True)
-        rows = sample["rows"].to(device, non_blocking=True)
-        return PairBatch(
-            shorter=self(bits, rows[:, 0]),
-            longer=self(bits, rows[:, 1]),
-            ratio=sample["ratio"].float().to(device, non_blocking=True),
-            keys=sample["key"],
-        )
+        sample = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in sample.items()}
+        if "bits" in sample:
+            shorter, longer = (self(sample["bits"], sample["rows"][:, column]) for column in (0, 1))
+        else:
+            shorter, longer = (sample[name].float() / 255 for name in ("shorter", "longer"))
+        return PairBatch(shorter, longer, sample["ratio"].float(), sample["key"])
 
 
-def _leave_interrupts(worker: int) -> None:
-    """Leave Ctrl-C to the trainer, which finishes its step and saves it."""
+@dataclass(frozen=True)
+class Share(Sampler):
+    """The positions that one process computes: of every step's batch its own parts, one list a part.
+
+    A batch is cut into `accumulate` times `processes` parts; part p of all belongs to the process p % `processes`. So
+    a run of several processes sees what one process sees that accumulates as many parts.
+    """
+
+    batch: int
+    first_step: int
+    steps: int
+    accumulate: int = 1
+    rank: int = 0
+    processes: int = 1
+
+    def __post_init__(self):
+        if self.batch % (self.accumulate * self.processes):
+            raise ValueError(
+                f"a batch of {self.batch} does not divide into {self.accumulate} parts for each of "
+                f"{self.processes} processes"
+            )
+
+    @property
+    def size(self) -> int:
+        """Pairs in a part."""
+        return self.batch // (self.accumulate * self.processes)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.first_step, self.steps):
+            for part in range(self.rank, self.accumulate * self.processes, self.processes):
+                first = step * self.batch + part * self.size
+                yield list(range(first, first + self.size))
+
+    def __len__(self) -> int:
+        return (self.steps - self.first_step) * self.accumulate
+
+
+class _Batches(Dataset):
+    """Collated samples by a list of positions; what is wrong with the user's files comes out as a value."""
+
+    def __init__(self, pairs: PairDataset):
+        self.pairs = pairs
+
+    def __getitem__(self, positions: list[int]) -> dict | Exception:
+        try:
+            return default_collate([self.pairs[position] for position in positions])
+        except (ValueError, OSError) as error:  # a loader process would wrap its own traceback into the message
+            return error
+
+
+def _begin_loading(worker: int) -> None:
+    """Leave Ctrl-C to the trainer, which finishes its step and saves it; one thread a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(0)
 
 
-def load_pairs(dataset: PairDataset, batch: int, first_step: int, steps: int, workers: int) -> Iterator[dict]:
-    """Collated batches of the steps `first_step` to `steps` - 1."""
+def _as_it_is(batch: dict | Exception) -> dict | Exception:
+    return batch
+
+
+def load_pairs(dataset: PairDataset, share: Share, workers: int) -> Iterator[dict]:
+    """Collated samples, one batch for each list of positions of `share`, in its order.
+
+    Args:
+        workers: processes that read ahead; 0: none.
+
+    Raises:
+        ValueError, OSError: naming the sample that cannot be read.
+    """
     loader = DataLoader(
-        dataset,
-        batch_size=batch,
-        sampler=range(first_step * batch, steps * batch),
+        _Batches(dataset),
+        batch_size=None,
+        sampler=share,
+        collate_fn=_as_it_is,
         num_workers=workers,
+        prefetch_factor=4 if workers else None,
         pin_memory=torch.cuda.is_available(),
-        persistent_workers=False,
         multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_leave_interrupts,
+        worker_init_fn=_begin_loading,
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch

@@ -1,38 +1,66 @@
-"""Train one variant from radiance shards, resumably: a run cut short and resumed ends with the same weights."""
+"""Train one variant from shards, resumably: a run cut short and resumed ends with the same weights."""
 
 import math
+import pickle
 import platform
+import resource
 import signal
+import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from dvclive import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import nn
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
-from hdrdata.exposure import expose_view
-from hdrdata.files import digest_of, half_bits, write_bytes, write_json, written_whole
+from hdrdata.files import digest_of, write_json, written_whole
 from hdrdata.stream import Shards
-from hdrmodel.batches import to_batch
+from hdrmodel.attention import find_attention
+from hdrmodel.batches import to_batch, to_pictures
 from hdrmodel.config import LossConfig, TrainConfig
-from hdrmodel.data import LookUp, PairBatch, PairDataset, load_pairs
+from hdrmodel.data import LookUp, PairDataset, Share, Stacks, load_pairs
+from hdrmodel.distributed import World, join_world
 from hdrmodel.losses import LossWeights, PairLoss
 from hdrmodel.metrics import psnr_ldr
-from hdrmodel.network import HDRAttNet, PairNetwork, count_parameters
+from hdrmodel.network import HDRAttNet, count_parameters
+from hdrmodel.step import Stepper
+from hdrmodel.tracking import Log, open_log, show_progress
 from hdrmodel.trunks import load_trunk
+from hdrmodel.unet import STRIDE
 from hdrmodel.weights import choose_device, initial_network, save_weights
 
 CHECKPOINT = "last.ckpt"
 WEIGHTS = "weights.safetensors"
 RUN = "run.json"
+STEPS_BETWEEN_QUESTIONS = 8  # of several processes, whether one of them was asked to stop
+PICTURE_HEIGHT = 96  # pixels of each exposure in the validation picture
+HOW_TO_RUN = ("loader_workers", "checkpoint_every")  # what a resumed run may change and still end with the same weights
 
 
 class Interrupted(KeyboardInterrupt):
     """Training was asked to stop; the checkpoint holds everything up to the last whole step."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come, and what it has to show for it."""
+
+    step: int = 0
+    logged: int = 0  # the last step of the means in `loss`
+    sums: dict[str, float] = field(default_factory=dict)  # of the terms since then
+    loss: list[dict] = field(default_factory=list)
+    validation: list[dict] = field(default_factory=list)
+    seconds: float = 0.0  # of training and validation
+    training_seconds: float = 0.0
+    waiting_seconds: float = 0.0  # for the loader
+    resumed: int = 0  # times
 
 
 def make_loss(config: LossConfig) -> tuple[PairLoss, dict[str, str] | None]:
@@ -44,211 +72,344 @@ def make_loss(config: LossConfig) -> tuple[PairLoss, dict[str, str] | None]:
     return PairLoss(weights, config.norm, trunk, config.trunk_window), {"name": config.trunk, "sha256": sha256}
 
 
-def rate_at(step: int, config: TrainConfig) -> float:
-    """The learning rate of a step: constant, or a half cosine from the given one to a hundredth of it."""
-    if config.schedule == "constant":
-        return config.learning_rate
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / config.steps)))
-
-
 @torch.no_grad()
-def validate(network: HDRAttNet, shards: Shards, stacks: int, device: torch.device) -> float:
-    """Mean LDR PSNR in dB over whole pictures: the middle exposure in, every other one against the truth.
+def validate(
+    network: HDRAttNet, stacks: Stacks, count: int, device: torch.device
+) -> tuple[dict[str, float | dict[str, float]], UInt8[np.ndarray, "height width 3"]]:
+    """LDR PSNR over whole pictures: the middle exposure in, every other one against the truth.
 
-    The stacks are spread evenly over the part's views, the camera responses in turn.
-    """
-    network.eval()
-    crfs = sorted(shards.crfs)
-    numbers = np.unique(np.linspace(0, len(shards) - 1, min(stacks, len(shards))).round().astype(int))
-    values = []
-    for place, number in enumerate(numbers):
-        radiance = shards.radiance(int(number)).radiance
-        truth = to_batch(expose_view(half_bits(radiance), shards.tables[crfs[place % len(crfs)]])).to(device)
-        middle = shards.evs.index(0.0)
-        others = [index for index in range(len(truth)) if index != middle]
-        ratio = torch.tensor([shards.exposures[index] / shards.exposures[middle] for index in others], device=device)
-        encoded = network.encode(truth[middle : middle + 1])
-        made = network.expose(encoded.expand(len(others), -1, -1, -1), ratio.float())
-        values.append(psnr_ldr(made.float().clamp(0, 1), truth[others]))
-    network.train()
-    return float(torch.cat(values).mean())
-
-
-def train(shards: Path, run: Path, attention: str, config: TrainConfig) -> dict:
-    """Train a variant and write `weights.safetensors`, `run.json` and `dvclive/` to the folder `run`.
-
-    A run that was cut short with the same configuration and data goes on from `last.ckpt`; one that ended begins anew.
+    The views are spread evenly over the part, the camera responses come in turn.
 
     Args:
-        shards: folder of shards with radiance samples of the parts train and val.
-        attention: the variant, a name in ATTENTIONS.
+        count: stacks, at most.
 
     Returns:
-        what run.json holds.
+        "psnr_ldr", the mean of all pictures' PSNR in dB, and "psnr_ldr_by_ev", that of the pictures of each exposure;
+        and a picture of the first stack: above what the network made of the middle exposure, below the truth.
+    """
+    shards = stacks.shards
+    middle = shards.evs.index(0.0)
+    others = [index for index in range(len(shards.evs)) if index != middle]
+    ratio = torch.tensor([shards.exposures[index] / shards.exposures[middle] for index in others], device=device)
+    was_training = network.training
+    network.eval()
+    values, picture = [], None
+    for place, view in enumerate(np.unique(np.linspace(0, len(stacks) - 1, min(count, len(stacks))).round())):
+        truth = to_batch(stacks.stack(int(view), stacks.crfs[place % len(stacks.crfs)])).to(device)
+        made = [  # one exposure after another: all at once would need eight times the memory
+            network.expose(encoded, one).float().clamp(0, 1)
+            for encoded in [network.encode(truth[middle : middle + 1])]
+            for one in ratio.float().split(1)
+        ]
+        values.append(psnr_ldr(torch.cat(made), truth[others]))
+        if picture is None:
+            made.insert(middle, truth[middle : middle + 1])
+            picture = np.concatenate([_strip(torch.cat(made)), _strip(truth)])
+    network.train(was_training)
+    psnr = torch.stack(values).mean(dim=0)  # by exposure
+    by_ev = {f"{shards.evs[index]:g}": value for index, value in zip(others, psnr.tolist(), strict=True)}
+    return {"psnr_ldr": float(psnr.mean()), "psnr_ldr_by_ev": by_ev}, picture
+
+
+def _strip(stack: Float[Tensor, "exposures 3 height width"]) -> UInt8[np.ndarray, "strip_height strip_width 3"]:
+    """A stack as one small picture, side by side."""
+    levels = (to_pictures(stack) * 255).round().astype(np.uint8)
+    width = max(round(levels.shape[2] * PICTURE_HEIGHT / levels.shape[1]), 1)
+    small = [cv2.resize(each, (width, PICTURE_HEIGHT), interpolation=cv2.INTER_AREA) for each in levels]
+    return np.concatenate(small, axis=1)
+
+
+def train(shards: Path, run: Path, attention: str, seed: int, config: TrainConfig) -> dict | None:
+    """Train a variant and write `weights.safetensors`, `run.json` and `dvclive/` to the folder `run`.
+
+    A run that was cut short goes on from `last.ckpt` if configuration, seed and data are the same, and ends with the
+    weights it would have had (bit for bit on a CPU); one that ended begins anew. Under torchrun all its processes train
+    together, and the first one writes.
+
+    Args:
+        shards: folder of shards with the parts train and val in the configured form.
+        attention: the variant, a name in ATTENTIONS.
+        seed: of the network's first weights, and of the order, the crops and the augmentation of the pairs.
+
+    Returns:
+        what run.json holds; None in a process that does not lead.
 
     Raises:
         ValueError: if the shards or the configuration are wrong, or the loss is NaN or infinite (it names the samples).
         Interrupted: on Ctrl-C or SIGTERM, after the step at hand and a checkpoint.
     """
-    device = choose_device(config.device)
-    training, validation = Shards(shards, "train", "radiance"), Shards(shards, "val", "radiance")
-    if 0.0 not in training.evs or len(training.evs) < 2:
-        raise ValueError(f"{shards}: exposures {training.evs}; training needs EV 0, which is the input, and another")
-    dataset = PairDataset(training, config.crop, config.seed, config.augment)
-    data_digest = digest_of([row["files"] for row in training.index["rows"].values() if row["form"] == "radiance"])
-    identity = digest_of([attention, config.model_dump(mode="json", exclude={"loader_workers"}), data_digest])
+    with join_world(choose_device(config.device)) as world:
+        devices = [world.device] if world.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), _stop_signals() as stop:
+            torch.manual_seed(seed)  # for an attention that draws; nothing here does
+            return _train(shards, run, attention, seed, config, world, stop)
 
-    network = initial_network(attention, config.preset, config.width, config.seed).to(
-        device, memory_format=torch.channels_last
-    )
-    pair_network = PairNetwork(network)
-    loss_of, trunk = make_loss(config.loss)
-    loss_of.to(device)
-    look_up = LookUp(training.tables).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+
+def _train(
+    shards: Path, run: Path, attention: str, seed: int, config: TrainConfig, world: World, stop: "_Stop"
+) -> dict | None:
+    setup = _prepare(shards, run, attention, seed, config, world)
     run.mkdir(parents=True, exist_ok=True)
-    state = _resume(run / CHECKPOINT, identity, network, optimizer, device)
-    if state["step"] == 0:
+    progress = _resume(run / CHECKPOINT, setup)
+    if world.device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+        torch.cuda.reset_peak_memory_stats(world.device)
+    if progress.step == 0 and world.leads:
         for name in (WEIGHTS, RUN):
             (run / name).unlink(missing_ok=True)
-        state["validation"].append(
-            {"step": 0, "psnr_ldr": validate(network, validation, config.validation_stacks, device)}
-        )
-
-    _rewind(run / "dvclive", state["step"])
-    with _live(run / "dvclive", resume=state["step"] > 0) as live, _stop_signals() as stop, _progress() as bar:
-        if state["step"] == 0:
-            live.step = 0
-            live.log_metric("validation/psnr_ldr", state["validation"][0]["psnr_ldr"], timestamp=False)
-            live.make_summary()
-        task = bar.add_task(f"train {attention}", total=config.steps, completed=state["step"], note="")
-        batches = load_pairs(dataset, config.batch, state["step"], config.steps, config.loader_workers)
-        started = time.perf_counter()
-        network.train()
-        for sample in batches:
-            batch = look_up.pairs(sample)
-            terms = _step(pair_network, loss_of, optimizer, batch, state["step"], config)
-            state["step"] += 1
-            step = state["step"]
-            for name, value in terms.items():
-                state["sums"][name] = state["sums"].get(name, 0.0) + value
-            if step % config.log_every == 0 or step == config.steps:
-                since = step - state["logged"]
-                means = {name: total / since for name, total in state["sums"].items()}
-                state["loss"].append({"step": step, **means})
-                state["sums"], state["logged"] = {}, step
-                live.step = step
-                for name, value in means.items():
-                    live.log_metric(f"train/{name}", value, timestamp=False)
-            if step % config.validate_every == 0 or step == config.steps:
-                psnr = validate(network, validation, config.validation_stacks, device)
-                state["validation"].append({"step": step, "psnr_ldr": psnr})
-                live.step = step
-                live.log_metric("validation/psnr_ldr", psnr, timestamp=False)
-            if live.step == step:
-                live.make_summary()
-            bar.update(task, completed=step, note=f"loss {terms['total']:.3f}")
-            if stop.is_set or step % config.checkpoint_every == 0:
-                state["seconds"] += time.perf_counter() - started
-                started = time.perf_counter()
-                _save_checkpoint(run / CHECKPOINT, identity, network, optimizer, state)
-            if stop.is_set and step < config.steps:
-                raise Interrupted(f"stopped after step {step}; {run / CHECKPOINT} holds it")
-        state["seconds"] += time.perf_counter() - started
-
-    record = {
-        "variant": attention,
-        "parameters": count_parameters(network),
-        "config": config.model_dump(mode="json"),
-        "trunk": trunk,
-        "data": data_digest,
-        "hours": state["seconds"] / 3600,
-        "steps_per_second": config.steps / state["seconds"],
-        "peak_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else None,
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else f"cpu ({platform.machine()})",
-        "validation": state["validation"],
-        "loss": state["loss"],
-        "versions": {name: version(name) for name in ("hdr-attnet", "torch", "numpy")},
-    }
-    record["weights_sha256"] = save_weights(run / WEIGHTS, network, {"variant": attention, "data": data_digest})
+    with open_log(run, progress.step, world.leads) as log:
+        if progress.step == 0:
+            _examine(setup, progress, log)
+        _advance(setup, progress, log, stop)
+    if not world.leads:
+        return None
+    record = _record(setup, progress)
+    about = {"variant": attention, "seed": seed, "data": setup.data}
+    record["weights_sha256"] = save_weights(run / WEIGHTS, setup.stepper.weights, about)
     write_json(run / RUN, record)
     (run / CHECKPOINT).unlink(missing_ok=True)
     return record
 
 
-def _step(
-    network: PairNetwork,
-    loss_of: PairLoss,
-    optimizer: torch.optim.Optimizer,
-    batch: PairBatch,
-    step: int,
-    config: TrainConfig,
-) -> dict[str, float]:
-    """One step of the optimizer; returns the loss and its terms."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate_at(step, config)
-    predicted = network(batch.shorter, batch.longer, batch.ratio)
-    total, terms = loss_of(predicted, batch.shorter, batch.longer, batch.ratio)
-    if not math.isfinite(total.item()):
-        raise ValueError(f"step {step + 1}: the loss is {total.item()} on {', '.join(batch.keys)}")
-    optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    if config.clip_gradient is not None:
-        nn.utils.clip_grad_norm_(network.parameters(), config.clip_gradient)
-    optimizer.step()
-    return {"total": total.item(), **{name: term.item() for name, term in terms.items()}}
+@dataclass(frozen=True)
+class _Setup:
+    """What does not change while a run trains, but for the weights inside `stepper`."""
+
+    run: Path
+    attention: str
+    seed: int
+    config: TrainConfig
+    world: World
+    pairs: PairDataset
+    validation: Stacks
+    data: str  # a digest of the shards
+    look_up: LookUp
+    stepper: Stepper
+    trunk: dict[str, str] | None
+
+    @property
+    def identity(self) -> str:
+        """A digest of all that the weights depend on."""
+        settings = self.config.model_dump(mode="json", exclude=set(HOW_TO_RUN))
+        return digest_of([self.attention, self.seed, settings, self.data, self.trunk])
+
+    def share(self, first_step: int) -> Share:
+        """This process's part of the pairs from a step on."""
+        config, world = self.config, self.world
+        return Share(config.batch, first_step, config.steps, config.accumulate, world.rank, world.size)
 
 
-def _resume(
-    path: Path, identity: str, network: HDRAttNet, optimizer: torch.optim.Optimizer, device: torch.device
-) -> dict:
-    """Load the checkpoint of the same run if there is one; the state of training, from its beginning otherwise."""
-    fresh = {"step": 0, "logged": 0, "seconds": 0.0, "sums": {}, "loss": [], "validation": []}
-    if not path.is_file():
-        return fresh
-    checkpoint = torch.load(path, map_location=device, weights_only=True)
-    if checkpoint["identity"] != identity:
-        return fresh  # of other parameters or data
-    network.load_state_dict(checkpoint["network"])
-    optimizer.load_state_dict(checkpoint["optimizer"])
-    return checkpoint["state"]
+def _prepare(shards: Path, run: Path, attention: str, seed: int, config: TrainConfig, world: World) -> _Setup:
+    find_attention(attention)
+    training, validation = (Shards(shards, part, config.form) for part in ("train", "val"))
+    if 0.0 not in training.evs or len(training.evs) < 2:
+        raise ValueError(f"{shards}: exposures {training.evs}; training needs EV 0, which is the input, and another")
+    rows = training.index["rows"].values()
+    pairs = PairDataset(training, config.crop, seed, config.flips, config.rotation)
+    loss_of, trunk = make_loss(config.loss)
+    setup = _Setup(
+        run=run,
+        attention=attention,
+        seed=seed,
+        config=config,
+        world=world,
+        pairs=pairs,
+        validation=Stacks(validation),
+        data=digest_of([row["files"] for row in rows if row["form"] == config.form]),
+        look_up=LookUp(training.tables).to(world.device),
+        stepper=Stepper(initial_network(attention, config.preset, config.width, seed), loss_of, config, world),
+        trunk=trunk,
+    )
+    if setup.share(0).size == 1 and config.crop <= STRIDE:
+        raise ValueError(
+            f"a part of one pair and a crop of {config.crop} pixels leave batch normalisation one value a channel at "
+            f"the deepest level; wanted a crop above {STRIDE}, or a larger batch"
+        )
+    return setup
 
 
-def _save_checkpoint(
-    path: Path, identity: str, network: HDRAttNet, optimizer: torch.optim.Optimizer, state: dict
-) -> None:
-    content = {
-        "identity": identity,
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "state": state,
+def _advance(setup: _Setup, progress: Progress, log: Log, stop: "_Stop") -> None:
+    """Train to the last step, or until asked to stop."""
+    config, world, stepper = setup.config, setup.world, setup.stepper
+    samples = load_pairs(setup.pairs, setup.share(progress.step), config.loader_workers)
+    unseen: list[tuple[int, Tensor, list[str]]] = []  # steps whose losses nobody has looked at yet
+    title = f"train {setup.attention} ({setup.seed})"
+    with show_progress(title, config.steps, progress.step, world.leads) as bar:
+        clock = Clock(progress)
+        while progress.step < config.steps:
+            with clock.waiting():
+                parts = [setup.look_up.pairs(sample) for sample in islice(samples, config.accumulate)]
+            terms = stepper.step(parts, progress.step)
+            progress.step += 1
+            step = progress.step
+            unseen.append((step, terms, [key for part in parts for key in part.keys]))
+            ends = step == config.steps
+            stops = stop.is_set
+            if world.size > 1:
+                stops = step % STEPS_BETWEEN_QUESTIONS == 0 and world.any(stop.is_set)
+            logs, examines = (ends or step % every == 0 for every in (config.log_every, config.validate_every))
+            saves = stops or step % config.checkpoint_every == 0
+            if logs or examines or saves:
+                for values in _finite(unseen, world):
+                    for name, value in zip(stepper.names, values, strict=True):
+                        progress.sums[name] = progress.sums.get(name, 0.0) + value
+                unseen.clear()
+                clock.stop()
+            if logs:
+                means = {name: total / (step - progress.logged) for name, total in progress.sums.items()}
+                progress.loss.append({"step": step, **means})
+                progress.sums, progress.logged = {}, step
+                rate = step / progress.training_seconds
+                log.metrics(step, {f"train/{name}": value for name, value in means.items()})
+                log.metrics(step, {"train/learning_rate": stepper.rate})
+                bar.note(f"loss {means['total']:.3f}, {rate:.3g} steps/s{_gpu_memory(world.device)}")
+            bar.move(step)
+            if examines:
+                with clock.examining():
+                    _examine(setup, progress, log)
+            if saves and world.leads:
+                _save_checkpoint(setup, progress)
+            if stops and not ends:
+                raise Interrupted(f"stopped after step {step}; {setup.run / CHECKPOINT} holds it")
+
+
+def _examine(setup: _Setup, progress: Progress, log: Log) -> None:
+    """Validate in the leading process, and let the schedule of every process know."""
+    psnr = None
+    if setup.world.leads:
+        stacks = setup.config.validation_stacks
+        measured, picture = validate(setup.stepper.weights, setup.validation, stacks, setup.world.device)
+        psnr = measured["psnr_ldr"]
+        progress.validation.append({"step": progress.step, **measured})
+        by_ev = {f"validation/psnr_ldr_at/{ev}": value for ev, value in measured["psnr_ldr_by_ev"].items()}
+        log.metrics(progress.step, {"validation/psnr_ldr": psnr, **by_ev})
+        log.picture(picture)
+    if progress.step > 0:
+        setup.stepper.tell_validation(setup.world.tell(psnr))
+
+
+def _record(setup: _Setup, progress: Progress) -> dict:
+    """What run.json holds, but for the weights' hash."""
+    config, device = setup.config, setup.world.device
+    return {
+        "variant": setup.attention,
+        "seed": setup.seed,
+        "parameters": count_parameters(setup.stepper.network),
+        "config": config.model_dump(mode="json"),
+        "trunk": setup.trunk,
+        "data": setup.data,
+        "hours": progress.seconds / 3600,
+        "steps_per_second": config.steps / progress.training_seconds,
+        "loader_wait_share": progress.waiting_seconds / progress.training_seconds,
+        "resumed": progress.resumed,
+        "processes": setup.world.size,
+        "device": _name(device),
+        "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else None,
+        "peak_resident_mb": _peak_resident_mb(),
+        "validation": progress.validation,
+        "loss": progress.loss,
+        "versions": {
+            "python": platform.python_version(),
+            **({"cuda": torch.version.cuda} if device.type == "cuda" else {}),
+            **{name: version(name) for name in ("hdr-attnet", "torch", "numpy", "opencv-python-headless")},
+        },
     }
-    with written_whole(path) as temporary:
-        torch.save(content, temporary)
 
 
-def _rewind(folder: Path, step: int) -> None:
-    """Drop what DVCLive logged after `step`: a killed run may have logged more than its checkpoint holds."""
-    for table in folder.rglob("*.tsv"):
-        header, *rows = table.read_text(encoding="utf-8").splitlines()
-        place = header.split("\t").index("step")
-        kept = [row for row in rows if int(row.split("\t")[place]) <= step]
-        if step == 0:
-            table.unlink()
-        elif len(kept) < len(rows):
-            write_bytes(table, ("\n".join([header, *kept]) + "\n").encode())
+def summarise(record: dict) -> str:
+    """A line on a run that ended, from its record."""
+    first, last = record["validation"][0]["psnr_ldr"], record["validation"][-1]["psnr_ldr"]
+    return (
+        f"{record['variant']}, seed {record['seed']}: {record['parameters']:,} parameters, {record['config']['steps']} "
+        f"steps in {record['hours'] * 60:.1f} min, {record['steps_per_second']:.3g} a second; "
+        f"validation LDR PSNR {first:.2f} -> {last:.2f} dB"
+    )
 
 
-@contextmanager
-def _live(folder: Path, resume: bool):
-    """DVCLive's log of metrics in a folder, ended and closed: it leaves the Git packs of its repository open itself."""
-    live = Live(str(folder), resume=resume, report=None, save_dvc_exp=False, dvcyaml=None)
+def _finite(checked: list[tuple[int, Tensor, list[str]]], world: World) -> Iterator[list[float]]:
+    """The losses of some steps, means over all processes; refuses, in every process, one that is NaN or infinite."""
+    values = torch.stack([terms for _, terms, _ in checked]).double()
+    wrong = None
+    for (step, _, keys), row in zip(checked, values.tolist(), strict=True):
+        if not math.isfinite(row[0]):
+            wrong = f"step {step}: the loss is {row[0]} on {', '.join(keys)}"
+            break
+    for message in world.gather(wrong):
+        if message is not None:
+            raise ValueError(message)
+    return iter(world.mean(values).tolist())
+
+
+class Clock:
+    """Adds up where a run's time goes."""
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+        self._since = time.perf_counter()
+        self._loader_runs = False
+
+    def stop(self) -> None:
+        """Count the time since the last stop as training."""
+        self._progress.training_seconds += self._count()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count a block also as waiting for the loader; the first one, in which it starts, as neither."""
+        start = time.perf_counter()
+        yield
+        if self._loader_runs:
+            self._progress.waiting_seconds += time.perf_counter() - start
+        else:
+            self._loader_runs = True
+            self._count()
+
+    @contextmanager
+    def examining(self) -> Iterator[None]:
+        """Count a block as validation."""
+        self.stop()
+        yield
+        self._count()
+
+    def _count(self) -> float:
+        now = time.perf_counter()
+        elapsed, self._since = now - self._since, now
+        self._progress.seconds += elapsed
+        return elapsed
+
+
+def _resume(path: Path, setup: _Setup) -> Progress:
+    """Load the checkpoint of the same run if there is one; the progress of training, from its beginning otherwise."""
+    device = setup.world.device
+    if not path.is_file():
+        return Progress()
     try:
-        yield live
-    finally:
-        live.end()
-        if live._dvc_repo is not None:
-            live._dvc_repo.close()
+        checkpoint = torch.load(path, map_location=device, weights_only=True)
+        if checkpoint["identity"] != setup.identity:
+            return Progress()  # of other parameters or data
+        setup.stepper.load_state_dict(checkpoint["stepper"])
+        torch.set_rng_state(checkpoint["random"]["cpu"].cpu())
+        if device.type == "cuda":
+            torch.cuda.set_rng_state(checkpoint["random"]["cuda"].cpu(), device)
+        progress = Progress(**checkpoint["progress"])
+    except (KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path}: not a readable checkpoint; delete it to begin anew: {error}") from error
+    progress.resumed += 1
+    return progress
+
+
+def _save_checkpoint(setup: _Setup, progress: Progress) -> None:
+    device = setup.world.device
+    content = {
+        "identity": setup.identity,
+        "stepper": setup.stepper.state_dict(),
+        "progress": asdict(progress),
+        "random": {
+            "cpu": torch.get_rng_state(),
+            **({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}),
+        },
+    }
+    with written_whole(setup.run / CHECKPOINT) as temporary:
+        torch.save(content, temporary)
 
 
 class _Stop:
@@ -256,7 +417,7 @@ class _Stop:
 
 
 @contextmanager
-def _stop_signals():
+def _stop_signals() -> Iterator[_Stop]:
     """Turn the first SIGINT or SIGTERM into a flag, so that a step is finished and saved; a second one kills."""
     stop = _Stop()
     previous = {}
@@ -274,12 +435,17 @@ def _stop_signals():
             signal.signal(number, handler)
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
+def _gpu_memory(device: torch.device) -> str:
+    return f", {torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB" if device.type == "cuda" else ""
+
+
+def _name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def _peak_resident_mb() -> float:
+    """The most memory that this process has held."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB; bytes on macOS
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

@@ -1,4 +1,8 @@
 import json
+import math
+import os
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,76 +15,107 @@ import yaml
 from safetensors.torch import load_file
 
 from hdrmodel import training
-from hdrmodel.config import TrainConfig
-from hdrmodel.training import make_loss, rate_at, train
+from hdrmodel.config import TrainConfig, load_profile
+from hdrmodel.step import Stepper
+from hdrmodel.training import Clock, Progress, make_loss, train
+from hdrmodel.weights import load_weights
 
-LOSS = {
-    "reconstruction": 100,
-    "representation": 1,
-    "perceptual": 0,
-    "total_variation": 1e-5,
-    "norm": "l1",
-    "trunk": "vgg16-stlpips",
-    "trunk_file": None,
-    "trunk_window": None,
-}
-TRAIN = {
-    "preset": "attnet",
-    "width": 0.125,
-    "seed": 0,
-    "steps": 4,
-    "batch": 2,
-    "crop": 32,
-    "augment": True,
-    "learning_rate": 0.001,
-    "schedule": "cosine",
-    "clip_gradient": 1.0,
-    "loss": LOSS,
-    "log_every": 2,
-    "validate_every": 2,
-    "validation_stacks": 2,
-    "checkpoint_every": 1,
-    "loader_workers": 0,
-    "device": "cpu",
-}
+ROOT = Path(__file__).parents[1]
+TINY = ("width=0.125", "steps=4", "batch=2", "crop=32", "learning_rate=0.001", "loss.perceptual=0", "log_every=2",
+        "validate_every=2", "validation_stacks=2", "checkpoint_every=1", "device=cpu")  # fmt: skip
 
 
-def config(**changes) -> TrainConfig:
-    return TrainConfig.parse("train", {**TRAIN, **changes})
+def config(*changes: str) -> TrainConfig:
+    return load_profile("quick", [*TINY, *changes])
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def stop_after(monkeypatch, steps: int) -> None:
+    """Cut training short in its next step but `steps`, as a kill would."""
+    real = Stepper.step
+
+    def step(self, parts, number):
+        stop_after.seen += 1
+        if stop_after.seen > steps:
+            raise KeyboardInterrupt
+        return real(self, parts, number)
+
+    stop_after.seen = 0
+    monkeypatch.setattr(Stepper, "step", step)
 
 
 def test_training_lowers_the_loss_and_raises_the_validation_psnr(dataset, tmp_path):
-    steps = {"steps": 40, "batch": 4, "learning_rate": 0.003, "log_every": 10, "validate_every": 40}
-    record = train(dataset.shards, tmp_path / "run", "none", config(**steps))
+    changes = ("steps=40", "batch=4", "learning_rate=0.003", "log_every=10", "validate_every=40")
+    record = train(dataset.shards, tmp_path / "run", "none", 0, config(*changes))
     assert record["loss"][-1]["total"] < 0.85 * record["loss"][0]["total"]  # means of ten steps; 0.71 when written
     assert record["validation"][-1]["psnr_ldr"] > record["validation"][0]["psnr_ldr"]
     assert json.loads((tmp_path / "run" / "run.json").read_text()) == record
-    assert not (tmp_path / "run" / "last.ckpt").exists()
-    logged = (tmp_path / "run" / "dvclive" / "plots" / "metrics" / "train" / "total.tsv").read_text().splitlines()
-    assert [line.split("\t")[0] for line in logged] == ["step", "10", "20", "30", "40"]
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"dvclive", "run.json", "weights.safetensors"}
+    network, header = load_weights(tmp_path / "run" / "weights.safetensors")
+    assert header["seed"] == 0 and network.config.attention == "none"
 
 
-def test_a_run_stopped_at_any_step_and_resumed_ends_with_the_same_weights(dataset, tmp_path, monkeypatch):
-    whole = train(dataset.shards, tmp_path / "whole", "spatial", config())
+def test_the_record_says_what_was_trained_how_and_how_fast(dataset, tmp_path):
+    record = train(dataset.shards, tmp_path / "run", "se", 5, config("loss.perceptual=0.1"))
+    assert (record["variant"], record["seed"], record["processes"], record["resumed"]) == ("se", 5, 1, 0)
+    assert record["config"] == config("loss.perceptual=0.1").model_dump(mode="json")
+    assert record["trunk"]["name"] == "vgg16-stlpips" and len(record["trunk"]["sha256"]) == 64
+    assert record["steps_per_second"] > 0 and 0 <= record["loader_wait_share"] < 1
+    assert record["hours"] * 3600 > 4 / record["steps_per_second"]
+    assert record["peak_resident_mb"] > 100
+    assert {"python", "torch", "numpy", "hdr-attnet"} <= set(record["versions"])
+    assert {row["step"] for row in record["validation"]} == {0, 2, 4}
+    for row in record["validation"]:
+        assert row["psnr_ldr"] == pytest.approx(sum(row["psnr_ldr_by_ev"].values()) / 8)
 
-    def stop_after(steps):
-        real = training._step
-        seen = []
 
-        def step(*arguments):
-            seen.append(1)
-            if len(seen) > steps:
-                raise KeyboardInterrupt
-            return real(*arguments)
+def test_what_is_logged_is_what_dvc_plots(dataset, tmp_path):
+    train(dataset.shards, tmp_path / "run", "none", 0, config())
+    plots = tmp_path / "run" / "dvclive" / "plots"
+    for name in ("train/total", "train/reconstruction", "train/learning_rate"):
+        rows = (plots / "metrics" / f"{name}.tsv").read_text().splitlines()
+        assert [row.split("\t")[0] for row in rows] == ["step", "2", "4"]
+    for name in ("psnr_ldr", "psnr_ldr_at/-2", "psnr_ldr_at/0.5"):
+        rows = (plots / "metrics" / "validation" / f"{name}.tsv").read_text().splitlines()
+        assert [row.split("\t")[0] for row in rows] == ["step", "0", "2", "4"]
+    assert (plots / "images" / "validation.png").read_bytes().startswith(b"\x89PNG")
 
-        monkeypatch.setattr(training, "_step", step)
 
+def test_training_elsewhere_leaves_the_repository_there_alone(dataset, tmp_path, monkeypatch):
+    """DVCLive would make every Git repository that it is used in one of DVC's."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    monkeypatch.chdir(tmp_path)
+    train(dataset.shards, Path("run"), "none", 0, config("steps=1"))
+    assert {path.name for path in tmp_path.iterdir()} == {".git", "run"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (),
+        (
+            "ema_decay=0.5",
+            "schedule=plateau",
+            "optimizer=adamw",
+            "batch=4",
+            "accumulate=2",
+            "rotation=any",
+            "form=pixels",
+        ),
+    ],
+)
+def test_a_run_cut_short_at_any_step_and_resumed_ends_with_the_same_weights(changes, dataset, tmp_path, monkeypatch):
+    whole = train(dataset.shards, tmp_path / "whole", "spatial", 1, config(*changes))
     for steps in (1, 2):  # cut short twice: after step 1, and after two more
-        stop_after(steps)
+        stop_after(monkeypatch, steps)
         with pytest.raises(KeyboardInterrupt):
-            train(dataset.shards, tmp_path / "cut", "spatial", config())
+            train(dataset.shards, tmp_path / "cut", "spatial", 1, config(*changes))
         monkeypatch.undo()
-    resumed = train(dataset.shards, tmp_path / "cut", "spatial", config())
+    resumed = train(dataset.shards, tmp_path / "cut", "spatial", 1, config(*changes, "loader_workers=1"))
+    assert resumed["resumed"] == 2
     assert resumed["weights_sha256"] == whole["weights_sha256"]
     assert resumed["loss"] == whole["loss"]
     assert resumed["validation"] == whole["validation"]
@@ -89,58 +124,226 @@ def test_a_run_stopped_at_any_step_and_resumed_ends_with_the_same_weights(datase
         assert again.read_text() == table.read_text()
 
 
-def test_other_parameters_begin_anew(dataset, tmp_path, monkeypatch):
-    real = training._step
-    monkeypatch.setattr(
-        training, "_step", lambda *a: real(*a) if a[4] < 2 else (_ for _ in ()).throw(KeyboardInterrupt)
-    )
+@pytest.mark.parametrize("changed", [{"changes": ("learning_rate=0.002",)}, {"seed": 3}])
+def test_other_parameters_begin_anew(changed, dataset, tmp_path, monkeypatch):
+    stop_after(monkeypatch, 2)
     with pytest.raises(KeyboardInterrupt):
-        train(dataset.shards, tmp_path / "run", "none", config())
+        train(dataset.shards, tmp_path / "run", "none", 0, config())
     monkeypatch.undo()
-    train(dataset.shards, tmp_path / "run", "none", config(learning_rate=0.002))
-    train(dataset.shards, tmp_path / "fresh", "none", config(learning_rate=0.002))
+    seed, changes = changed.get("seed", 0), changed.get("changes", ())
+    for name in ("run", "fresh"):
+        train(dataset.shards, tmp_path / name, "none", seed, config(*changes))
     mine, fresh = (load_file(tmp_path / name / "weights.safetensors") for name in ("run", "fresh"))
     assert all(torch.equal(mine[name], fresh[name]) for name in fresh)
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_samples_names(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"step \d+: the loss is (nan|inf) on .*_80_10_.*:[a-i]-[a-i]"):
-        train(
-            dataset.shards,
-            tmp_path / "run",
-            "none",
-            config(learning_rate=1e30, clip_gradient=None, schedule="constant"),
+def test_a_damaged_checkpoint_is_named(dataset, tmp_path):
+    (tmp_path / "last.ckpt").write_bytes(b"PK not a checkpoint")
+    with pytest.raises(ValueError, match=r"last\.ckpt: not a readable checkpoint; delete it to begin anew"):
+        train(dataset.shards, tmp_path, "none", 0, config())
+
+
+@pytest.mark.parametrize("log_every", [1, 4])  # looked at after each step, and only after the last
+def test_a_loss_that_is_not_finite_stops_with_the_samples_names(log_every, dataset, tmp_path):
+    changes = ("learning_rate=1e30", "clip_gradient=null", "schedule=constant", f"log_every={log_every}",
+               "validate_every=4", "checkpoint_every=4")  # fmt: skip
+    with pytest.raises(ValueError, match=r"step 2: the loss is (nan|inf) on \w+-.*:[a-i]-[a-i], \w+-.*:[a-i]-[a-i]$"):
+        train(dataset.shards, tmp_path / "run", "none", 0, config(*changes))
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("crop=64", r"view .* has 32x32 pixels; wanted at least the crop of 64"),
+        ("accumulate=3", r"a batch of 2 does not divide into 3 parts"),
+        ("preset=resnet", r"unknown preset 'resnet'"),
+        ("accumulate=2", r"a part of one pair and a crop of 32 pixels leave .* wanted a crop above 64"),
+    ],
+)
+def test_bad_parameters_are_refused_by_name(change, message, dataset, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train(dataset.shards, tmp_path / "run", "none", 0, config(change))
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_shards_and_unknown_attentions_are_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"unknown attention 'cbam'; known are"):
+        train(dataset.shards, tmp_path / "run", "cbam", 0, config())
+    with pytest.raises(ValueError, match=r"no index\.json in it"):
+        train(tmp_path, tmp_path / "run", "none", 0, config())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"no GPU that PyTorch can use"):
+        train(dataset.shards, tmp_path / "run", "none", 0, config("device=cuda"))
+
+
+def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_not(dataset, tmp_path):
+    """The real thing: a stage in its own process, killed at a random moment; again, and SIGINT; again, to its end."""
+    settings = config("steps=80", "validate_every=80", "log_every=10", "checkpoint_every=3")
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": settings.model_dump(mode="json")}))
+    command = [sys.executable, "-m", "stages.train", "none", "0", str(dataset.shards), "run"]
+    checkpoint = tmp_path / "run" / "last.ckpt"
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(
+            command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+
+    def wait_for_another(process: subprocess.Popen, before: float) -> None:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if checkpoint.exists() and checkpoint.stat().st_mtime > before:
+                return
+            time.sleep(0.01)
+        process.kill()
+        raise AssertionError(f"no checkpoint: {process.communicate()[1]}")
+
+    process = start()
+    wait_for_another(process, 0)
+    time.sleep(random.random())
+    process.kill()
+    process.communicate()
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 
-
-def test_ctrl_c_finishes_the_step_and_the_next_run_goes_on(dataset, tmp_path):
-    """The real thing: a stage in its own process, SIGINT once it has begun to train, and the stage again."""
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": {**TRAIN, "steps": 400, "validate_every": 400}}))
-    root = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "stages.train", "none", str(dataset.shards), "run"]
-    environment = {"PYTHONPATH": str(root), "PATH": "", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "last.ckpt").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
+    process = start()
+    wait_for_another(process, checkpoint.stat().st_mtime)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr.decode()
-    assert "run it again to go on" in stderr.decode()
-    assert "Traceback" not in stderr.decode()
-    stopped = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["state"]["step"]
-    assert 0 < stopped < 400
+    assert process.returncode == 130, stderr
+    assert "run it again to go on" in stderr
+    assert "Traceback" not in stderr
+    assert 0 < torch.load(checkpoint, weights_only=True)["progress"]["step"] < 80
+
+    process = start()
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    assert re.search(r"none, seed 0: 979,\d+ parameters, 80 steps .* validation LDR PSNR .* -> .* dB", stdout)
+    whole = train(dataset.shards, tmp_path / "whole", "none", 0, settings)
+    resumed = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert resumed["resumed"] == 2
+    assert resumed["loss"] == whole["loss"]
+    assert resumed["weights_sha256"] == whole["weights_sha256"]
 
 
-def test_the_cosine_schedule_falls_to_a_hundredth():
-    rates = [rate_at(step, config(steps=100)) for step in (0, 50, 100)]
-    assert rates == pytest.approx([0.001, 0.000505, 0.00001])  # 0.01 + 0.99 / 2 in the middle
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+import torch
+from hdrdata.stream import Shards
+from hdrmodel.config import load_profile
+from hdrmodel.data import LookUp, PairDataset, Share, load_pairs
+from hdrmodel.distributed import join_world
+from hdrmodel.losses import LossWeights, PairLoss
+from hdrmodel.step import Stepper
+from hdrmodel.training import train
+from hdrmodel.weights import initial_network
+
+folder, out, *changes = sys.argv[1:]
+config = load_profile("quick", changes)
+shards = Shards(Path(folder), "train", "radiance")
+with join_world(torch.device("cpu")) as world:
+    loss_of = PairLoss(LossWeights(100.0, 1.0, 0.0, 1e-5), "l1", None)
+    stepper = Stepper(initial_network("spatial", "attnet", config.width, 0), loss_of, config, world)
+    stepper.network.eval()  # batch normalisation by its buffers: no sample depends on another
+    share = Share(config.batch, 0, 1, 1, world.rank, world.size)
+    sample = next(load_pairs(PairDataset(shards, config.crop, 0, True, "quarter"), share, 0))
+    terms = stepper.step([LookUp(shards.tables).pairs(sample)], 0)
+    gradients = {name: parameter.grad for name, parameter in stepper.network.named_parameters()}
+    torch.save({"gradients": gradients, "terms": world.mean(terms)}, f"{out}/gradients-{world.size}-{world.rank}.pt")
+"""
+
+
+def test_two_processes_compute_the_gradient_of_one_with_the_double_batch(dataset, tmp_path):
+    """Batch 4 in one process, and 2 + 2 in two over Gloo, of the same pairs."""
+    (tmp_path / "gradients.py").write_text(TWO_PROCESSES)
+    changes = ["width=0.125", "batch=4", "crop=32", "clip_gradient=null"]
+    for processes in (1, 2):
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        command = [sys.executable, *launch, "gradients.py", str(dataset.shards), str(tmp_path), *changes]
+        result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    alone, *ranks = (torch.load(tmp_path / f"gradients-{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
+    for rank in ranks:
+        assert torch.allclose(rank["terms"], alone["terms"], rtol=1e-4)
+        for name, gradient in rank["gradients"].items():
+            wanted = alone["gradients"][name]
+            assert torch.allclose(gradient, wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max()) + 1e-9), name
+
+
+def test_two_processes_train_what_one_trains_that_accumulates_two_parts(dataset, tmp_path):
+    """The whole command under torchrun, with batch normalisation of each part by itself as in one process."""
+    changes = [f"-s{change}" for change in (*TINY, "steps=10", "batch=4", "schedule=plateau", "checkpoint_every=4")]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launch, "-m", "hdrmodel.cli", "train", str(dataset.shards), str(tmp_path / "two"), *changes]
+    result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("parameters, 10 steps") == 1  # one process speaks for both
+    record = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert record["processes"] == 2
+    settings = config("steps=10", "batch=4", "schedule=plateau", "accumulate=2")
+    alone = train(dataset.shards, tmp_path / "one", "none", 0, settings)
+    for two, one in zip(record["loss"], alone["loss"], strict=True):
+        assert two["total"] == pytest.approx(one["total"], rel=1e-3)
+    ours, theirs = (load_file(tmp_path / name / "weights.safetensors") for name in ("two", "one"))
+    for name in ours:
+        if "running" not in name and "tracked" not in name:  # these are the first process's own
+            assert torch.allclose(ours[name], theirs[name], atol=2e-4), name
+
+
+def test_what_is_waited_for_is_a_share_of_the_time(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    progress = Progress()
+    clock = Clock(progress)
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
+    with clock.waiting():
+        passes(9)  # the loader starts: counted in all, as neither training nor waiting
+    passes(3)
+    with clock.waiting():
+        passes(1)
+    clock.stop()
+    with clock.examining():
+        passes(5)
+    assert (progress.seconds, progress.training_seconds, progress.waiting_seconds) == (18, 4, 1)
 
 
 def test_the_perceptual_term_takes_the_trunk_of_the_configuration():
-    loss, trunk = make_loss(config(loss={**LOSS, "perceptual": 0.1, "trunk_window": 32}).loss)
+    loss, trunk = make_loss(config("loss.perceptual=0.1", "loss.trunk_window=32").loss)
     assert trunk["name"] == "vgg16-stlpips"
     assert len(trunk["sha256"]) == 64
     assert loss.window == 32
     assert make_loss(config().loss)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("lss=3", r"'lss=3': wanted NAME=VALUE"),
+        ("loss.nrm=l2", r"'loss.nrm=l2': wanted NAME=VALUE"),
+        ("steps", r"'steps': wanted NAME=VALUE"),
+        ("steps=[", r"'steps=\[': the value is no YAML"),
+        ("steps=0", r"train\.steps: .*greater than 0"),
+        ("loss.norm=l3", r"train\.loss\.norm: .*'l1' or 'l2'"),
+    ],
+)
+def test_a_wrong_change_of_a_profile_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        load_profile("quick", [change])
+
+
+def test_the_paper_s_profile_is_table_1():
+    """HDR-AttNet, Table 1 and section 4.1; its weights of the losses; rotations by up to 179 degrees."""
+    paper = load_profile("paper")
+    assert (paper.steps, paper.batch, paper.crop, paper.learning_rate, paper.width) == (200_000, 8, 256, 1e-4, 1.0)
+    assert (paper.optimizer, paper.schedule, paper.flips, paper.rotation) == ("adam", "constant", True, "any")
+    loss = paper.loss
+    assert (loss.reconstruction, loss.representation, loss.perceptual, loss.total_variation) == (100, 1, 0.1, 1e-5)
+    assert (loss.trunk, loss.trunk_window, loss.norm) == ("vgg19", None, "l1")
+    assert math.isclose(232_200 / paper.batch, 29_025)  # steps an epoch of all DrTMO, as its section 4.1 has it

@@ -1,0 +1,76 @@
+"""The processes of one training run: alone, or several that torchrun started."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+
+@dataclass(frozen=True)
+class World:
+    """This process's place among those of a run."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that validates, logs and writes."""
+        return self.rank == 0
+
+    def any(self, here: bool) -> bool:
+        """Whether the answer is yes in any process; every process must ask."""
+        if self.size == 1:
+            return here
+        answer = torch.tensor(float(here), device=self.device)
+        dist.all_reduce(answer, op=dist.ReduceOp.MAX)
+        return bool(answer)
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        """The mean over all processes of a tensor."""
+        if self.size == 1:
+            return values
+        values = values / self.size
+        dist.all_reduce(values)
+        return values
+
+    def tell(self, value: object) -> object:
+        """What the leading process holds, in every process."""
+        if self.size == 1:
+            return value
+        told = [value]
+        dist.broadcast_object_list(told, src=0, device=self.device)
+        return told[0]
+
+    def gather(self, value: object) -> list:
+        """What each process holds, by rank."""
+        if self.size == 1:
+            return [value]
+        gathered = [None] * self.size
+        dist.all_gather_object(gathered, value)
+        return gathered
+
+
+@contextmanager
+def join_world(device: torch.device) -> Iterator[World]:
+    """Join the processes that torchrun started, over NCCL on GPUs (one each) and Gloo on CPUs; alone without torchrun.
+
+    Args:
+        device: "cuda" becomes this process's own GPU.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(0, 1, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), size, device)
+    finally:
+        dist.destroy_process_group()
