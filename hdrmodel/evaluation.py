@@ -3,7 +3,7 @@
 import csv
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ from hdrdata.stream import Shards
 from hdrdata.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.alignment import align_gain
 from hdrmodel.batches import to_batch
-from hdrmodel.config import EvaluateConfig, TrainConfig
+from hdrmodel.config import EvaluateConfig
 from hdrmodel.metrics import LUMINANCE_WEIGHTS, Lpips, psnr_ldr, psnr_pu21, ssim_ldr
 from hdrmodel.network import HDRAttNet
 from hdrmodel.reconstruct import generate_stack, merge_generated
@@ -30,7 +30,8 @@ from hdrmodel.trunks import WeightsMissing
 from hdrmodel.weights import choose_device, initial_network, load_weights
 
 METRICS = ("psnr_ldr", "ssim_ldr", "lpips_ldr", "psnr_tonemapped", "ssim_tonemapped", "psnr_pu21_gain")
-METHODS = ("network", "step0", "input_crf", "input_srgb", "oracle")
+SEEDED = ("network", "step0")  # the methods that depend on the seed
+METHODS = (*SEEDED, "input_crf", "input_srgb", "oracle")
 
 PROTOCOL = {
     "ldr": "Each of the other exposures, made from the middle one, against the stack's own: display-referred [0, 1], "
@@ -147,77 +148,93 @@ def measure(
 
 
 def evaluate(
-    shards: Path, run: Path, scores: Path, variant: str, config: EvaluateConfig, training: TrainConfig
+    shards: Path, runs: Path, scores: Path, variant: str, seeds: Sequence[int], config: EvaluateConfig
 ) -> dict:
-    """Measure the weights of `run` on the test part and write the scores to the folder `scores`.
+    """Measure a variant's weights of every seed on the test part and write the scores to the folder `scores`.
 
-    `per_picture.csv` has a row for each picture and method, `metrics.json` the means, `summary.json` these and how they
-    were measured, and `pictures/` what the report shows.
+    `per_picture.csv` has a row for each picture, method and, where the method depends on it, seed; `metrics.json` the
+    means over all seeds, `summary.json` these, each seed's own and how they were measured, and `pictures/` what the
+    report shows of the first seed.
 
     Args:
-        training: what the variant was trained with; gives the network before its first step.
+        runs: has a folder a seed with `weights.safetensors`.
+        seeds: what the weights were trained with; each also gives a network before its first step.
 
     Returns:
         what summary.json holds.
 
     Raises:
-        ValueError: if there is no test part, no weights, or the weights are of another variant.
+        ValueError: if there is no test part, no weights, the weights are of another variant, or those of two seeds are
+            of different networks or data.
     """
     device = choose_device(config.device)
     reader = Shards(shards, "test", "radiance")
     if 0.0 not in reader.evs:
         raise ValueError(f"{shards}: exposures {reader.evs}; evaluation needs EV 0, which is the input")
-    trained, header = load_weights(run / "weights.safetensors")
-    if trained.config.attention != variant:
-        raise ValueError(f"{run}: weights of the variant '{trained.config.attention}'; wanted '{variant}'")
-    trained = trained.to(device)
-    untrained = initial_network(variant, training.preset, training.width, training.seed).to(device).eval()
+    networks, kinds = {}, []
+    for seed in seeds:
+        trained, header = load_weights(runs / str(seed) / "weights.safetensors")
+        built = trained.config
+        if built.attention != variant:
+            raise ValueError(f"{runs / str(seed)}: weights of the variant '{built.attention}'; wanted '{variant}'")
+        kinds.append((built, header.get("data", "")))
+        if kinds[-1] != kinds[0]:
+            raise ValueError(f"{runs / str(seed)}: another network or other data than {runs / str(seeds[0])}")
+        untrained = initial_network(variant, built.preset, built.width, seed).eval()
+        networks[seed] = {"network": trained.to(device), "step0": untrained.to(device)}
     lpips, lpips_state = load_lpips(config)
     if lpips is not None:
         lpips.to(device)
 
-    rows, by_ev, shown, seconds = [], {}, {}, 0.0
+    rows, by_ev, shown, stacks, seconds = [], {}, {}, 0, 0.0
     count = min(config.crfs_a_view or len(reader.crfs), len(reader.crfs))
-    cases = read_cases(reader, count)
-    cases = track(cases, f"evaluate {variant}", total=len(reader) * count)
-    for case in cases:
+    for case in track(read_cases(reader, count), f"evaluate {variant}", total=len(reader) * count):
+        stacks += 1
         started = time.perf_counter()
-        ours = estimate_by_network(case, trained, device)
+        ours = {seed: estimate_by_network(case, pair["network"], device) for seed, pair in networks.items()}
         seconds += time.perf_counter() - started
-        estimates = {
-            "network": ours,
-            "step0": estimate_by_network(case, untrained, device),
-            "input_crf": estimate_by_linearising(case, case.crf),
-            "input_srgb": estimate_by_linearising(case, srgb_crf()),
-            "oracle": estimate_by_oracle(case),
-        }
+        estimates = [
+            *(("network", seed, estimate) for seed, estimate in ours.items()),
+            *(("step0", seed, estimate_by_network(case, pair["step0"], device)) for seed, pair in networks.items()),
+            ("input_crf", None, estimate_by_linearising(case, case.crf)),
+            ("input_srgb", None, estimate_by_linearising(case, srgb_crf())),
+            ("oracle", None, estimate_by_oracle(case)),
+        ]
+        about = {"key": case.key, "scene": case.scene, "view": case.view, "crf": case.crf.name}
         clipped = round(1 - float(case.unclipped.mean()), 6)
-        for method in METHODS:
-            row, steps = measure(case, estimates[method], config, lpips)
-            about = {"key": case.key, "scene": case.scene, "view": case.view, "crf": case.crf.name}
-            rows.append({**about, "method": method, "clipped_share": clipped, **row})
+        for method, seed, estimate in estimates:
+            row, steps = measure(case, estimate, config, lpips)
+            rows.append({**about, "method": method, "seed": seed, "clipped_share": clipped, **row})
             for ev, value in steps.items():
                 by_ev.setdefault(method, {}).setdefault(ev, []).append(value)
         seen = shown.setdefault(case.scene, [])
         if len(seen) < config.pictures_a_scene and case.view not in seen:
             seen.append(case.view)
-            write_pictures(scores / "pictures" / case.key, case, ours)
+            write_pictures(scores / "pictures" / case.key, case, ours[seeds[0]])
 
     write_rows(scores / "per_picture.csv", rows)
     summary = {
         "variant": variant,
-        "stacks": len(rows) // len(METHODS),
+        "seeds": list(seeds),
+        "stacks": stacks,
         "scenes": len(shown),
-        "pictures": len(rows) // len(METHODS) * (len(reader.evs) - 1),
+        "pictures": stacks * (len(reader.evs) - 1),
         "protocol": {name: text.format(**config.model_dump()) for name, text in PROTOCOL.items()},
         "lpips": lpips_state,
-        "scores": {method: _means([row for row in rows if row["method"] == method]) for method in METHODS},
+        "scores": {method: _means(row for row in rows if row["method"] == method) for method in METHODS},
+        "scores_by_seed": {
+            str(seed): {
+                method: _means(row for row in rows if (row["method"], row["seed"]) == (method, seed))
+                for method in SEEDED
+            }
+            for seed in seeds
+        },
         "psnr_ldr_by_ev": {
             method: {f"{ev:g}": _rounded(np.mean(values)) for ev, values in sorted(steps.items())}
             for method, steps in by_ev.items()
         },
-        "seconds_per_stack": round(seconds / len(rows) * len(METHODS), 4),
-        "data": header.get("data", ""),
+        "seconds_per_stack": round(seconds / (stacks * len(seeds)), 4),
+        "data": kinds[0][1],
         "versions": {name: version(name) for name in ("hdr-attnet", "torch", "numpy", "opencv-python-headless", "piq")},
     }
     write_json(scores / "summary.json", summary)
@@ -273,12 +290,13 @@ def _batch(pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
 
-def _means(rows: list[dict]) -> dict[str, float | None]:
-    means = {}
-    for metric in METRICS:
-        values = [row[metric] for row in rows if row[metric] is not None]
-        means[metric] = _rounded(np.mean(values)) if values else None
-    return means
+def _means(rows: Iterable[dict]) -> dict[str, float | None]:
+    values: dict[str, list[float]] = {metric: [] for metric in METRICS}
+    for row in rows:
+        for metric in METRICS:
+            if row[metric] is not None:
+                values[metric].append(row[metric])
+    return {metric: _rounded(np.mean(known)) if known else None for metric, known in values.items()}
 
 
 def _rounded(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Write the report: one HTML page, complete in itself, of what every variant was trained with and how it scored."""
+"""Write the report: one HTML page, complete in itself, of how every variant was trained, seed by seed, and scored."""
 
 import base64
 import csv
@@ -51,7 +51,8 @@ METRICS = (
     Metric("psnr_pu21_gain", "PU21-PSNR", "HDR, gain-aligned", "dB", 2, True, "input_crf", 3.5),
 )
 FLOORS = {"input_crf": "LDR input, known CRF", "input_srgb": "LDR input, as sRGB"}
-METHODS = ("network", "step0", *FLOORS, "oracle")
+SEEDED = ("network", "step0")  # the methods that depend on the seed
+METHODS = (*SEEDED, *FLOORS, "oracle")
 PICTURES = ("input.png", "stack.png", "truth_stack.png", "network.png", "truth.png")
 LONGEST_PICTURE, LONGEST_STRIP = 768, 2304  # pixels; longer ones are shrunk for the page
 NO_VALUE = "\N{EN DASH}"
@@ -82,16 +83,18 @@ class Protocol(Section):
 
 
 class Summary(Section):
-    """What the report reads of `scores/<variant>/summary.json`."""
+    """What the report reads of `scores/<variant>/summary.json`; all but `scores_by_seed` are means over the seeds."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
+    seeds: list[int]
     stacks: int
     scenes: int
     pictures: int
     protocol: Protocol
     lpips: str
     scores: dict[str, Scores]
+    scores_by_seed: dict[int, dict[str, Scores]]
     psnr_ldr_by_ev: dict[str, dict[float, float | None]]
     versions: dict[str, str]
     seconds_per_stack: float | None
@@ -106,8 +109,17 @@ class Trunk(Section):
     sha256: str
 
 
+class Validation(Section):
+    """One point of the validation curve."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+    step: float
+    psnr_ldr: float | None
+
+
 class Run(Section):
-    """What the report reads of `runs/<variant>/run.json`."""
+    """What the report reads of `runs/<variant>/<seed>/run.json`."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
@@ -119,7 +131,7 @@ class Run(Section):
     steps_per_second: float
     peak_memory_mb: float | None
     device: str
-    validation: list[dict[str, float | None]]
+    validation: list[Validation]
     loss: list[dict[str, float | None]]
     versions: dict[str, str]
 
@@ -133,6 +145,7 @@ class Row:
     view: str
     crf: str
     method: str
+    seed: str  # empty where the method does not depend on it
     scores: dict[str, float | None]
 
 
@@ -143,13 +156,35 @@ class Variant:
     name: str
     index: int
     summary: Summary
-    run: Run
+    runs: tuple[Run, ...]  # one a seed
     rows: tuple[Row, ...]
     pictures: Path
 
     @property
     def label(self) -> str:
         return "none (base)" if self.name == "none" else self.name
+
+    @property
+    def color(self) -> str:
+        """A CSS class."""
+        return f"v{self.index % 7}"
+
+    @property
+    def run(self) -> Run:
+        """The first seed's, for what is the same for all."""
+        return self.runs[0]
+
+    def mean_of_runs(self, name: str) -> float | None:
+        """The mean over the seeds of a number in run.json; None where one of them has none."""
+        values = [getattr(run, name) for run in self.runs]
+        return None if None in values else fmean(values)
+
+    def seed_range(self, method: str, metric: Metric) -> tuple[float, float] | None:
+        """The smallest and the largest of the seeds' scores; None for one seed, and where seeds make no difference."""
+        scores = [by_method.get(method) for by_method in self.summary.scores_by_seed.values()]
+        values = [getattr(one, metric.key) for one in scores if one is not None]
+        values = [value for value in values if value is not None]
+        return (min(values), max(values)) if len(values) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -175,27 +210,28 @@ class Method:
         return (min(means), max(means)) if len(means) > 1 else None
 
 
-def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...]) -> Path:
+def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...], seeds: tuple[int, ...]) -> Path:
     """Write the page `out/index.html` on the variants' runs and scores; the same inputs give the same bytes.
 
     The page holds its pictures, charts, style and script, and asks for nothing else.
 
     Args:
-        runs: has a folder a variant with `run.json`.
+        runs: has a folder a variant with a folder a seed with `run.json`.
         scores: has a folder a variant with `summary.json`, `per_picture.csv` and `pictures/`.
         out: folder; made if it is not there.
         variants: names, in the order of the rows.
+        seeds: that each of them was trained and evaluated with.
 
     Returns:
         the path of the page.
 
     Raises:
         ValueError: one line naming the file that is missing, is not what it should be, or scores other stacks than the
-            first variant's.
+            first variant's, or other seeds than `seeds`.
     """
-    if not variants:
-        raise ValueError("no variants: the report needs at least one")
-    read = [read_variant(name, index, runs, scores) for index, name in enumerate(variants)]
+    if not variants or not seeds:
+        raise ValueError("no variants or no seeds: the report needs at least one of each")
+    read = [read_variant(name, index, runs, scores, seeds) for index, name in enumerate(variants)]
     for variant in read[1:]:
         _check_comparable(read[0], variant, scores)
     environment = jinja2.Environment(
@@ -205,6 +241,7 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...])
     template = environment.from_string(resources.files("hdrmodel").joinpath("report.html").read_text(encoding="utf-8"))
     page = template.render(
         variants=read,
+        seeds=seeds,
         first=read[0],
         metrics=METRICS,
         floors=FLOORS,
@@ -216,7 +253,7 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...])
         curves=training_charts(read),
         scenes=[scene_pictures(read, name) for name in picture_folders(read)],
         versions=merge_versions(read),
-        same_data=len({variant.run.data for variant in read}) == 1,
+        same_data=len({run.data for variant in read for run in variant.runs}) == 1,
     )
     write_bytes(out / "index.html", page.encode())
     return out / "index.html"
@@ -225,7 +262,7 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...])
 # Reading
 
 
-def read_variant(name: str, index: int, runs: Path, scores: Path) -> Variant:
+def read_variant(name: str, index: int, runs: Path, scores: Path, seeds: tuple[int, ...]) -> Variant:
     """Read and check all files of one variant.
 
     Raises:
@@ -235,9 +272,11 @@ def read_variant(name: str, index: int, runs: Path, scores: Path) -> Variant:
     summary = _read_model(summary_path, Summary)
     if missing := [method for method in METHODS if method not in summary.scores]:
         raise ValueError(f"{summary_path}: scores: no '{missing[0]}'; wanted {', '.join(METHODS)}")
-    run = _read_model(runs / name / "run.json", Run)
+    if (*summary.seeds,) != seeds or {*summary.scores_by_seed} != {*seeds}:
+        raise ValueError(f"{summary_path}: scores of the seeds {summary.seeds}; wanted {[*seeds]}")
+    trained = tuple(_read_model(runs / name / str(seed) / "run.json", Run) for seed in seeds)
     rows = read_rows(scores / name / "per_picture.csv")
-    return Variant(name, index, summary, run, rows, scores / name / "pictures")
+    return Variant(name, index, summary, trained, rows, scores / name / "pictures")
 
 
 def _read_model(path: Path, model: type[Section]) -> Section:
@@ -263,7 +302,8 @@ def read_rows(path: Path) -> tuple[Row, ...]:
     _check_file(path)
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        wanted = ("key", "scene", "view", "crf", "method", *(metric.key for metric in METRICS))
+        facts = ("key", "scene", "view", "crf", "method", "seed")
+        wanted = (*facts, *(metric.key for metric in METRICS))
         if missing := [column for column in wanted if column not in (reader.fieldnames or ())]:
             raise ValueError(f"{path}: no column '{missing[0]}'; wanted {', '.join(wanted)}")
         rows = []
@@ -272,9 +312,9 @@ def read_rows(path: Path) -> tuple[Row, ...]:
                 scores = {metric.key: float(fields[metric.key]) if fields[metric.key] else None for metric in METRICS}
             except ValueError as error:
                 raise ValueError(f"{path}, line {line}: {error}") from error
-            rows.append(Row(*(fields[column] for column in wanted[:5]), scores))
+            rows.append(Row(*(fields[column] for column in facts), scores))
     if not rows:
-        raise ValueError(f"{path}: no rows; wanted one a stack and method")
+        raise ValueError(f"{path}: no rows; wanted one a stack, method and seed")
     return tuple(rows)
 
 
@@ -321,8 +361,8 @@ def methods_of(variants: Sequence[Variant]) -> list[Method]:
     """The rows of the report: variants trained, variants at step 0, the floor, the ceiling."""
     first = variants[0]
     return [
-        *(Method(variant.label, variant, "network", f"v{variant.index % 7}") for variant in variants),
-        *(Method(f"{variant.label}, step 0", variant, "step0", f"v{variant.index % 7} step0") for variant in variants),
+        *(Method(variant.label, variant, "network", variant.color) for variant in variants),
+        *(Method(f"{variant.label}, step 0", variant, "step0", f"{variant.color} step0") for variant in variants),
         *(Method(label, first, name, name) for name, label in FLOORS.items()),
         Method("oracle: true stack", first, "oracle", "oracle"),
     ]
@@ -334,7 +374,10 @@ def floor_of(metric: Metric, variant: Variant) -> float | None:
 
 
 def results_table(variants: Sequence[Variant]) -> list[dict]:
-    """The rows of the table; a cell has its value, if it is the best or below the floor, and its change from step 0."""
+    """The rows of the table.
+
+    A cell has its value, its range over the seeds, if it is the best or below the floor, and its change from step 0.
+    """
     trained = [variant.summary.scores["network"] for variant in variants]
     rows = []
     for method in methods_of(variants):
@@ -342,6 +385,7 @@ def results_table(variants: Sequence[Variant]) -> list[dict]:
         for metric in METRICS:
             value = getattr(method.scores, metric.key)
             cell = {"metric": metric, "value": value, "best": False, "below": False, "delta": None}
+            cell["range"] = method.variant.seed_range(method.name, metric)
             if method.name == "network" and value is not None:
                 best = metric.best(getattr(scores, metric.key) for scores in trained)
                 floor = floor_of(metric, method.variant)
@@ -370,12 +414,26 @@ def reading_of(variants: Sequence[Variant]) -> list[str]:
         if metric.noise is None or None in values:
             continue
         spread = max(values) - min(values)
-        verdict, warning = ("within", "") if spread < metric.noise else ("beyond", ", yet from one seed each")
+        verdict, warning = ("within", "") if spread < metric.noise else ("beyond", _caution(variants, metric))
         sentences.append(
             f"Between the trained variants, {metric.name} ({metric.domain}) differs by {spread:.2f} {metric.unit}: "
             f"{verdict} the {metric.noise} {metric.unit} under which a difference says nothing{warning}."
         )
     return sentences
+
+
+def _caution(variants: Sequence[Variant], metric: Metric) -> str:
+    """What the seeds say of the best variant and the next: nothing if there is one, or whether their ranges overlap."""
+
+    def mean(variant: Variant) -> float:
+        return getattr(variant.summary.scores["network"], metric.key)
+
+    ranked = sorted(variants, key=mean, reverse=metric.higher_is_better)
+    best, second = (variant.seed_range("network", metric) for variant in ranked[:2])
+    if best is None or second is None:
+        return ", yet from one seed each"
+    overlap = "overlap" if max(best[0], second[0]) <= min(best[1], second[1]) else "do not overlap"
+    return f"; the ranges of the best, {ranked[0].label}, and the next, {ranked[1].label}, over their seeds {overlap}"
 
 
 def _beaten(scores: Scores, others: dict[str, float | None]) -> str:
@@ -388,9 +446,12 @@ def merge_versions(variants: Sequence[Variant]) -> dict[str, str]:
     """A line a package; where runs and evaluations differ, each version with where it was used."""
     used: dict[str, dict[str, list[str]]] = {}
     for variant in variants:
-        for doing, versions in (("train", variant.run.versions), ("evaluate", variant.summary.versions)):
+        made = [("train", run.versions) for run in variant.runs] + [("evaluate", variant.summary.versions)]
+        for doing, versions in made:
             for package, version in versions.items():
-                used.setdefault(package, {}).setdefault(version, []).append(f"{doing} {variant.name}")
+                places = used.setdefault(package, {}).setdefault(version, [])
+                if (place := f"{doing} {variant.name}") not in places:
+                    places.append(place)
     return {
         package: "; ".join(
             version if len(places) == 1 else f"{version} ({', '.join(where)})" for version, where in places.items()
@@ -435,17 +496,17 @@ def ev_chart(variants: Sequence[Variant]) -> dict:
 
 
 def training_charts(variants: Sequence[Variant]) -> list[dict]:
-    """Validation PSNR, then a chart for each column of the logged loss."""
-    validation = [
-        (variant.label, f"v{variant.index % 7}", thin(curve_of(variant.run.validation, "psnr_ldr")))
-        for variant in variants
-    ]
+    """Validation PSNR, then a chart for each column of the logged loss; a line a variant and seed."""
+    lines = []
+    for variant in variants:
+        several = len(variant.runs) > 1
+        for seed, run in zip(variant.summary.seeds, variant.runs, strict=True):
+            label = f"{variant.label}, seed {seed}" if several else variant.label
+            lines.append((label, f"{variant.color} seed" if several else variant.color, run))
+    validation = [(*line, thin([(row.step, row.psnr_ldr) for row in run.validation])) for *line, run in lines]
     charts = [line_chart("Validation PSNR", "step", "PSNR (dB)", validation, log=False)]
-    names = {name: None for variant in variants for row in variant.run.loss for name in row if name != "step"}
-    for name in names:
-        series = [
-            (variant.label, f"v{variant.index % 7}", thin(curve_of(variant.run.loss, name))) for variant in variants
-        ]
+    for name in {name: None for _, _, run in lines for row in run.loss for name in row if name != "step"}:
+        series = [(*line, thin(curve_of(run.loss, name))) for *line, run in lines]
         charts.append(line_chart(f"Loss: {name.replace('_', ' ')}", "step", "loss", series, log=True))
     return [chart for chart in charts if chart["lines"]]
 
@@ -475,7 +536,8 @@ def picture_folders(variants: Sequence[Variant]) -> list[str]:
 def scene_pictures(variants: Sequence[Variant], name: str) -> dict:
     """The pictures of one scene as data URIs with captions and alternative texts: a row of views and rows of strips."""
     first = variants[0]
-    ours = {(v.index, row.key): row for v in variants for row in v.rows if row.method == "network"}
+    pictured = ("network", str(first.summary.seeds[0]))
+    ours = {(v.index, row.key): row for v in variants for row in v.rows if (row.method, row.seed) == pictured}
     facts = ours.get((first.index, name))
     of = f"of view {facts.view} under the camera response {facts.crf}" if facts else f"of {name}"
 

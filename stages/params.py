@@ -1,4 +1,4 @@
-"""Read one section of params.yaml, and make a stage's function a command."""
+"""Read params.yaml: one section of it or the lists at its top, and make a stage's function a command."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,11 +33,8 @@ def read_section(name: str, config: type[Config]) -> Config:
     Raises:
         ValueError: naming the file, the section and each value that is wrong.
     """
-    try:
-        params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"{PARAMS}: cannot be read: {error}") from error
-    if not isinstance(params, dict) or name not in params:
+    params = _read_params()
+    if name not in params:
         raise ValueError(f"{PARAMS}: no section '{name}'")
     try:
         return config.parse(name, params[name])
@@ -45,6 +42,41 @@ def read_section(name: str, config: type[Config]) -> Config:
         raise ValueError(f"{PARAMS}: {error}") from error
 
 
+def read_variants() -> tuple[str, ...]:
+    """Read the list `variants` at the top of params.yaml in the working folder.
+
+    Raises:
+        ValueError: if the file cannot be read or the list is not one of names, each once.
+    """
+    return _read_list("variants", "names", lambda name: isinstance(name, str))
+
+
+def read_seeds() -> tuple[int, ...]:
+    """Read the list `seeds` at the top of params.yaml in the working folder: each variant is trained with each.
+
+    Raises:
+        ValueError: if the file cannot be read or the list is not one of whole numbers from 0, each once.
+    """
+    return _read_list("seeds", "whole numbers from 0", lambda seed: type(seed) is int and seed >= 0)
+
+
 def stage(function: Callable) -> click.Command:
     """A stage's main function as a command."""
     return click.command(cls=OneLineErrors)(function)
+
+
+def _read_params() -> dict:
+    try:
+        params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"{PARAMS}: cannot be read: {error}") from error
+    if not isinstance(params, dict):
+        raise ValueError(f"{PARAMS}: wanted sections by name, got {params!r}")
+    return params
+
+
+def _read_list(name: str, wanted: str, fits: Callable[[object], bool]) -> tuple:
+    values = _read_params().get(name)
+    if not isinstance(values, list) or not values or not all(map(fits, values)) or len(set(values)) < len(values):
+        raise ValueError(f"{PARAMS}: {name}: wanted a list of {wanted}, each once, got {values!r}")
+    return tuple(values)

@@ -3,13 +3,13 @@ import json
 
 import numpy as np
 import pytest
-from test_training import TRAIN
 
 from hdrdata.stream import Shards
-from hdrmodel.config import EvaluateConfig, TrainConfig
+from hdrmodel.config import EvaluateConfig
 from hdrmodel.evaluation import (
     METHODS,
     METRICS,
+    SEEDED,
     Estimate,
     estimate_by_linearising,
     estimate_by_oracle,
@@ -17,16 +17,17 @@ from hdrmodel.evaluation import (
     measure,
     read_cases,
 )
-from hdrmodel.training import train
+from hdrmodel.weights import initial_network, save_weights
 
 EVALUATE = {
-    "crfs_a_view": None,
+    "crfs_a_view": 2,
     "lpips": {"trunk": None, "trunk_file": None},
     "median_nits": 20,
     "peak_nits": 1000,
     "pictures_a_scene": 1,
     "device": "cpu",
 }
+SEEDS = (7, 3)
 
 
 @pytest.fixture(scope="module")
@@ -36,35 +37,62 @@ def config():
 
 @pytest.fixture(scope="module")
 def cases(dataset):
-    return list(read_cases(Shards(dataset.shards, "test", "radiance")))
+    return list(read_cases(Shards(dataset.shards, "test", "radiance"), EVALUATE["crfs_a_view"]))
+
+
+def write_weights(runs, attention, seed, drawn_with, data="d") -> None:
+    """Weights that stand for trained ones: those that `drawn_with` gives."""
+    network = initial_network(attention, "attnet", 0.125, drawn_with)
+    save_weights(runs / str(seed) / "weights.safetensors", network, {"data": data})
 
 
 @pytest.fixture(scope="module")
 def scored(dataset, tmp_path_factory, config):
+    """Two seeds: the weights of 7 are others than its first, those of 3 are its first."""
     folder = tmp_path_factory.mktemp("evaluation")
-    training = TrainConfig.parse("train", {**TRAIN, "steps": 1})
-    train(dataset.shards, folder / "run", "none", training)
-    summary = evaluate(dataset.shards, folder / "run", folder / "scores", "none", config, training)
+    write_weights(folder / "runs", "none", 7, drawn_with=100)
+    write_weights(folder / "runs", "none", 3, drawn_with=3)
+    summary = evaluate(dataset.shards, folder / "runs", folder / "scores", "none", SEEDS, config)
     return folder / "scores", summary
 
 
-def test_every_method_has_a_row_for_every_picture(scored, cases):
+def read_rows(folder) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "per_picture.csv").read_text().splitlines()))
+
+
+def test_every_method_has_a_row_for_every_picture_and_seed_that_it_depends_on(scored, cases):
     folder, summary = scored
-    rows = list(csv.DictReader((folder / "per_picture.csv").read_text().splitlines()))
-    assert {(row["key"], row["method"]) for row in rows} == {(case.key, method) for case in cases for method in METHODS}
-    assert len(rows) == len(cases) * len(METHODS)
+    rows = [(row["key"], row["method"], row["seed"]) for row in read_rows(folder)]
+    wanted = {(method, str(seed)) for method in SEEDED for seed in SEEDS} | {
+        (method, "") for method in METHODS if method not in SEEDED
+    }
+    assert set(rows) == {(case.key, *method_seed) for case in cases for method_seed in wanted}
+    assert len(rows) == len(set(rows)) == len(cases) * (2 * 2 + 3)
     assert summary["stacks"] == len(cases)
+    assert summary["seeds"] == list(SEEDS)
     assert json.loads((folder / "summary.json").read_text()) == summary
+    assert json.loads((folder / "metrics.json").read_text()) == summary["scores"]
 
 
 def test_the_summary_is_the_mean_of_the_rows(scored):
     folder, summary = scored
-    rows = list(csv.DictReader((folder / "per_picture.csv").read_text().splitlines()))
-    for method in METHODS:
+    rows = read_rows(folder)
+    both = {(method, seed): summary["scores_by_seed"][str(seed)][method] for method in SEEDED for seed in SEEDS}
+    both |= {(method, None): scores for method, scores in summary["scores"].items()}
+    for (method, seed), scores in both.items():
+        ours = [row for row in rows if row["method"] == method and seed in (None, int(row["seed"] or -1))]
         for metric in METRICS:
-            values = [float(row[metric]) for row in rows if row["method"] == method and row[metric]]
-            expected = summary["scores"][method][metric]
+            values = [float(row[metric]) for row in ours if row[metric]]
+            expected = scores[metric]
             assert (np.mean(values) == pytest.approx(expected, rel=1e-4)) if values else expected is None
+
+
+def test_each_seed_has_its_own_weights_and_its_own_first_network(scored):
+    by_seed = scored[1]["scores_by_seed"]
+    assert list(by_seed) == ["7", "3"]
+    assert by_seed["3"]["network"] == by_seed["3"]["step0"]  # its weights are its first
+    values = {scores["psnr_ldr"] for methods in by_seed.values() for scores in methods.values()}
+    assert len(values) == 3
 
 
 def test_the_oracle_is_the_ceiling_and_knowing_the_camera_helps(scored):
@@ -108,9 +136,17 @@ def test_lpips_without_weights_says_how_to_get_them(tmp_path, monkeypatch):
 
 def test_weights_of_another_variant_are_refused(scored, dataset, config):
     folder, _ = scored
-    training = TrainConfig.parse("train", TRAIN)
-    with pytest.raises(ValueError, match=r"weights of the variant 'none'; wanted 'spatial'"):
-        evaluate(dataset.shards, folder.parent / "run", folder.parent / "other", "spatial", config, training)
+    with pytest.raises(ValueError, match=r"runs/7: weights of the variant 'none'; wanted 'spatial'"):
+        evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "spatial", SEEDS, config)
+    with pytest.raises(ValueError, match=r"runs/1/weights\.safetensors: not a readable safetensors file"):
+        evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "none", (7, 1), config)
+
+
+def test_seeds_of_different_data_are_refused(dataset, tmp_path, config):
+    write_weights(tmp_path / "runs", "none", 0, drawn_with=0)
+    write_weights(tmp_path / "runs", "none", 1, drawn_with=1, data="other")
+    with pytest.raises(ValueError, match=r"runs/1: another network or other data than .*runs/0"):
+        evaluate(dataset.shards, tmp_path / "runs", tmp_path / "scores", "none", (0, 1), config)
 
 
 def test_the_pictures_of_each_test_scene_are_written(scored, cases):

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
-from test_training import LOSS, TRAIN
 
 import stages.scan
 from hdrdata.recipe import RECIPES
@@ -21,7 +20,7 @@ from hdrdata.stacks import SynthesizeConfig
 from hdrdata.views import IngestConfig
 from hdrmodel.attention import ATTENTIONS
 from hdrmodel.config import EvaluateConfig, TrainConfig
-from stages.params import ScanConfig
+from stages.params import ScanConfig, read_seeds, read_variants
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("hdrdata", "hdrmodel", "stages")
@@ -35,6 +34,10 @@ SECTIONS = {
 }
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+PROFILES = {"quick": PARAMS, "paper": yaml.safe_load((ROOT / "stages" / "profiles" / "paper.yaml").read_text())}
+LOSS = {**PARAMS["train"]["loss"], "perceptual": 0}
+SMALL = {"width": 0.125, "steps": 2, "batch": 2, "crop": 32, "validate_every": 2, "validation_stacks": 2}
+TRAIN = {**PARAMS["train"], **SMALL, "log_every": 2, "device": "cpu", "loss": LOSS}
 
 
 def imports_of(path: Path) -> set[Path]:
@@ -70,16 +73,18 @@ def test_a_stage_depends_on_exactly_the_code_and_the_tables_that_it_reaches(name
     assert {dep for dep in STAGES[name]["deps"] if not dep.startswith("data/")} == wanted
 
 
-def test_the_plots_show_every_variant():
-    (plot,) = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
-    (curves,) = plot.values()
-    assert {path.split("/")[2] for path in curves["y"]} == set(PARAMS["variants"])
+def test_the_plots_show_the_first_seed_of_every_attention():
+    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    (curves,) = plots[0].values()
+    for paths in (list(curves["y"]), plots[1:]):
+        assert [path.split("/")[2] for path in paths] == list(ATTENTIONS)
+        assert {path.split("/")[3] for path in paths} == {"${seeds[0]}"}
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_tracks_every_section_that_it_reads(name):
     source = (ROOT / "stages" / f"{name}.py").read_text()
-    read = set(re.findall(r'read_section\("(\w+)"', source)) or {"variants"}
+    read = set(re.findall(r'read_section\("(\w+)"', source)) | set(re.findall(r"read_(variants|seeds)\(\)", source))
     assert set(STAGES[name]["params"]) == read
 
 
@@ -93,15 +98,38 @@ def test_a_library_imports_nothing_above_it_and_no_command(package, allowed):
             assert not re.search(r"^\s*(import|from) torch", file.read_text(), re.MULTILINE), f"{file.name} needs torch"
 
 
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", SECTIONS)
-def test_the_committed_parameters_are_valid(name):
-    SECTIONS[name].parse(name, PARAMS[name])
+def test_the_committed_parameters_are_valid(name, profile):
+    SECTIONS[name].parse(name, PROFILES[profile][name])
 
 
-def test_every_name_in_the_parameters_is_known():
-    assert set(PARAMS["variants"]) <= set(ATTENTIONS)
-    assert PARAMS["synthesize"]["recipe"] in RECIPES
-    assert set(PARAMS) == {"variants", *SECTIONS}
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_name_in_the_parameters_is_known(profile, tmp_path, monkeypatch):
+    params = PROFILES[profile]
+    assert params["synthesize"]["recipe"] in RECIPES
+    assert set(params) == {"variants", "seeds", "launch", *SECTIONS}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    assert set(read_variants()) <= set(ATTENTIONS)
+    assert 0 in read_seeds()
+
+
+def names_in(values: dict) -> list:
+    """The names of nested sections, in their order."""
+    return [(name, names_in(value)) if isinstance(value, dict) else name for name, value in values.items()]
+
+
+def test_the_profiles_have_the_same_names_and_the_paper_has_everything():
+    assert names_in(PROFILES["paper"]) == names_in(PARAMS)
+    assert set(PROFILES["paper"]["variants"]) == set(ATTENTIONS)
+    assert len(PROFILES["paper"]["seeds"]) == 3
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_hdrmodel_trains_by_the_same_profile_without_the_pipeline(profile):
+    shipped = yaml.safe_load((ROOT / "hdrmodel" / "profiles" / f"{profile}.yaml").read_text())
+    assert shipped == PROFILES[profile]["train"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +143,7 @@ def test_every_name_in_the_parameters_is_known():
         ("train", {"preset": "vgg"}, "unknown preset 'vgg'"),
         (
             "train",
-            {"loss": {**LOSS, "trunk_file": None, "norm": "l3"}},
+            {"loss": {**LOSS, "norm": "l3"}},
             "train.loss.norm: Input should be 'l1' or 'l2'",
         ),
     ],
@@ -129,7 +157,7 @@ def test_a_wrong_parameter_is_one_line_and_leaves_nothing_behind(dataset, tmp_pa
         "ingest": [str(dataset.folder / "scenes.json"), "out"],
         "synthesize": [str(dataset.views), "out"],
         "shard": [str(dataset.stacks), "out"],
-        "train": ["none", str(dataset.shards), "out"],
+        "train": ["none", "0", str(dataset.shards), "out"],
     }[section]
     command = [sys.executable, "-m", f"stages.{section}", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
@@ -170,10 +198,11 @@ def workspace(scenes_folder, tmp_path_factory) -> Path:
     shutil.copytree(scenes_folder, folder / "data" / "scenes")
     params = {
         **PARAMS,
+        "seeds": [0, 1],
         "scan": {**PARAMS["scan"], "sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25},
         "ingest": {**PARAMS["ingest"], "view_size": 32},
-        "train": {**TRAIN, "steps": 2},
-        "evaluate": {**PARAMS["evaluate"], "lpips": {"trunk": None, "trunk_file": None}},
+        "train": TRAIN,
+        "evaluate": {**PARAMS["evaluate"], "crfs_a_view": 1, "lpips": {"trunk": None, "trunk_file": None}},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     run(folder, "git", "init", "--quiet")
@@ -192,13 +221,17 @@ def run(folder: Path, *command: str) -> str:
 
 def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
     first = run(workspace, sys.executable, "-m", "dvc", "repro")
-    for stage in ("scan", "ingest", "synthesize", "shard", "train@none", "train@spatial", "evaluate@none", "report"):
-        assert f"Running stage '{stage}'" in first
+    order = re.findall(r"Running stage '(.+?)'", first)
+    trained = {variant: [f"train@{variant}-{seed}" for seed in (0, 1)] for variant in PARAMS["variants"]}
+    for variant, runs in trained.items():
+        assert order.index(f"evaluate@{variant}") > max(map(order.index, runs))
+    assert len(order) == len({"scan", "ingest", "synthesize", "shard", "report"}) + 3 * len(trained)
     page = (workspace / "data" / "report" / "index.html").read_text()
     assert "spatial" in page and "oracle" in page.lower()
     for variant in PARAMS["variants"]:
         summary = json.loads((workspace / "data" / "scores" / variant / "summary.json").read_text())
         assert summary["variant"] == variant
+        assert list(summary["scores_by_seed"]) == ["0", "1"]
     # the same scenes and parameters through the library, elsewhere: the same bytes
     index = json.loads((workspace / "data" / "shards" / "index.json").read_text())
     made = {name: row["files"][name]["sha256"] for name, row in index["rows"].items()}
@@ -210,6 +243,11 @@ def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
     again = run(workspace, sys.executable, "-m", "dvc", "repro")
     assert "nothing has changed" in again
     assert re.findall(r"Running stage '(.+?)'", again) == ["scan"]
+
+    # the curves and pictures of what was trained, though dvc.yaml names every attention
+    run(workspace, sys.executable, "-m", "dvc", "plots", "show", "--out", "shown")
+    assert all(f"{variant}/0/dvclive" in (workspace / "shown" / "index.html").read_text() for variant in trained)
+    assert len(list((workspace / "shown" / "static").glob("*_validation.png"))) == len(trained)
 
     # a new scene: its own views, stacks and shards, and nothing else
     scene = next((workspace / "data" / "scenes").glob("harbour.exr"))

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import hdrdata.cli
 import hdrmodel.cli
 from hdrdata.files import write_png
+from hdrmodel.attention import ATTENTIONS
 from hdrmodel.weights import initial_network, save_weights
 
-TEXT = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS = [
     line
@@ -30,11 +33,11 @@ SHARDS = "data/shards/pixels/hdr-train-{000000..000001}.tar"
 def place(scenes_folder, dataset, tmp_path_factory) -> Path:
     """A folder in which the examples' paths lead somewhere."""
     folder = tmp_path_factory.mktemp("readme")
-    (folder / "data" / "runs" / "spatial").mkdir(parents=True)
+    (folder / "data").mkdir()
     (folder / "data" / "shards").symlink_to(dataset.shards)
     (folder / "my-hdr-images").symlink_to(scenes_folder)
     network = initial_network("spatial", "attnet", 0.125, seed=0)
-    save_weights(folder / "data" / "runs" / "spatial" / "weights.safetensors", network, {})
+    save_weights(folder / "data" / "runs" / "spatial" / "0" / "weights.safetensors", network, {})
     write_png(folder / "photo.jpg", np.zeros((20, 30, 3), np.uint8))  # a PNG by another name: known by its content
     return folder
 
@@ -59,6 +62,19 @@ def test_the_commands_run_in_their_order(place, monkeypatch):
         result = CliRunner().invoke(mains[program], arguments)
         assert result.exit_code == 0, f"{line}: {result.output}"
     assert (place / "photo.exr").is_file() and (place / "photo.preview.png").is_file()
+
+
+def test_the_experiments_change_values_that_are_there_and_name_every_attention():
+    changed = [
+        change for line in TEXT.splitlines() if "dvc exp run" in line for change in re.findall(r"-S '?(.+?)[`' ]", line)
+    ]
+    assert changed
+    for change in changed:
+        value = yaml.safe_load((ROOT / "params.yaml").read_text())
+        for name in change.split("=")[0].split("."):
+            value = value[name]
+    assert f"variants=[{','.join(ATTENTIONS)}]" in changed
+    assert (ROOT / re.search(r"`cp (\S+) params.yaml && dvc repro`", TEXT)[1]).is_file()
 
 
 def test_the_table_names_every_variant_of_the_parameters():

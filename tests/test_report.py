@@ -17,6 +17,7 @@ from hdrmodel.report import (
     METHODS,
     METRICS,
     NO_VALUE,
+    SEEDED,
     curve_of,
     format_duration,
     format_number,
@@ -44,20 +45,35 @@ PROTOCOL = {
 }
 
 
-def write_variant(runs: Path, scores: Path, name: str, scenes: tuple[str, ...] = ("church", "street")) -> None:
-    """Write what train and evaluate leave of one variant, by their contracts."""
+def write_variant(
+    runs: Path,
+    scores: Path,
+    name: str,
+    scenes: tuple[str, ...] = ("church", "street"),
+    seeds: tuple[int, ...] = (0,),
+) -> None:
+    """Write what train and evaluate leave of one variant, by their contracts; MEANS is the mean over the seeds."""
     methods = dict(zip(METHODS, [MEANS[name]["network"], MEANS[name]["step0"], *SHARED_ROWS.values()], strict=True))
+    off_by = {seed: 0.4 * (place - (len(seeds) - 1) / 2) for place, seed in enumerate(seeds)}  # two: -0.2 and 0.2
+    cases = [(m, s, v) for m, v in methods.items() for s in (off_by if m in SEEDED else [""])]
     by_ev = {m: {str(ev / 2): v[0] - abs(ev) for ev in range(-4, 5) if ev} for m, v in methods.items() if v[0]}
     write_json(
         scores / name / "summary.json",
         {
             "variant": name,
+            "seeds": seeds,
             "stacks": len(scenes),
             "scenes": len(scenes),
             "pictures": 8 * len(scenes),
             "protocol": PROTOCOL,
             "lpips": ABSENT,
             "scores": {method: dict(zip(KEYS, values, strict=True)) for method, values in methods.items()},
+            "scores_by_seed": {
+                str(seed): {
+                    method: dict(zip(KEYS, move(methods[method], off_by[seed]), strict=True)) for method in SEEDED
+                }
+                for seed in seeds
+            },
             "psnr_ldr_by_ev": by_ev | {"oracle": {}},
             "versions": {"torch": "2.11.0", "numpy": "2.3.1"},
             "seconds_per_stack": 0.031,
@@ -65,12 +81,12 @@ def write_variant(runs: Path, scores: Path, name: str, scenes: tuple[str, ...] =
     )
     with (scores / name / "per_picture.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["key", "scene", "view", "crf", "method", "clipped_share", *KEYS])
+        writer.writerow(["key", "scene", "view", "crf", "method", "seed", "clipped_share", *KEYS])
         for number, scene in enumerate(scenes):
-            for method, values in methods.items():
+            for method, seed, values in cases:
                 shift = (number - (len(scenes) - 1) / 2) * 2  # two scenes: a mean 1 below and 1 above
-                row = ["" if v is None else v + shift * (1 if v > 1 else 0.05) for v in values]
-                writer.writerow([f"{scene}-000_gamma", scene, f"{scene}-000", "gamma", method, 0.1, *row])
+                row = ["" if v is None else v for v in move(values, shift + off_by.get(seed, 0))]
+                writer.writerow([f"{scene}-000_gamma", scene, f"{scene}-000", "gamma", method, seed, 0.1, *row])
     ramp = np.repeat(np.linspace(0, 255, 24 * 24 * 3).reshape(24, 24, 3).astype(np.uint8), 2, axis=0)
     for scene in scenes:
         folder = scores / name / "pictures" / f"{scene}-000_gamma"
@@ -79,23 +95,35 @@ def write_variant(runs: Path, scores: Path, name: str, scenes: tuple[str, ...] =
         for strip in ("stack", "truth_stack"):
             write_png(folder / f"{strip}.png", np.tile(ramp, (1, 9, 1)))
     terms = ("total", "reconstruction", "representation", "perceptual", "total_variation")
-    write_json(
-        runs / name / "run.json",
-        {
-            "variant": name,
-            "parameters": 432000,
-            "config": {"steps": 200, "batch": 4, "crop": 128, "width": 0.25},
-            "trunk": {"name": "vgg16-stlpips", "sha256": "ab12" * 16},
-            "data": "cd34" * 16,
-            "hours": 0.04,
-            "steps_per_second": 1.9,
-            "peak_memory_mb": None,
-            "device": "cpu",
-            "validation": [{"step": s, "psnr_ldr": 9.1 + 12 * s / 200} for s in range(0, 201, 50)],
-            "loss": [{"step": s} | {t: 300.0 / (s * (k + 1)) for k, t in enumerate(terms)} for s in range(10, 201, 10)],
-            "versions": {"torch": "2.11.0"},
-        },
-    )
+    validation = [
+        {"step": s, "psnr_ldr": 9.1 + 12 * s / 200, "psnr_ldr_by_ev": {"-2": 8.0, "2": None}} for s in range(0, 201, 50)
+    ]
+    for place, seed in enumerate(seeds):
+        write_json(
+            runs / name / str(seed) / "run.json",
+            {
+                "variant": name,
+                "seed": seed,
+                "parameters": 432000,
+                "config": {"steps": 200, "batch": 4, "crop": 128, "width": 0.25},
+                "trunk": {"name": "vgg16-stlpips", "sha256": "ab12" * 16},
+                "data": "cd34" * 16,
+                "hours": 0.04 + 0.02 * place,
+                "steps_per_second": 1.9,
+                "peak_memory_mb": None,
+                "device": "cpu",
+                "validation": validation,
+                "loss": [
+                    {"step": s} | {t: 300.0 / (s * (k + 1)) for k, t in enumerate(terms)} for s in range(10, 201, 10)
+                ],
+                "versions": {"torch": "2.11.0"},
+            },
+        )
+
+
+def move(values: tuple[float | None, ...], by: float) -> list[float | None]:
+    """Scores in dB moved by so much, the others, [0, 1], by a twentieth of it."""
+    return [v if v is None else v + by * (1 if v > 1 else 0.05) for v in values]
 
 
 @pytest.fixture
@@ -147,8 +175,8 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def write_page(inputs, out: Path, variants=("none", "spatial")) -> Page:
-    return Page(write_report(*inputs, out, variants))
+def write_page(inputs, out: Path, variants=("none", "spatial"), seeds=(0,)) -> Page:
+    return Page(write_report(*inputs, out, variants, seeds))
 
 
 def test_the_page_asks_for_nothing_outside_itself(inputs, tmp_path):
@@ -166,7 +194,7 @@ def test_the_page_asks_for_nothing_outside_itself(inputs, tmp_path):
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
-    first, second = (write_report(*inputs, tmp_path / name, ("none", "spatial")) for name in ("a", "b"))
+    first, second = (write_report(*inputs, tmp_path / name, ("none", "spatial"), (0,)) for name in ("a", "b"))
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -212,6 +240,28 @@ def test_the_page_says_what_differences_do_not_say(inputs, tmp_path):
     assert "none (base): training improves 5 of 5 scores over step 0; 3 of 5 are better" in text
 
 
+def test_several_seeds_have_their_mean_and_range_and_a_curve_each(tmp_path):
+    inputs = tmp_path / "runs", tmp_path / "scores"
+    for name in MEANS:
+        write_variant(*inputs, name, seeds=(0, 10, 2))
+    page = write_page(inputs, tmp_path, seeds=(0, 10, 2))
+    assert page.rows[1][1] == "21.30(20.90\N{EN DASH}21.70)+12.20"  # three seeds: the mean, 0.4 below and above
+    assert page.rows[3][1] == "9.10(8.70\N{EN DASH}9.50)"
+    assert page.rows[5][1] == "20.60"  # without a network there is no seed
+    text = " ".join(page.text.split())
+    assert "Each was trained with 3 seeds (0, 10, 2); scores are means over them." in text
+    # tone-mapped: none 22.7 to 23.5, spatial 22.3 to 23.1
+    assert "the ranges of the best, none (base), and the next, spatial, over their seeds overlap" in text
+    assert "One seed" not in text and "one seed each" not in text
+    charts = [svg["aria-label"] for svg in page.all("svg") if svg.get("aria-label", "").startswith("Line chart: ")]
+    assert len(charts) == 1 + 1 + 5  # by EV, validation, five losses
+    assert all("none (base), seed 0, none (base), seed 10, none (base), seed 2, spatial" in c for c in charts[1:])
+    colors = [path["class"] for path in page.all("path") if path.get("class", "").endswith("seed")]
+    assert {"curve v0 seed", "curve v1 seed"} <= set(colors)
+    assert "216 s" in text  # the mean of 0.04, 0.06 and 0.08 h
+    assert "20.30 dB LDR" not in text and "19.90 dB LDR" in text  # the picture is the first seed's: 21.3 - 1 - 0.4
+
+
 def test_every_picture_and_chart_has_a_text(inputs, tmp_path):
     page = write_page(inputs, tmp_path)
     pictures = [picture for picture in page.all("img") if "src" in picture]
@@ -235,7 +285,7 @@ def test_one_scene_has_no_whiskers(tmp_path):
 
 def test_a_run_without_pictures_or_a_trunk_has_its_page(inputs, tmp_path):
     shutil.rmtree(inputs[1] / "none" / "pictures")
-    run = inputs[0] / "none" / "run.json"
+    run = inputs[0] / "none" / "0" / "run.json"
     write_json(run, json.loads(run.read_text()) | {"trunk": None, "config": {"loss": {"perceptual": 0}}})
     page = write_page(inputs, tmp_path, ("none",))
     assert "The evaluation wrote no pictures." in page.text
@@ -253,7 +303,7 @@ def test_text_of_the_inputs_is_escaped(inputs, tmp_path):
     [
         "scores/spatial/summary.json",
         "scores/none/per_picture.csv",
-        "runs/spatial/run.json",
+        "runs/spatial/0/run.json",
         "scores/spatial/pictures/street-000_gamma/stack.png",
         "scores/none/pictures/church-000_gamma",
     ],
@@ -262,7 +312,7 @@ def test_a_missing_input_is_named_and_nothing_is_written(inputs, tmp_path, missi
     path = tmp_path / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(ValueError, match=str(path)) as error:
-        write_report(*inputs, tmp_path / "report", ("none", "spatial"))
+        write_report(*inputs, tmp_path / "report", ("none", "spatial"), (0,))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "report").exists()
 
@@ -272,30 +322,36 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
     content = json.loads(summary.read_text())
     write_json(summary, content | {"stacks": "many"})
     with pytest.raises(ValueError, match=r"none/summary\.json: summary\.stacks: .*got 'many'"):
-        write_report(*inputs, tmp_path, ("none",))
+        write_report(*inputs, tmp_path, ("none",), (0,))
+    write_json(summary, content)
+    with pytest.raises(ValueError, match=r"none/summary\.json: scores of the seeds \[0\]; wanted \[0, 1\]"):
+        write_report(*inputs, tmp_path, ("none",), (0, 1))
     del content["scores"]["oracle"]
     write_json(summary, content)
     with pytest.raises(ValueError, match="no 'oracle'"):
-        write_report(*inputs, tmp_path, ("none",))
+        write_report(*inputs, tmp_path, ("none",), (0,))
 
 
 def test_variants_scored_on_other_stacks_are_refused(inputs, tmp_path):
     write_variant(*inputs, "spatial", scenes=("church", "tower"))
     with pytest.raises(ValueError, match=r"spatial/per_picture\.csv: scores other stacks than .*none/per_picture\.csv"):
-        write_report(*inputs, tmp_path, ("none", "spatial"))
+        write_report(*inputs, tmp_path, ("none", "spatial"), (0,))
 
 
-def test_the_stage_reads_the_variants_of_params(inputs, tmp_path, monkeypatch):
+def test_the_stage_reads_the_variants_and_seeds_of_params(inputs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = CliRunner().invoke
-    Path("params.yaml").write_text("variants: [none]\n")
+    Path("params.yaml").write_text("variants: [none]\nseeds: [0]\n")
     result = run(report_stage, ["runs", "scores", "report"])
-    assert result.exit_code == 0 and result.output.startswith("report/index.html: none;")
-    Path("params.yaml").write_text("variants: [none, se]\n")
+    assert result.exit_code == 0 and result.output.startswith("report/index.html: none; seed 0;")
+    Path("params.yaml").write_text("variants: [none, se]\nseeds: [0]\n")
     result = run(report_stage, ["runs", "scores", "report"])
     assert result.exit_code == 1 and "scores/se/summary.json: no such file" in result.output
     Path("params.yaml").write_text("scan: {}\n")
     assert "variants: wanted a list of names" in run(report_stage, ["runs", "scores", "report"]).output
+    for wrong in ("[0, 0]", "[true]", "[-1]", "[]", "0"):
+        Path("params.yaml").write_text(f"variants: [none]\nseeds: {wrong}\n")
+        assert "seeds: wanted a list of whole numbers" in run(report_stage, ["runs", "scores", "report"]).output
 
 
 def test_ticks_are_round_numbers_inside_the_axis():
@@ -325,7 +381,7 @@ def test_a_browser_runs_the_page(inputs, tmp_path):
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("there is no Chromium on this machine")
-    page = write_report(*inputs, tmp_path / "report", ("none", "spatial"))
+    page = write_report(*inputs, tmp_path / "report", ("none", "spatial"), (0,))
     tried = """<script>
       const press = (key) => dialog.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
       const dialog = document.querySelector("dialog");
