@@ -38,7 +38,7 @@ from hdrmodel.losses import (
 )
 from hdrmodel.network import HDRAttNet, soft_mask
 from hdrmodel.step import PRECISIONS, Stepper
-from hdrmodel.training import make_loss
+from hdrmodel.training import Clock, Progress, make_loss
 from hdrmodel.weights import choose_device, initial_network
 
 PAPER_STEPS = 2.85  # a second: HDR-AttNet, section 4.1, on one V100 with 16 GB
@@ -133,6 +133,7 @@ def step_flops(step: OurStep, batch: PairBatch) -> int:
 
 def ceiling(precision: str, device: torch.device) -> float:
     """Floating-point operations a second of a large matrix product, the best of several."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     size = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(size, size, device=device, dtype=PRECISIONS[precision]) for _ in range(2))
     run = lambda: a @ b  # noqa: E731
@@ -254,7 +255,6 @@ def time_loader(shards: Shards, config: TrainConfig, workers: list[int], count: 
         f"{eaten:.3g} pairs/s",
         "form, rotation", "loader processes", "pairs/s", "times what is eaten",
     )  # fmt: skip
-    look_up = LookUp(shards.tables)
     for form in ("radiance", "pixels"):
         try:
             reader = Shards(shards.folder, shards.part, form)
@@ -263,14 +263,36 @@ def time_loader(shards: Shards, config: TrainConfig, workers: list[int], count: 
         for rotation in ("quarter", "any"):
             for number in workers:
                 pairs = PairDataset(reader, config.crop, 0, True, rotation)
-                samples: Iterator[dict] = load_pairs(pairs, Share(config.batch, 0, count + 1), number)
-                look_up.pairs(next(samples))  # the processes have started
+                warm = 1 + 5 * number  # each process has started, and what they read ahead is used up
+                samples: Iterator[dict] = load_pairs(pairs, Share(config.batch, 0, count + warm), number)
+                for _ in range(warm):
+                    next(samples)
                 start = time.perf_counter()
                 for _ in samples:
                     pass
                 rate = count * config.batch / (time.perf_counter() - start)
                 made.add_row(f"{form}, {rotation}", str(number), f"{rate:.4g}", f"{rate / eaten:.3g}")
     return made
+
+
+def wait_share(shards: Shards, config: TrainConfig, workers: int, steps: int, world: World) -> float:
+    """The share of the time of some steps that training waits for the loader, as `run.json` has it."""
+    step, look_up = OurStep("none", config, world), LookUp(shards.tables).to(world.device)
+    pairs = PairDataset(shards, config.crop, 0, config.flips, config.rotation)
+    warm = 1 + workers  # each process has started
+    samples = load_pairs(pairs, Share(config.batch, 0, warm + steps), workers)
+    for _ in range(warm):
+        step.step(look_up.pairs(next(samples)))
+    wait_for(world.device)
+    progress = Progress()
+    clock = Clock(progress, 0)
+    for _ in range(steps):
+        with clock.waiting():
+            batch = look_up.pairs(next(samples))
+        step.step(batch)
+    wait_for(world.device)
+    clock.stop()
+    return progress.waiting_seconds / progress.training_seconds
 
 
 @click.command()
@@ -288,14 +310,16 @@ def time_loader(shards: Shards, config: TrainConfig, workers: list[int], count: 
 )
 @click.option("--rounds", default=8, show_default=True, help="How often each row is timed.")
 @click.option("--workers", default="0,2", show_default=True, help="Loader processes to try.")
+@click.option("--tables", default="optimisations,stacks,variants,loader", show_default=True, help="Which to make.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 def main(
     shards: Path, width: float, batch: int, crop: int, precision: str, compiled: bool, variants: str,
-    trunk_window: int, rounds: int, workers: str, device: str,
+    trunk_window: int, rounds: int, workers: str, device: str, tables: str,
 ) -> None:  # fmt: skip
     """Time training on the folder SHARDS."""
     world = World(0, 1, choose_device(device))
     torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # as the trainer has it in fp32
     profile = [f"width={width}", f"batch={batch}", f"crop={crop}", "steps=1000000",
                f"loss.trunk_window={trunk_window or 'null'}"]  # fmt: skip
     config = load_profile("quick", [*profile, f"precision={precision}", f"compile={compiled}"])
@@ -304,13 +328,21 @@ def main(
     console = Console(width=120)
     name = torch.cuda.get_device_name() if world.device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     console.print(f"{name}, PyTorch {torch.__version__}; the paper: {PAPER_STEPS} steps/s on a V100")
-    console.print(time_optimisations(profile, one, rounds, world))
-    console.print(time_stacks(width, 256, max(rounds // 2, 2), world))
-    console.print(time_variants(config, variants.split(","), one, rounds, world))
-    step = OurStep("none", config, world)
-    step.step(one)
-    eaten = batch / statistics.median(seconds_of(lambda: step.step(one), world.device) for _ in range(3))
-    console.print(time_loader(reader, config, [int(number) for number in workers.split(",")], 50, eaten))
+    if "optimisations" in tables:
+        console.print(time_optimisations(profile, one, rounds, world))
+    if "stacks" in tables:
+        console.print(time_stacks(width, 256, rounds, world))
+    if "variants" in tables:
+        console.print(time_variants(config, variants.split(","), one, rounds, world))
+    if "loader" in tables:
+        processes = [int(number) for number in workers.split(",")]
+        for number in processes:
+            share = wait_share(reader, config, number, 2 * rounds, world)
+            console.print(f"training waits for {number} loader processes {share:.1%} of its time")
+        step = OurStep("none", config, world)
+        step.step(one)
+        eaten = batch / statistics.median(seconds_of(lambda: step.step(one), world.device) for _ in range(3))
+        console.print(time_loader(reader, config, processes, 100, eaten))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ AnySection = TypeVar("AnySection", bound="Section")  # typing.Self is more than 
 class Section(BaseModel):
     """A frozen set of parameters; every value is given, none is a hidden default, unknown names are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def parse(cls: type[AnySection], name: str, values: Any) -> AnySection:

@@ -27,19 +27,27 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("run", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--attention", metavar="NAME", default="none", show_default=True,
               help=f"The variant: {', '.join(ATTENTIONS)}.")  # fmt: skip
 @click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
               help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU.")  # fmt: skip
 @click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
               help="Replace a value of the profile; give it once per value. --show names them all.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="Of the first weights and of the order, crops and augmentation of the pairs.")  # fmt: skip
+@click.option("--anew", is_flag=True, help="Train again where a run has ended: its weights are replaced.")
 @click.option("--show", is_flag=True, help="Print the configuration as YAML, and train nothing.")
 def train(
-    shards: Path, run: Path, attention: str, profile: str, changes: tuple[str, ...], seed: int, show: bool
+    shards: Path | None,
+    run: Path | None,
+    attention: str,
+    profile: str,
+    changes: tuple[str, ...],
+    seed: int,
+    anew: bool,
+    show: bool,
 ) -> None:
     """Train a network on the folder SHARDS into the folder RUN: weights.safetensors, run.json and dvclive/.
 
@@ -56,6 +64,10 @@ def train(
     if show:
         click.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
         return
+    if shards is None or run is None:
+        raise click.UsageError("wanted the folders SHARDS and RUN")
+    if (run / WEIGHTS).exists() and not anew:
+        raise click.ClickException(f"{run / WEIGHTS}: a run has ended here; --anew replaces it")
     record = train_variant(shards, run, attention, seed, config)
     if record is not None:
         click.echo(f"{summarise(record)}\n{run / WEIGHTS}")

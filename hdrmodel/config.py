@@ -22,7 +22,7 @@ class LossConfig(Section):
     norm: Literal["l1", "l2"]
     trunk: str  # a name in TRUNKS; read only if the perceptual term has a weight
     trunk_file: str | None  # a local state dict for it
-    trunk_window: PositiveInt | None  # pixels: the perceptual term looks at the middle of each crop; null: at all of it
+    trunk_window: Annotated[int, Field(ge=16)] | None  # pixels of each crop's middle; null: all of it
 
 
 class PlateauConfig(Section):
@@ -37,7 +37,7 @@ class TrainConfig(Section):
 
     form: Literal["radiance", "pixels"]  # of the shards
     preset: str
-    width: PositiveFloat
+    width: Annotated[float, Field(gt=0, le=4)]
     steps: PositiveInt
     batch: PositiveInt  # pairs a step of the optimizer, over all processes and accumulated parts
     accumulate: PositiveInt  # parts that a process computes one after another
@@ -50,7 +50,9 @@ class TrainConfig(Section):
     schedule: Literal["constant", "cosine", "plateau"]
     plateau: PlateauConfig
     clip_gradient: PositiveFloat | None  # norm
-    precision: Literal["fp32", "bf16", "fp16"]  # of autocast; fp16 with a gradient scaler
+    precision: Literal[
+        "fp32", "tf32", "bf16", "fp16"
+    ]  # tf32: of a GPU's products; halves: of autocast, fp16 with a scaler
     channels_last: bool | Literal["auto"]  # auto: on a GPU
     compile: bool  # torch.compile
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None  # validate and keep the moving average of the weights

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -307,9 +308,19 @@ class _Batches(Dataset):
 
 
 def _begin_loading(worker: int) -> None:
-    """Leave Ctrl-C to the trainer, which finishes its step and saves it; one thread a process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # for which PyTorch has set a handler
+    cv2.setNumThreads(0)  # the processes are the threads
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Processes that start in this block leave Ctrl-C and SIGTERM to the trainer, which ends its step and saves it."""
+    previous = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _as_it_is(batch: dict | Exception) -> dict | Exception:
@@ -323,7 +334,7 @@ def load_pairs(dataset: PairDataset, share: Share, workers: int) -> Iterator[dic
         workers: processes that read ahead; 0: none.
 
     Raises:
-        ValueError, OSError: naming the sample that cannot be read.
+        ValueError, OSError: naming the sample that cannot be read, or if a process dies.
     """
     loader = DataLoader(
         _Batches(dataset),
@@ -336,7 +347,17 @@ def load_pairs(dataset: PairDataset, share: Share, workers: int) -> Iterator[dic
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=_begin_loading,
     )
-    for batch in loader:
+    with _signals_ignored() if workers else nullcontext():
+        batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            raise ValueError(
+                f"a loader process died: {error}; wanted fewer loader_workers, or more shared memory (/dev/shm)"
+            ) from error
         if isinstance(batch, Exception):
             raise batch
         yield batch

@@ -61,16 +61,26 @@ def join_world(device: torch.device) -> Iterator[World]:
 
     Args:
         device: "cuda" becomes this process's own GPU.
+
+    Raises:
+        ValueError: if there are more processes than GPUs.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World(0, 1, device)
         return
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        place, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if place >= count:
+            raise ValueError(f"process {place} of this machine finds {count} GPUs; wanted one for each process")
+        device = torch.device("cuda", place)
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(dist.get_rank(), size, device)
-    finally:
+    except Exception:
+        raise  # and leave the group as it is: the others may wait in it, and end when this process does
+    except BaseException:  # an interrupt, on which all agree
         dist.destroy_process_group()
+        raise
+    dist.destroy_process_group()

@@ -17,7 +17,7 @@ from hdrmodel.distributed import World
 from hdrmodel.losses import PairLoss
 from hdrmodel.network import HDRAttNet, PairNetwork, Pictures, Ratios
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LOWEST_RATE = 0.01  # where the cosine schedule ends, as a share of the first rate
 
 

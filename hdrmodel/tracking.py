@@ -64,12 +64,18 @@ def open_log(run: Path, step: int, keeps: bool) -> Iterator[Log]:
 
 
 def _rewind(folder: Path, step: int) -> None:
+    """Drop what was logged after `step`, and what a kill left half-written."""
+    (folder / "metrics.json").unlink(missing_ok=True)  # written again with the next row
     for table in folder.rglob("*.tsv"):
-        header, *rows = table.read_text(encoding="utf-8").splitlines()
-        place = header.split("\t").index("step")
-        kept = [row for row in rows if int(row.split("\t")[place]) <= step]
+        header, *rows = table.read_text(encoding="utf-8").splitlines() or [""]
+        names = header.split("\t")
+        if "step" not in names:
+            table.unlink()
+            continue
+        cells = [row.split("\t") for row in rows]
+        kept = [row for row in cells if len(row) == len(names) and int(row[names.index("step")]) <= step]
         if len(kept) < len(rows):
-            write_bytes(table, ("\n".join([header, *kept]) + "\n").encode())
+            write_bytes(table, "".join("\t".join(row) + "\n" for row in [names, *kept]).encode())
 
 
 class Bar:

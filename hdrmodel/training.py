@@ -1,5 +1,6 @@
 """Train one variant from shards, resumably: a run cut short and resumed ends with the same weights."""
 
+import logging
 import math
 import pickle
 import platform
@@ -33,15 +34,18 @@ from hdrmodel.network import HDRAttNet, count_parameters
 from hdrmodel.step import Stepper
 from hdrmodel.tracking import Log, open_log, show_progress
 from hdrmodel.trunks import load_trunk
-from hdrmodel.unet import STRIDE
+from hdrmodel.unet import STRIDE, find_preset
 from hdrmodel.weights import choose_device, initial_network, save_weights
+
+LOGGER = logging.getLogger(__name__)
 
 CHECKPOINT = "last.ckpt"
 WEIGHTS = "weights.safetensors"
 RUN = "run.json"
 STEPS_BETWEEN_QUESTIONS = 8  # of several processes, whether one of them was asked to stop
 PICTURE_HEIGHT = 96  # pixels of each exposure in the validation picture
-HOW_TO_RUN = ("loader_workers", "checkpoint_every")  # what a resumed run may change and still end with the same weights
+HOW_TO_RUN = {"loader_workers", "checkpoint_every", "log_every"}  # changed, they change no weights
+HOW_TO_VALIDATE = {"validate_every", "validation_stacks"}  # nor do these, but that the plateau schedule listens
 
 
 class Interrupted(KeyboardInterrupt):
@@ -122,9 +126,10 @@ def _strip(stack: Float[Tensor, "exposures 3 height width"]) -> UInt8[np.ndarray
 def train(shards: Path, run: Path, attention: str, seed: int, config: TrainConfig) -> dict | None:
     """Train a variant and write `weights.safetensors`, `run.json` and `dvclive/` to the folder `run`.
 
-    A run that was cut short goes on from `last.ckpt` if configuration, seed and data are the same, and ends with the
-    weights it would have had (bit for bit on a CPU); one that ended begins anew. Under torchrun all its processes train
-    together, and the first one writes.
+    A run that was cut short goes on from `last.ckpt` if configuration, seed, data and number of processes are the same,
+    and ends with the weights it would have had: bit for bit on a CPU in one process or two (of more, PyTorch adds up
+    the first gradients after a resumption in another order). One that ended begins anew. Under torchrun all its
+    processes train together, and the first one writes.
 
     Args:
         shards: folder of shards with the parts train and val in the configured form.
@@ -135,14 +140,20 @@ def train(shards: Path, run: Path, attention: str, seed: int, config: TrainConfi
         what run.json holds; None in a process that does not lead.
 
     Raises:
-        ValueError: if the shards or the configuration are wrong, or the loss is NaN or infinite (it names the samples).
+        ValueError: if the shards or the configuration are wrong, the loss is NaN or infinite (it names the samples), or
+            a GPU's memory is too small.
         Interrupted: on Ctrl-C or SIGTERM, after the step at hand and a checkpoint.
     """
     with join_world(choose_device(config.device)) as world:
         devices = [world.device] if world.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), _stop_signals() as stop:
             torch.manual_seed(seed)  # for an attention that draws; nothing here does
-            return _train(shards, run, attention, seed, config, world, stop)
+            try:
+                return _train(shards, run, attention, seed, config, world, stop)
+            except torch.OutOfMemoryError as error:
+                raise ValueError(
+                    "the GPU's memory is too small; wanted a smaller batch, a larger accumulate or precision bf16"
+                ) from error
 
 
 def _train(
@@ -153,6 +164,7 @@ def _train(
     progress = _resume(run / CHECKPOINT, setup)
     if world.device.type == "cuda":
         torch.backends.cudnn.benchmark = True
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
         torch.cuda.reset_peak_memory_stats(world.device)
     if progress.step == 0 and world.leads:
         for name in (WEIGHTS, RUN):
@@ -190,8 +202,9 @@ class _Setup:
     @property
     def identity(self) -> str:
         """A digest of all that the weights depend on."""
-        settings = self.config.model_dump(mode="json", exclude=set(HOW_TO_RUN))
-        return digest_of([self.attention, self.seed, settings, self.data, self.trunk])
+        unimportant = HOW_TO_RUN | (HOW_TO_VALIDATE if self.config.schedule != "plateau" else set())
+        settings = self.config.model_dump(mode="json", exclude=unimportant)
+        return digest_of([self.attention, self.seed, settings, self.data, self.trunk, self.world.size])
 
     def share(self, first_step: int) -> Share:
         """This process's part of the pairs from a step on."""
@@ -201,6 +214,7 @@ class _Setup:
 
 def _prepare(shards: Path, run: Path, attention: str, seed: int, config: TrainConfig, world: World) -> _Setup:
     find_attention(attention)
+    find_preset(config.preset)
     training, validation = (Shards(shards, part, config.form) for part in ("train", "val"))
     if 0.0 not in training.evs or len(training.evs) < 2:
         raise ValueError(f"{shards}: exposures {training.evs}; training needs EV 0, which is the input, and another")
@@ -235,7 +249,7 @@ def _advance(setup: _Setup, progress: Progress, log: Log, stop: "_Stop") -> None
     unseen: list[tuple[int, Tensor, list[str]]] = []  # steps whose losses nobody has looked at yet
     title = f"train {setup.attention} ({setup.seed})"
     with show_progress(title, config.steps, progress.step, world.leads) as bar:
-        clock = Clock(progress)
+        clock = Clock(progress, config.loader_workers)
         while progress.step < config.steps:
             with clock.waiting():
                 parts = [setup.look_up.pairs(sample) for sample in islice(samples, config.accumulate)]
@@ -253,6 +267,7 @@ def _advance(setup: _Setup, progress: Progress, log: Log, stop: "_Stop") -> None
                 for values in _finite(unseen, world):
                     for name, value in zip(stepper.names, values, strict=True):
                         progress.sums[name] = progress.sums.get(name, 0.0) + value
+                keys = unseen[-1][2]
                 unseen.clear()
                 clock.stop()
             if logs:
@@ -264,6 +279,11 @@ def _advance(setup: _Setup, progress: Progress, log: Log, stop: "_Stop") -> None
                 log.metrics(step, {"train/learning_rate": stepper.rate})
                 bar.note(f"loss {means['total']:.3f}, {rate:.3g} steps/s{_gpu_memory(world.device)}")
             bar.move(step)
+            if (examines or saves) and not _is_finite(stepper.network):
+                raise ValueError(
+                    f"step {step}: the weights are no longer finite, after {', '.join(keys)}; wanted a lower "
+                    "learning_rate, or clip_gradient"
+                )
             if examines:
                 with clock.examining():
                     _examine(setup, progress, log)
@@ -275,10 +295,17 @@ def _advance(setup: _Setup, progress: Progress, log: Log, stop: "_Stop") -> None
 
 def _examine(setup: _Setup, progress: Progress, log: Log) -> None:
     """Validate in the leading process, and let the schedule of every process know."""
-    psnr = None
+    psnr, problem = None, None
     if setup.world.leads:
         stacks = setup.config.validation_stacks
-        measured, picture = validate(setup.stepper.weights, setup.validation, stacks, setup.world.device)
+        try:
+            measured, picture = validate(setup.stepper.weights, setup.validation, stacks, setup.world.device)
+        except (ValueError, OSError) as error:
+            problem = str(error)
+    problem = setup.world.tell(problem)
+    if problem is not None:
+        raise ValueError(f"validation after step {progress.step}: {problem}")
+    if setup.world.leads:
         psnr = measured["psnr_ldr"]
         progress.validation.append({"step": progress.step, **measured})
         by_ev = {f"validation/psnr_ldr_at/{ev}": value for ev, value in measured["psnr_ldr_by_ev"].items()}
@@ -340,13 +367,18 @@ def _finite(checked: list[tuple[int, Tensor, list[str]]], world: World) -> Itera
     return iter(world.mean(values).tolist())
 
 
+@torch.no_grad()
+def _is_finite(network: HDRAttNet) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
+
+
 class Clock:
     """Adds up where a run's time goes."""
 
-    def __init__(self, progress: Progress):
+    def __init__(self, progress: Progress, loader_processes: int):
         self._progress = progress
         self._since = time.perf_counter()
-        self._loader_runs = False
+        self._starting = loader_processes  # each gives one of the first batches, once it runs
 
     def stop(self) -> None:
         """Count the time since the last stop as training."""
@@ -354,14 +386,16 @@ class Clock:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count a block also as waiting for the loader; the first one, in which it starts, as neither."""
+        """Count a block also as waiting for the loader; while its processes start, as neither training nor waiting."""
+        if self._starting:
+            self.stop()
+            yield
+            self._starting -= 1
+            self._count()
+            return
         start = time.perf_counter()
         yield
-        if self._loader_runs:
-            self._progress.waiting_seconds += time.perf_counter() - start
-        else:
-            self._loader_runs = True
-            self._count()
+        self._progress.waiting_seconds += time.perf_counter() - start
 
     @contextmanager
     def examining(self) -> Iterator[None]:
@@ -380,18 +414,21 @@ class Clock:
 def _resume(path: Path, setup: _Setup) -> Progress:
     """Load the checkpoint of the same run if there is one; the progress of training, from its beginning otherwise."""
     device = setup.world.device
+    if len(set(setup.world.gather(path.is_file()))) > 1:
+        raise ValueError(f"{path}: not every process sees it; wanted a folder that all machines share")
     if not path.is_file():
         return Progress()
     try:
         checkpoint = torch.load(path, map_location=device, weights_only=True)
         if checkpoint["identity"] != setup.identity:
-            return Progress()  # of other parameters or data
+            LOGGER.warning("%s is of other parameters, data or processes; training begins anew", path)
+            return Progress()
         setup.stepper.load_state_dict(checkpoint["stepper"])
         torch.set_rng_state(checkpoint["random"]["cpu"].cpu())
         if device.type == "cuda":
             torch.cuda.set_rng_state(checkpoint["random"]["cuda"].cpu(), device)
         progress = Progress(**checkpoint["progress"])
-    except (KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path}: not a readable checkpoint; delete it to begin anew: {error}") from error
     progress.resumed += 1
     return progress

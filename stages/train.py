@@ -11,7 +11,7 @@ from stages.params import read_section, stage
 
 @stage
 @click.argument("variant")
-@click.argument("seed", type=click.IntRange(min=0))
+@click.argument("seed", type=click.IntRange(0, 2**63 - 1))
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path))
 def main(variant: str, seed: int, shards: Path, run: Path) -> None:
