@@ -136,7 +136,10 @@ def ceiling(precision: str, device: torch.device) -> float:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     size = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(size, size, device=device, dtype=PRECISIONS[precision]) for _ in range(2))
-    run = lambda: a @ b  # noqa: E731
+
+    def run() -> torch.Tensor:
+        return a @ b
+
     run()
     return 2 * size**3 / min(seconds_of(run, device) for _ in range(5))
 

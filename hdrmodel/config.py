@@ -50,9 +50,7 @@ class TrainConfig(Section):
     schedule: Literal["constant", "cosine", "plateau"]
     plateau: PlateauConfig
     clip_gradient: PositiveFloat | None  # norm
-    precision: Literal[
-        "fp32", "tf32", "bf16", "fp16"
-    ]  # tf32: of a GPU's products; halves: of autocast, fp16 with a scaler
+    precision: Literal["fp32", "tf32", "bf16", "fp16"]  # tf32: on GPUs; the halves by autocast, fp16 with a scaler
     channels_last: bool | Literal["auto"]  # auto: on a GPU
     compile: bool  # torch.compile
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None  # validate and keep the moving average of the weights

@@ -78,9 +78,7 @@ def join_world(device: torch.device) -> Iterator[World]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(dist.get_rank(), size, device)
-    except Exception:
-        raise  # and leave the group as it is: the others may wait in it, and end when this process does
-    except BaseException:  # an interrupt, on which all agree
+    except KeyboardInterrupt:  # all processes stop after the same step
         dist.destroy_process_group()
         raise
-    dist.destroy_process_group()
+    dist.destroy_process_group()  # not after an error: the others may wait in the group, and end when this process does
