@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 
 from hdrdata.crf import CameraResponse
+from hdrdata.disk import sha256_of, written_whole
 from hdrdata.exposure import expose_view, recipe_tables
-from hdrdata.files import check_radiance, encode_png, half_bits, read_view, sha256_of, write_exr, written_whole
+from hdrdata.files import check_radiance, encode_png, half_bits, read_view, write_exr
 from hdrdata.recipe import choose_recipe
 from hdrdata.scenes import Scene, scan_scenes
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks

@@ -1,11 +1,8 @@
-"""Read and write pictures and small files, each whole or not at all."""
+"""Read and write pictures, each whole or not at all."""
 
 import contextlib
-import hashlib
 import io
-import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,61 +12,8 @@ import numpy as np
 import OpenEXR
 from jaxtyping import Float16, Float32, UInt8, UInt16
 
-PARTIAL = ".partial-"  # the beginning of a temporary name
-HDR_SUFFIXES = (".exr", ".hdr", ".pfm", ".tif", ".tiff")
-
-
-@contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; it takes the name `path` when the block ends, and only then."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all."""
-    with written_whole(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write `content` as JSON, whole or not at all; the same content gives the same bytes."""
-    write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path) -> dict:
-    """Read a JSON object.
-
-    Raises:
-        ValueError: if the file is not a JSON object; the message names it.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not a JSON file: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: a JSON {type(content).__name__}; wanted an object")
-    return content
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_of(content: object) -> str:
-    """The SHA-256 of `content` as canonical JSON (sorted keys, no spaces), in hexadecimal."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+from hdrdata.disk import write_bytes, written_whole
+from hdrdata.scenes import HDR_SUFFIXES
 
 
 @dataclass(frozen=True)

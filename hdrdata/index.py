@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from hdrdata.files import PARTIAL, read_json, sha256_of, write_json
+from hdrdata.disk import PARTIAL, read_json, sha256_of, write_json
 
 INDEX = "index.json"
 JOURNAL = ".journal.jsonl"

@@ -8,8 +8,9 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hdrdata.files import HDR_SUFFIXES, read_json, sha256_of, write_json
+from hdrdata.disk import read_json, sha256_of, write_json
 
+HDR_SUFFIXES = (".exr", ".hdr", ".pfm", ".tif", ".tiff")
 PARTS = ("train", "val", "test")
 KINDS = ("auto", "pano", "photo")
 

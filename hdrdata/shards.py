@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field, PositiveInt
 
 from hdrdata.config import Section
+from hdrdata.disk import digest_of, written_whole
 from hdrdata.exposure import recipe_tables, thresholds_of
-from hdrdata.files import digest_of, written_whole
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.recipe import Recipe
 from hdrdata.stacks import ALGORITHM as STACKS_ALGORITHM

@@ -14,8 +14,9 @@ import numpy as np
 from pydantic import Field, NonNegativeInt
 
 from hdrdata.config import Section
+from hdrdata.disk import digest_of, written_whole
 from hdrdata.exposure import expose_view, recipe_digests, recipe_tables
-from hdrdata.files import digest_of, encode_png, half_bits, read_view, written_whole
+from hdrdata.files import encode_png, half_bits, read_view
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files
 from hdrdata.recipe import Recipe, RecipeConfig, choose_recipe
 from hdrdata.tars import pack_samples

@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Float16, UInt8
 
 from hdrdata.crf import CameraResponse
+from hdrdata.disk import sha256_of
 from hdrdata.exposure import crf_of_table, expose_view, table_from_thresholds
-from hdrdata.files import decode_png, half_bits, sha256_of
+from hdrdata.files import decode_png, half_bits
 from hdrdata.index import read_index
 from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, SampleLayout, check_bytes
 

@@ -14,7 +14,8 @@ from jaxtyping import Float16, Float32
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from hdrdata.config import Section
-from hdrdata.files import Repairs, check_radiance, digest_of, write_bytes, write_exr
+from hdrdata.disk import digest_of, write_bytes
+from hdrdata.files import Repairs, check_radiance, write_exr
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.scenes import Scene
 

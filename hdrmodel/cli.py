@@ -8,7 +8,7 @@ import yaml
 
 from hdrdata.command import OneLineErrorsGroup
 from hdrdata.crf import choose_crf
-from hdrdata.files import sha256_of
+from hdrdata.disk import sha256_of
 from hdrmodel.attention import ATTENTIONS, find_attention
 from hdrmodel.config import PROFILES, load_profile
 from hdrmodel.network import NetworkConfig

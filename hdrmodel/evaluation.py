@@ -15,8 +15,9 @@ from jaxtyping import Bool, Float32, UInt8
 from rich.progress import track
 
 from hdrdata.crf import CameraResponse, srgb_crf
+from hdrdata.disk import write_bytes, write_json
 from hdrdata.exposure import WHITE, expose_view
-from hdrdata.files import half_bits, write_bytes, write_json, write_png
+from hdrdata.files import half_bits, write_png
 from hdrdata.merge import linearise, merge_stack
 from hdrdata.stream import Shards
 from hdrdata.tonemap import to_uint8, tonemap_reinhard

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from hdrdata.crf import CameraResponse, srgb_crf
-from hdrdata.files import quiet_opencv, sha256_of, write_exr, write_png
+from hdrdata.disk import sha256_of
+from hdrdata.files import quiet_opencv, write_exr, write_png
 from hdrdata.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.batches import to_batch
 from hdrmodel.reconstruct import HALF_STOPS, generate_stack, merge_generated

@@ -14,7 +14,8 @@ import jinja2
 from pydantic import ConfigDict
 
 from hdrdata.config import Section
-from hdrdata.files import decode_png, read_json, write_bytes
+from hdrdata.disk import read_json, write_bytes
+from hdrdata.files import decode_png
 from hdrmodel.charts import MINUS, Points, fit_axis, line_chart, thin
 
 

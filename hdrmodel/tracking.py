@@ -9,7 +9,7 @@ from dvclive import Live
 from jaxtyping import UInt8
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from hdrdata.files import write_bytes
+from hdrdata.disk import write_bytes
 
 FOLDER = "dvclive"
 PICTURE = "validation.png"

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from hdrdata.files import digest_of, write_json, written_whole
+from hdrdata.disk import digest_of, write_json, written_whole
 from hdrdata.stream import Shards
 from hdrmodel.attention import find_attention
 from hdrmodel.batches import to_batch, to_pictures

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from hdrdata.files import write_bytes
+from hdrdata.disk import write_bytes
 from hdrmodel.network import HDRAttNet, NetworkConfig
 
 FORMAT = "hdrmodel-1"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hdrdata.files import read_json
+from hdrdata.disk import read_json
 from hdrdata.index import INDEX
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
 from hdrdata.views import read_views

@@ -12,7 +12,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-from hdrdata.files import read_json, write_exr
+from hdrdata.disk import read_json
+from hdrdata.files import write_exr
 from hdrdata.index import INDEX, Outcome
 from hdrdata.recipe import choose_recipe
 from hdrdata.scenes import Scan, scan_scenes, write_scenes

@@ -16,8 +16,9 @@ import yaml
 from click.testing import CliRunner
 
 from hdrdata.cli import main
+from hdrdata.disk import read_json
 from hdrdata.exposure import exposure_table
-from hdrdata.files import check_radiance, decode_png, half_bits, read_json, write_exr
+from hdrdata.files import check_radiance, decode_png, half_bits, write_exr
 from hdrdata.recipe import choose_recipe
 from hdrdata.views import ingest_scenes, normalise_view, read_views
 

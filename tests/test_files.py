@@ -10,19 +10,16 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hdrdata.disk import digest_of, read_json, write_json, written_whole
 from hdrdata.files import (
     Repairs,
     check_radiance,
     decode_png,
-    digest_of,
     encode_png,
-    read_json,
     read_radiance,
     read_view,
     repair_radiance,
     write_exr,
-    write_json,
-    written_whole,
 )
 
 

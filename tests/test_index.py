@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hdrdata.files import read_json, write_bytes
+from hdrdata.disk import read_json, write_bytes
 from hdrdata.index import INDEX, JOURNAL, Entry, bring_up_to_date, describe_files, read_index
 
 ALGORITHM = "numbers-1"

@@ -93,8 +93,8 @@ def test_a_library_imports_nothing_above_it_and_no_command(package, allowed):
     for file in (ROOT / package).glob("*.py"):
         for imported in imports_of(file):
             assert imported.parent.name in allowed, f"{file.name} imports {imported}"
-            assert imported.name != "cli.py", f"{file.name} imports a command"
-        if package == "hdrdata":
+            assert imported.stem != "cli", f"{file.name} imports a command"
+        if package == "hdrdata" and file.name != "torch.py":  # the one adaptor, which nothing else imports
             assert not re.search(r"^\s*(import|from) torch", file.read_text(), re.MULTILINE), f"{file.name} needs torch"
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hdrdata.files import write_json, write_png
+from hdrdata.disk import write_json
+from hdrdata.files import write_png
 from hdrmodel.charts import MINUS, Axis, decades, fit_axis, round_steps, thin
 from hdrmodel.report import (
     METHODS,

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.files import read_json, sha256_of, write_exr
+from hdrdata.disk import read_json, sha256_of
+from hdrdata.files import write_exr
 from hdrdata.recipe import choose_recipe
 from hdrdata.shards import ShardConfig, shard_number, shard_stacks
 from hdrdata.stream import Shards

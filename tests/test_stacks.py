@@ -7,8 +7,9 @@ import tarfile
 import numpy as np
 import pytest
 
+from hdrdata.disk import read_json
 from hdrdata.exposure import exposure_table
-from hdrdata.files import decode_png, half_bits, read_json, read_view
+from hdrdata.files import decode_png, half_bits, read_view
 from hdrdata.recipe import choose_recipe
 from hdrdata.stacks import recipe_digest, synthesize_stacks
 from hdrdata.views import read_views

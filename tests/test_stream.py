@@ -8,8 +8,8 @@ import threading
 import numpy as np
 import pytest
 
+from hdrdata.disk import read_json, write_json
 from hdrdata.exposure import recipe_tables
-from hdrdata.files import read_json, write_json
 from hdrdata.recipe import choose_recipe
 from hdrdata.stream import Shards, verify_shards
 from hdrdata.tars import IntegrityError

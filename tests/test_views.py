@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.files import Repairs, read_view, sha256_of, write_exr
+from hdrdata.disk import sha256_of
+from hdrdata.files import Repairs, read_view, write_exr
 from hdrdata.scenes import Scene, scan_scenes
 from hdrdata.views import (
     crop_of_photo,

@@ -1,0 +1,24 @@
+"""The command `hdrdata`: look at HDR files, photograph them, and make, describe and verify a dataset."""
+
+import click
+
+from hdrdata.cli.build import build
+from hdrdata.cli.crf import crf
+from hdrdata.cli.scenes import check, expose
+from hdrdata.cli.shards import info, verify
+from hdrdata.command import OneLineErrorsGroup
+
+
+@click.group(cls=OneLineErrorsGroup)
+@click.version_option(package_name="hdr-attnet")
+def main() -> None:
+    """HDR images in; exact LDR stacks and WebDataset shards out.
+
+    \b
+    A dataset from a folder of HDR files:
+        hdrdata build scenes/ dataset/ --view-size 256
+    """
+
+
+for command in (build, check, crf, expose, info, verify):
+    main.add_command(command)

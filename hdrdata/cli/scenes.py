@@ -1,0 +1,105 @@
+"""Commands that look at HDR files and photograph them."""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from hdrdata.cli.words import FILE, one_line
+from hdrdata.crf import choose_crf
+from hdrdata.disk import write_json
+from hdrdata.exposure import exposure_table, look_up
+from hdrdata.files import check_radiance, half_bits, write_png
+from hdrdata.recipe import RECIPES, Recipe, RecipeConfig, choose_recipe
+from hdrdata.views import is_panorama, normalise_view, stops_of
+
+
+@click.command()
+@click.argument("scene", type=FILE)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--ev", "evs", type=click.FloatRange(-24, 24), multiple=True, metavar="STOPS",
+              help="Exposure value; +1 doubles the light, at 0 the picture's mean is 0.5. Once a picture.")  # fmt: skip
+@click.option("--crf", "crf_name", metavar="NAME",
+              help="Camera response, one of `hdrdata crf list`. Default: srgb, or all of the recipe.")  # fmt: skip
+@click.option("--like", "recipe_name", type=click.Choice(list(RECIPES)),
+              help="Take exposures and cameras of this recipe; several cameras get a folder each.")  # fmt: skip
+@click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
+              help="Refuse the scene if more of its pixels are negative, NaN or infinite.")  # fmt: skip
+def expose(
+    scene: Path, out: Path, evs: tuple[float, ...], crf_name: str | None, recipe_name: str | None, max_repaired: float
+) -> None:
+    """Photograph the HDR image SCENE once per exposure value, as PNGs and a stack.json in the new folder OUT.
+
+    \b
+    Three pictures, two stops apart:
+        hdrdata expose church.hdr church/ --ev -2 --ev 0 --ev 2
+    The 45 pictures of DrTMO:
+        hdrdata expose church.hdr church/ --like drtmo
+    """
+    if bool(evs) == bool(recipe_name):
+        raise click.UsageError("give exposures by --ev, or a recipe by --like")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ValueError(f"{out}: exists; wanted a new folder")
+    if recipe_name:
+        recipe = choose_recipe(recipe_name)
+        cameras = recipe.crfs if crf_name is None else (choose_crf(crf_name),)
+        recipe = Recipe(recipe.name, cameras, recipe.evs)
+    else:
+        if len(set(evs)) < len(evs):
+            raise ValueError(f"--ev: an exposure value stands twice in {', '.join(f'{ev:g}' for ev in evs)}")
+        recipe = choose_recipe(
+            RecipeConfig.parse("recipe", {"name": "command", "crfs": [crf_name or "srgb"], "evs": sorted(evs)})
+        )
+    radiance, _ = check_radiance(scene, max_repaired)
+    view, factor, clipped = normalise_view(radiance)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
+        whole = Path(temporary) / "whole"
+        for crf in recipe.crfs:
+            folder = whole / crf.name if len(recipe.crfs) > 1 else whole
+            for letter, exposure in zip(recipe.letters, recipe.exposures, strict=True):
+                write_png(folder / f"{letter}.png", look_up(half_bits(view), exposure_table(crf, exposure)))
+            facts = {
+                "scene": scene.name,
+                "crf": crf.name,
+                "letters": recipe.letters,
+                "evs": list(recipe.evs),
+                "exposures": list(recipe.exposures),
+                "factor": factor,
+                "clipped_share": clipped,
+            }
+            write_json(folder / "stack.json", facts)
+        whole.rename(out)  # also over an empty folder
+    pictures = len(recipe.crfs) * len(recipe.evs)
+    click.echo(f"{out}: {pictures} pictures of {view.shape[1]}x{view.shape[0]}")
+    if clipped:
+        click.echo(f"{clipped:.3%} of the values are above 65504 times the range of a picture, and were clipped there")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
+              help="Call a file bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
+def check(files: tuple[Path, ...], max_repaired: float) -> None:
+    """Check HDR FILES as `build` does, one line each; exit code 1 if any is bad.
+
+    \b
+    Which files of a folder are fit for a dataset:
+        hdrdata check scenes/*.exr
+    """
+    bad = 0
+    for path in files:
+        try:
+            radiance, repairs = check_radiance(path, max_repaired)
+        except ValueError as error:
+            click.echo(f"bad: {one_line(error)}", err=True)
+            bad += 1
+            continue
+        height, width = radiance.shape[:2]
+        kind = "pano" if is_panorama(height, width) else "photo"
+        repaired = f"; repaired: {repairs.negative} negative, {repairs.nan} NaN, {repairs.infinite} infinite pixels"
+        click.echo(
+            f"{path}: {width}x{height} {kind}, {stops_of(radiance):.1f} stops{repaired if repairs.total else ''}"
+        )
+    if bad:
+        raise click.ClickException(f"{bad} of {len(files)} files are bad")
