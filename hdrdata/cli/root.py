@@ -2,6 +2,7 @@
 
 import click
 
+from hdrdata.cli.about import card, preview, sidecars, stats
 from hdrdata.cli.build import build
 from hdrdata.cli.crf import crf
 from hdrdata.cli.scenes import check, expose
@@ -20,5 +21,5 @@ def main() -> None:
     """
 
 
-for command in (build, check, crf, expose, info, verify):
+for command in (build, card, check, crf, expose, info, preview, sidecars, stats, verify):
     main.add_command(command)
