@@ -89,14 +89,12 @@ def whole_seconds(views: tuple[View, ...], folder: Path, repetitions: int) -> fl
 
 def synthesis_seconds(views: tuple[View, ...], folder: Path, workers: int, repetitions: int) -> tuple[float, float]:
     """Seconds a picture of the whole stage once its processes run, and the seconds until they do."""
-    config = SynthesizeConfig.parse(
-        "synthesize", {"recipe": "drtmo", "forms": ["pixels"], "png_encoder": "fpng", "workers": workers}
-    )
+    config = SynthesizeConfig.parse("synthesize", {"recipe": "drtmo", "png_encoder": "fpng", "workers": workers})
     stacks = folder / "stacks"
 
     def run(some: tuple[View, ...]) -> None:
         shutil.rmtree(stacks, ignore_errors=True)
-        synthesize_stacks(some, folder / "views", stacks, config)
+        synthesize_stacks(some, folder / "views", stacks, config, ("pixels",))
 
     few = least_seconds(lambda: run(views[:workers]), repetitions, time.perf_counter)
     all_of_them = least_seconds(lambda: run(views), repetitions, time.perf_counter)

@@ -9,12 +9,14 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 
 from hdrdata.crf import CameraResponse, staircase_crf
-from hdrdata.recipe import Recipe
+from hdrdata.recipe import Quantise, Recipe
 
 WHITE = 254  # a saturated pixel; 255 never occurs
 
 
-def exposure_table(crf: CameraResponse, exposure: float) -> UInt8[np.ndarray, " 65536"]:
+def exposure_table(
+    crf: CameraResponse, exposure: float, quantise: Quantise = "floor254"
+) -> UInt8[np.ndarray, " 65536"]:
     """Tabulate the LDR value of every half float under one camera response and one exposure.
 
     z = floor(255 f(min(E * exposure, 1))) in float64, and 254 where the sensor saturates, so that 255 never occurs.
@@ -23,9 +25,10 @@ def exposure_table(crf: CameraResponse, exposure: float) -> UInt8[np.ndarray, " 
     Args:
         crf: f from relative exposure [0, 1] to response [0, 1], rising.
         exposure: t / t_reference, > 0; 2.0 is one stop brighter.
+        quantise: "floor254", as above; "round255" is round(255 f), halves upwards, up to 255.
 
     Returns:
-        LDR values [0, 254], indexed by the bits of a half float; 0 for negative bits and NaN, which views never hold.
+        LDR values, indexed by the bits of a half float; 0 for negative bits and NaN, which views never hold.
 
     Raises:
         ValueError: if `exposure` is not positive and finite, or the response leaves [0, 1] or falls.
@@ -37,13 +40,24 @@ def exposure_table(crf: CameraResponse, exposure: float) -> UInt8[np.ndarray, " 
     if not (response.min() >= 0 and response.max() <= 1 and (np.diff(response) >= 0).all()):
         raise ValueError(f"CRF {crf.name}: responses must rise within [0, 1]")
     table = np.zeros(65536, dtype=np.uint8)
-    table[: radiance.size] = np.minimum(np.floor(255.0 * response), WHITE)
+    rounded = np.floor(255.0 * response + 0.5)
+    table[: radiance.size] = rounded if quantise == "round255" else np.minimum(np.floor(255.0 * response), WHITE)
     return table
 
 
 def recipe_tables(recipe: Recipe) -> dict[str, UInt8[np.ndarray, "exposures 65536"]]:
-    """The tables of a recipe: for each CRF one row an exposure, in rising exposure."""
-    return {crf.name: np.stack([exposure_table(crf, exposure) for exposure in recipe.exposures]) for crf in recipe.crfs}
+    """The tables of a recipe: for each CRF one row an exposure, in rising exposure.
+
+    Raises:
+        ValueError: if the recipe draws its cameras, so that no table says what a picture is.
+    """
+    if recipe.steps.draws is not None:
+        raise ValueError(f"recipe {recipe.name}: its cameras are drawn for each view, so it has no look-up tables")
+    quantise = recipe.steps.quantise
+    return {
+        crf.name: np.stack([exposure_table(crf, exposure, quantise) for exposure in recipe.exposures])
+        for crf in recipe.crfs
+    }
 
 
 @lru_cache(maxsize=8)
@@ -56,9 +70,9 @@ def thresholds_of(table: UInt8[np.ndarray, " 65536"]) -> UInt16[np.ndarray, " le
     """The whole of a table in 254 numbers: for z = 1 ... 254 the smallest half float's bits that give at least z.
 
     A radiance above 0 with bits b gives z = the number of thresholds <= b. A level that is never reached has 0x7c01,
-    one more than the bits of Inf.
+    one more than the bits of Inf. A table that reaches 255 has a number more.
     """
-    return np.searchsorted(table[:0x7C01], np.arange(1, WHITE + 1)).astype(np.uint16)
+    return np.searchsorted(table[:0x7C01], np.arange(1, max(WHITE, int(table.max())) + 1)).astype(np.uint16)
 
 
 def table_from_thresholds(thresholds: UInt16[np.ndarray, " levels"]) -> UInt8[np.ndarray, " 65536"]:

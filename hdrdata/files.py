@@ -241,6 +241,25 @@ def decode_png(png: bytes) -> UInt8[np.ndarray, "height width 3"]:
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
+def encode_jpeg(ldr: UInt8[np.ndarray, "height width 3"], quality: int) -> bytes:
+    """Encode an RGB picture as a baseline JPEG file without subsampling (4:4:4), by OpenCV's libjpeg-turbo."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return cv2.imencode(".jpg", cv2.cvtColor(ldr, cv2.COLOR_RGB2BGR), options)[1].tobytes()
+
+
+def decode_jpeg(jpeg: bytes) -> UInt8[np.ndarray, "height width 3"]:
+    """Decode a JPEG file's bytes to RGB.
+
+    Raises:
+        ValueError: if the bytes are no JPEG picture.
+    """
+    bgr = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    if bgr is None:
+        raise ValueError(f"{len(jpeg)} bytes are not a JPEG picture")
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
 def write_png(path: Path, ldr: UInt8[np.ndarray, "height width 3"]) -> None:
     """Write an RGB picture as PNG, whole or not at all."""
     write_bytes(path, encode_png(ldr, "opencv"))

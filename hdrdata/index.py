@@ -113,6 +113,11 @@ def read_index(folder: Path, algorithm: str) -> dict:
     return index
 
 
+def known_rows(folder: Path, algorithm: str) -> dict[str, dict]:
+    """What a folder holds: the rows of its index, and those that a run finished since and could not yet write there."""
+    return {**_previous_rows(folder, algorithm), **_Journal.read(folder / JOURNAL).rows}
+
+
 def bring_up_to_date(
     folder: Path,
     algorithm: str,
@@ -151,7 +156,7 @@ def bring_up_to_date(
     ours = any((folder / name).is_file() for name in (INDEX, JOURNAL))
     journal = _Journal.read(folder / JOURNAL)
     before = _previous_rows(folder, algorithm)
-    known = {**before, **journal.rows}
+    known = known_rows(folder, algorithm)
     rows: dict[str, dict] = {}
     missing: list[Entry] = []
     for entry in entries:

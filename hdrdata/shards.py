@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -13,7 +13,7 @@ from hdrdata.exposure import recipe_tables, thresholds_of
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.recipe import Recipe
 from hdrdata.stacks import ALGORITHM as STACKS_ALGORITHM
-from hdrdata.stacks import recipe_digest
+from hdrdata.stacks import Form, recipe_digest
 from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, SampleLayout, check_bytes
 
 
@@ -29,7 +29,12 @@ class ShardConfig(Section):
     """How stacks become shards."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    form: Literal["radiance", "pixels", "both"]  # what is synthesized and packed
     shards: Counts
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        return ("pixels", "radiance") if self.form == "both" else (self.form,)
 
 
 @dataclass(frozen=True)
@@ -64,24 +69,28 @@ def shard_stacks(stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe
         rows by shard, and the counts of shards.
 
     Raises:
-        ValueError: if the stacks were made by another recipe, or a stack file is damaged.
+        ValueError: if the stacks were made by another recipe or lack a form, or a stack file is damaged.
     """
     index = read_index(stacks, STACKS_ALGORITHM)
     if index["recipe"]["digest"] != recipe_digest(recipe):
         raise ValueError(f"{stacks}: made by another recipe than '{recipe.name}' of today; run synthesize again")
-    groups: dict[tuple[str, str, int], list[tuple[str, str, tuple[SampleLayout, ...]]]] = {}
+    missing = sorted(set(config.forms) - set(index["forms"]))
+    if missing:
+        raise ValueError(f"{stacks}: made without the form '{missing[0]}' that shard.form wants; run synthesize again")
+    groups: dict[tuple[str, str, int], list[tuple[str, list[str], tuple[SampleLayout, ...]]]] = {}
     for view, row in sorted(index["rows"].items()):
         number = shard_number(row["scene"], getattr(config.shards, row["part"]))
         samples = [SampleLayout.from_json(sample) for sample in row["samples"]]
-        for form in sorted({sample.form for sample in samples}):
+        made_from = {sample.key: digest for sample, digest in zip(samples, row["sample_digests"], strict=True)}
+        for form in config.forms:
             chosen = tuple(sample for sample in samples if sample.form == form)
-            sha256 = row["files"][f"{view}.tar"]["sha256"]
-            groups.setdefault((form, row["part"], number), []).append((f"{view}.tar", sha256, chosen))
+            digests = [made_from[sample.key] for sample in chosen]
+            groups.setdefault((form, row["part"], number), []).append((f"{view}.tar", digests, chosen))
 
     entries = []
     for (form, part, number), files in sorted(groups.items()):
         name = f"{form}/{config.name}-{part}-{number:06d}.tar"
-        digest = digest_of([SHARDS, form, part, [(file, sha256) for file, sha256, _ in files]])
+        digest = digest_of([SHARDS, form, part, [digests for _, digests, _ in files]])
         sources = tuple((file, samples) for file, _, samples in files)
         entries.append(Entry(name, digest, _Task(str(stacks), name, form, part, sources)))
         (shards / form).mkdir(parents=True, exist_ok=True)
@@ -92,13 +101,19 @@ def shard_stacks(stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe
         _make_shard,
         title="shard",
         workers=workers,
-        finish=lambda rows: _describe(config.name, rows, {**index["recipe"], "thresholds": _thresholds(recipe)}),
+        finish=lambda rows: _describe(config.name, rows, {**index["recipe"], **_thresholds(recipe)}),
     )
 
 
-def _thresholds(recipe: Recipe) -> dict[str, list[list[int]]]:
-    """For each CRF and exposure the 254 half floats (as bits) at which the LDR value rises; see `thresholds_of`."""
-    return {crf: [thresholds_of(row).tolist() for row in tables] for crf, tables in recipe_tables(recipe).items()}
+def _thresholds(recipe: Recipe) -> dict[str, dict[str, list[list[int]]]]:
+    """For each CRF and exposure the 254 half floats (as bits) at which the LDR value rises; see `thresholds_of`.
+
+    Random cameras have none; what expands their samples stands in the recipe already.
+    """
+    if recipe.steps.draws is not None:
+        return {}
+    tables = recipe_tables(recipe)
+    return {"thresholds": {crf: [thresholds_of(row).tolist() for row in rows] for crf, rows in tables.items()}}
 
 
 def _describe(name: str, rows: dict[str, dict], recipe: dict) -> dict:

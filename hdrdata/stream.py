@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float16, UInt8
 
+from hdrdata.camera import RandomCameras
 from hdrdata.crf import CameraResponse
 from hdrdata.disk import sha256_of
 from hdrdata.exposure import crf_of_table, expose_view, table_from_thresholds
-from hdrdata.files import decode_png, half_bits
+from hdrdata.files import decode_jpeg, decode_png, half_bits
 from hdrdata.index import read_index
 from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, SampleLayout, check_bytes
 
@@ -104,11 +105,25 @@ class Shards:
 
     @cached_property
     def tables(self) -> dict[str, UInt8[np.ndarray, "exposures 65536"]]:
-        """The look-up tables of the recipe by CRF, from the index alone."""
+        """The look-up tables of the recipe by CRF, from the index alone.
+
+        Raises:
+            ValueError: if the recipe's cameras are drawn for each view, so that no table says what a picture is.
+        """
+        if self.random is not None:
+            raise ValueError(
+                f"{self.folder}: the cameras of recipe '{self.index['recipe']['name']}' are drawn for each view: "
+                "there are no look-up tables; wanted a recipe without draws"
+            )
         return {
             crf: np.stack([table_from_thresholds(np.array(row, np.uint16)) for row in rows])
             for crf, rows in self.index["recipe"]["thresholds"].items()
         }
+
+    @cached_property
+    def random(self) -> RandomCameras | None:
+        """The random cameras of the recipe, if it draws them, from the index alone."""
+        return RandomCameras.from_json(self.index["recipe"]) if "random" in self.index["recipe"] else None
 
     def crf(self, name: str) -> CameraResponse:
         """A camera response of the recipe, from the index alone: that of a foreign recipe, too."""
@@ -141,9 +156,11 @@ class Shards:
         """A sample of the pixels form, decoded; with `letters` ("aei") only those exposures are read."""
         every = self.index["recipe"]["letters"]
         letters = every if letters is None else letters
-        members = self.read(number, (*(f"{letter}.png" for letter in letters), "json"))
+        extension = self._picture(number).rpartition(".")[2]
+        decode = decode_jpeg if extension == "jpg" else decode_png
+        members = self.read(number, (*(f"{letter}.{extension}" for letter in letters), "json"))
         about = json.loads(members["json"])
-        stack = np.stack([decode_png(members[f"{letter}.png"]) for letter in letters])
+        stack = np.stack([decode(members[f"{letter}.{extension}"]) for letter in letters])
         evs = tuple(self.evs[every.index(letter)] for letter in letters)
         return StackSample(self.samples[number][1].key, about["view"], about["scene"], about["crf"], evs, stack)
 
@@ -157,7 +174,10 @@ class Shards:
     def picture_size(self, number: int) -> tuple[int, int]:
         """Height and width of a sample's pictures in pixels, from the head of one of them, which is not verified."""
         shard, layout = self.samples[number]
-        name = "radiance.npy" if self.form == "radiance" else f"{self.index['recipe']['letters'][0]}.png"
+        name = "radiance.npy" if self.form == "radiance" else self._picture(number)
+        if name.endswith(".jpg"):  # whose size stands at no fixed place
+            size = json.loads(self.read(number, ("json",))["json"])["size"]
+            return size, size
         member = layout.members[name]
         what = f"{self.folder / shard}, sample {layout.key}"
         head = self._read_at(shard, member.offset, min(member.size, HEAD), what)
@@ -172,9 +192,17 @@ class Shards:
         except (ValueError, struct.error) as error:
             raise IntegrityError(f"{what}, member {name}: {error}") from error
 
+    def _picture(self, number: int) -> str:
+        """The name of the darkest picture's member: a.png or a.jpg."""
+        first = self.index["recipe"]["letters"][0]
+        return next(name for name in self.samples[number][1].members if name.startswith(f"{first}."))
+
     def expand(self, sample: RadianceSample, crf: str) -> StackSample:
-        """The stack of a radiance sample under one camera response: bit for bit that of the pixels form."""
-        stack = expose_view(half_bits(sample.radiance), self.tables[crf])
+        """The stack of a radiance sample by one of `crfs`: bit for bit that of the pixels form."""
+        if self.random is not None:
+            stack = self.random.pixels(sample.radiance, crf)
+        else:
+            stack = expose_view(half_bits(sample.radiance), self.tables[crf])
         return StackSample(f"{sample.key}_{crf}", sample.key, sample.scene, crf, self.evs, stack)
 
     def _read_at(self, shard: str, offset: int, size: int, what: str) -> bytes:

@@ -6,6 +6,7 @@ import click
 
 from hdrdata.disk import read_json
 from hdrdata.index import INDEX
+from hdrdata.shards import ShardConfig
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
 from hdrdata.views import read_views
 from stages.params import read_section, stage
@@ -17,7 +18,8 @@ from stages.params import read_section, stage
 def main(views: Path, stacks: Path) -> None:
     """Photograph the views of the folder VIEWS with the recipe's cameras into tars in the folder STACKS."""
     config = read_section("synthesize", SynthesizeConfig)
-    outcome = synthesize_stacks(read_views(views), views, stacks, config)
+    forms = read_section("shard", ShardConfig).forms
+    outcome = synthesize_stacks(read_views(views), views, stacks, config, forms)
     pictures = read_json(stacks / INDEX)["pictures_a_view"]
     size = sum(file["size"] for row in outcome.rows.values() for file in row["files"].values())
     click.echo(f"views: {outcome.summary()}; {pictures * len(outcome.rows)} LDR pictures, {size / 1e6:.1f} MB")

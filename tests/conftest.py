@@ -39,8 +39,8 @@ INGEST = {
     "on_error": "stop",
     "workers": 2,
 }
-SYNTHESIZE = {"recipe": "drtmo", "forms": ("pixels", "radiance"), "png_encoder": "fpng", "workers": 2}
-SHARD = {"name": "tiny", "shards": {"train": 3, "val": 2, "test": 1}}
+SYNTHESIZE = {"recipe": "drtmo", "png_encoder": "fpng", "workers": 2}
+SHARD = {"name": "tiny", "form": "both", "shards": {"train": 3, "val": 2, "test": 1}}
 SCAN = {"sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25}
 
 
@@ -92,14 +92,10 @@ def _build(scenes: Path, folder: Path, workers: int = 2, ingest: dict | None = N
     ingested = ingest_scenes(scan.scenes, scenes, folder / "views", config)
     synthesis = SynthesizeConfig.parse("synthesize", {**SYNTHESIZE, "workers": workers})
     views = folder / "views"
-    synthesized = synthesize_stacks(read_views(views), views, folder / "stacks", synthesis)
-    packed = shard_stacks(
-        folder / "stacks",
-        folder / "shards",
-        ShardConfig.parse("shard", SHARD),
-        choose_recipe(synthesis.recipe),
-        workers=workers,
-    )
+    shard = ShardConfig.parse("shard", SHARD)
+    synthesized = synthesize_stacks(read_views(views), views, folder / "stacks", synthesis, shard.forms)
+    recipe = choose_recipe(synthesis.recipe)
+    packed = shard_stacks(folder / "stacks", folder / "shards", shard, recipe, workers=workers)
     return Built(scenes, folder, scan, ingested, synthesized, packed)
 
 

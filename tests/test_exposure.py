@@ -20,7 +20,7 @@ from hdrdata.exposure import (
     thresholds_of,
 )
 from hdrdata.files import half_bits
-from hdrdata.recipe import RECIPES, choose_recipe
+from hdrdata.recipe import choose_recipe
 
 CRFS = {
     **named_crfs(),
@@ -118,7 +118,7 @@ def test_a_response_that_falls_or_leaves_its_range_is_refused(forward):
 
 
 def test_each_camera_has_tables_of_its_own():
-    for name in RECIPES:
+    for name in ("drtmo", "srgb", "linear"):
         digests = recipe_digests(choose_recipe(name))
         assert len(set(digests.values())) == len(digests)
     assert recipe_digests(choose_recipe("drtmo")) == recipe_digests(choose_recipe("drtmo"))

@@ -64,7 +64,7 @@ def test_a_camera_may_be_given_by_its_numbers():
         ({"crfs": [{"kind": "cubic"}]}, "cubic"),
         ({"crfs": [{"kind": "gamma", "exponent": 0}]}, "greater than 0"),
         ({"name": "my.recipe"}, "recipe.name"),
-        ({"noise": 1}, "recipe.noise"),
+        ({"flash": 1}, "recipe.flash"),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_the_name_of_the_value(change, reason):

@@ -17,7 +17,7 @@ from hdrdata.recipe import choose_recipe
 from hdrdata.shards import ShardConfig, shard_number, shard_stacks
 from hdrdata.stream import Shards
 
-CONFIG = {"name": "tiny", "shards": {"train": 3, "val": 2, "test": 1}}
+CONFIG = {"name": "tiny", "form": "both", "shards": {"train": 3, "val": 2, "test": 1}}
 
 
 def test_two_runs_from_scratch_with_other_worker_counts_give_the_same_shards(dataset, build, tmp_path):

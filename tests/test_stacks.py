@@ -11,10 +11,12 @@ from hdrdata.disk import read_json
 from hdrdata.exposure import exposure_table
 from hdrdata.files import decode_png, half_bits, read_view
 from hdrdata.recipe import choose_recipe
+from hdrdata.shards import ShardConfig
 from hdrdata.stacks import recipe_digest, synthesize_stacks
 from hdrdata.views import read_views
 
 RECIPE = choose_recipe("drtmo")
+BOTH = ("pixels", "radiance")
 
 
 def members_of(path) -> dict[str, bytes]:
@@ -84,7 +86,7 @@ def test_a_camera_pixel_is_floored_by_hand():
 def test_a_second_run_changes_nothing(dataset_copy, synthesize_config):
     index = (dataset_copy.stacks / "index.json").read_bytes()
     views = read_views(dataset_copy.views)
-    outcome = synthesize_stacks(views, dataset_copy.views, dataset_copy.stacks, synthesize_config(workers=1))
+    outcome = synthesize_stacks(views, dataset_copy.views, dataset_copy.stacks, synthesize_config(workers=1), BOTH)
     assert outcome.summary() == "nothing has changed: 19 kept"
     assert (dataset_copy.stacks / "index.json").read_bytes() == index
 
@@ -94,17 +96,17 @@ def test_a_view_that_was_changed_on_disk_is_refused_by_name(dataset_copy, synthe
     one, other = (dataset_copy.views / f"{view.key}.exr" for view in views)
     one.write_bytes(other.read_bytes())
     with pytest.raises(ValueError, match=rf"{views[0].key}\.exr: its pixels are not those that ingest wrote"):
-        synthesize_stacks(views, dataset_copy.views, tmp_path / "stacks", synthesize_config(workers=1))
+        synthesize_stacks(views, dataset_copy.views, tmp_path / "stacks", synthesize_config(workers=1), BOTH)
     assert not (tmp_path / "stacks" / "index.json").exists()
 
 
 def test_a_form_or_recipe_or_encoder_of_another_name_is_refused(synthesize_config, tmp_path):
-    with pytest.raises(ValueError, match=r"synthesize\.forms\.0"):
-        synthesize_config(forms=["jpeg"])
+    with pytest.raises(ValueError, match=r"shard\.form: Input should be 'radiance', 'pixels' or 'both', got 'jpeg'"):
+        ShardConfig.parse("shard", {"name": "a", "form": "jpeg", "shards": {"train": 1, "val": 1, "test": 1}})
     with pytest.raises(ValueError, match=r"synthesize\.png_encoder"):
         synthesize_config(png_encoder="zip")
     with pytest.raises(ValueError, match="unknown recipe 'kodak'"):
-        synthesize_stacks((), tmp_path, tmp_path / "stacks", synthesize_config(recipe="kodak"))
+        synthesize_stacks((), tmp_path, tmp_path / "stacks", synthesize_config(recipe="kodak"), BOTH)
     assert not (tmp_path / "stacks").exists()
 
 

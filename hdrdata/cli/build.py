@@ -39,10 +39,8 @@ def _shares(command: Callable) -> Callable:
               help="Square crops of a photograph, spread along its long side.")  # fmt: skip
 @click.option("--recipe", type=click.Choice(list(RECIPES)), default="drtmo", show_default=True,
               help="Cameras and exposures.")  # fmt: skip
-@click.option("--form", "forms", type=click.Choice(["pixels", "radiance"]), multiple=True,
-              default=("pixels", "radiance"), show_default=True,
-              help="pixels: PNGs for any reader; radiance: a tenth of it, expanded when read. "
-                   "Repeatable.")  # fmt: skip
+@click.option("--form", type=click.Choice(["radiance", "pixels", "both"]), default="both", show_default=True,
+              help="pixels: pictures for any reader; radiance: a tenth of it, expanded when read.")  # fmt: skip
 @click.option("--png-encoder", type=click.Choice(["fpng", "opencv"]), default="fpng", show_default=True,
               help="opencv is ten times slower, and everywhere.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
@@ -79,12 +77,11 @@ def build(scenes: Path, out: Path, **options: object) -> None:
         "on_error": options["on_error"],
         "workers": workers,
     })  # fmt: skip
-    forms = tuple(dict.fromkeys(options["forms"]))
     synthesize = SynthesizeConfig.parse("synthesize", {
-        "recipe": options["recipe"], "forms": forms, "png_encoder": options["png_encoder"], "workers": workers,
+        "recipe": options["recipe"], "png_encoder": options["png_encoder"], "workers": workers,
     })  # fmt: skip
     counts = {part: options[f"{part}_shards"] for part in PARTS}
-    shard = ShardConfig.parse("shard", {"name": options["name"], "shards": counts})
+    shard = ShardConfig.parse("shard", {"name": options["name"], "form": options["form"], "shards": counts})
 
     if out.resolve().is_relative_to(scenes.resolve()):
         raise ValueError(f"{out}: lies in the folder of scenes, {scenes}: its views would be taken for scenes")
@@ -105,7 +102,7 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     views = read_views(out / "views")
     for line in describe_views(views, ingest):
         click.echo(line)
-    _tell("stacks of views", synthesize_stacks(views, out / "views", out / "stacks", synthesize))
+    _tell("stacks of views", synthesize_stacks(views, out / "views", out / "stacks", synthesize, shard.forms))
     packed = shard_stacks(out / "stacks", out / "shards", shard, choose_recipe(options["recipe"]), workers=workers)
     _tell("shards", packed)
 

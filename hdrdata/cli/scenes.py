@@ -6,11 +6,10 @@ from pathlib import Path
 import click
 
 from hdrdata.cli.words import FILE, one_line
-from hdrdata.crf import choose_crf
-from hdrdata.disk import write_json
-from hdrdata.exposure import exposure_table, look_up
-from hdrdata.files import check_radiance, half_bits, write_png
-from hdrdata.recipe import RECIPES, Recipe, RecipeConfig, choose_recipe
+from hdrdata.disk import write_bytes, write_json
+from hdrdata.files import check_radiance
+from hdrdata.recipe import RECIPES, RecipeConfig, choose_recipe
+from hdrdata.stacks import encode_stack
 from hdrdata.views import is_panorama, normalise_view, stops_of
 
 
@@ -23,55 +22,67 @@ from hdrdata.views import is_panorama, normalise_view, stops_of
               help="Camera response, one of `hdrdata crf list`. Default: srgb, or all of the recipe.")  # fmt: skip
 @click.option("--like", "recipe_name", type=click.Choice(list(RECIPES)),
               help="Take exposures and cameras of this recipe; several cameras get a folder each.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), metavar="NUMBER",
+              help="Another number draws other cameras, where the recipe draws them.  [default: 0]")  # fmt: skip
 @click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
               help="Refuse the scene if more of its pixels are negative, NaN or infinite.")  # fmt: skip
 def expose(
-    scene: Path, out: Path, evs: tuple[float, ...], crf_name: str | None, recipe_name: str | None, max_repaired: float
+    scene: Path,
+    out: Path,
+    evs: tuple[float, ...],
+    crf_name: str | None,
+    recipe_name: str | None,
+    seed: int | None,
+    max_repaired: float,
 ) -> None:
-    """Photograph the HDR image SCENE once per exposure value, as PNGs and a stack.json in the new folder OUT.
+    """Photograph the HDR image SCENE once per exposure value, as pictures and a stack.json in the new folder OUT.
 
     \b
     Three pictures, two stops apart:
         hdrdata expose church.hdr church/ --ev -2 --ev 0 --ev 2
     The 45 pictures of DrTMO:
         hdrdata expose church.hdr church/ --like drtmo
+    Five photographs by random cameras, with noise and JPEG, two exposures each:
+        hdrdata expose church.hdr church/ --like hdrcnn --ev 0 --ev 2
     """
-    if bool(evs) == bool(recipe_name):
-        raise click.UsageError("give exposures by --ev, or a recipe by --like")
+    if not (evs or recipe_name):
+        raise click.UsageError("give exposures by --ev, or a recipe by --like, or both")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ValueError(f"{out}: exists; wanted a new folder")
-    if recipe_name:
-        recipe = choose_recipe(recipe_name)
-        cameras = recipe.crfs if crf_name is None else (choose_crf(crf_name),)
-        recipe = Recipe(recipe.name, cameras, recipe.evs)
-    else:
-        if len(set(evs)) < len(evs):
-            raise ValueError(f"--ev: an exposure value stands twice in {', '.join(f'{ev:g}' for ev in evs)}")
-        recipe = choose_recipe(
-            RecipeConfig.parse("recipe", {"name": "command", "crfs": [crf_name or "srgb"], "evs": sorted(evs)})
-        )
+    if len(set(evs)) < len(evs):
+        raise ValueError(f"--ev: an exposure value stands twice in {', '.join(f'{ev:g}' for ev in evs)}")
+    values = {"like": recipe_name} if recipe_name else {"name": "command", "crfs": ["srgb"]}
+    changes = {"crfs": [crf_name] if crf_name else None, "evs": sorted(evs)}
+    values |= {name: change for name, change in changes.items() if change}
+    if seed is not None:
+        draws = RECIPES[recipe_name].draws if recipe_name else None
+        if draws is None:
+            raise click.UsageError("--seed is for a recipe that draws its cameras")
+        values["draws"] = {"cameras": draws.cameras, "seed": seed}
+    recipe = choose_recipe(RecipeConfig.parse("recipe", values))
     radiance, _ = check_radiance(scene, max_repaired)
     view, factor, clipped = normalise_view(radiance)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         whole = Path(temporary) / "whole"
-        for crf in recipe.crfs:
-            folder = whole / crf.name if len(recipe.crfs) > 1 else whole
-            for letter, exposure in zip(recipe.letters, recipe.exposures, strict=True):
-                write_png(folder / f"{letter}.png", look_up(half_bits(view), exposure_table(crf, exposure)))
+        for camera in recipe.cameras:
+            folder = whole / camera if len(recipe.cameras) > 1 else whole
+            pictures, drawn = encode_stack(recipe, view, camera, "opencv")
+            for name, content in pictures.items():
+                write_bytes(folder / name, content)
             facts = {
                 "scene": scene.name,
-                "crf": crf.name,
+                "crf": camera,
                 "letters": recipe.letters,
                 "evs": list(recipe.evs),
                 "exposures": list(recipe.exposures),
                 "factor": factor,
                 "clipped_share": clipped,
             }
-            write_json(folder / "stack.json", facts)
+            write_json(folder / "stack.json", {**facts, "drawn": drawn} if drawn else facts)
         whole.rename(out)  # also over an empty folder
-    pictures = len(recipe.crfs) * len(recipe.evs)
-    click.echo(f"{out}: {pictures} pictures of {view.shape[1]}x{view.shape[0]}")
+    count = len(recipe.cameras) * len(recipe.evs)
+    click.echo(f"{out}: {count} pictures of {view.shape[1]}x{view.shape[0]}")
     if clipped:
         click.echo(f"{clipped:.3%} of the values are above 65504 times the range of a picture, and were clipped there")
 
