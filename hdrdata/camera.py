@@ -144,8 +144,8 @@ class RandomCameras:
             curve = self.curves[random.integer("curve", 0, len(self.curves) - 1)]
             drawn["curve"], table = curve.name, curve.table
         if steps.noise is not None:
-            drawn["noise_constant"] = random.uniform("noise constant", 0, steps.noise.constant)
-            drawn["noise_signal"] = random.uniform("noise signal", 0, steps.noise.signal)
+            drawn["noise_constant"] = random.uniform("noise constant", 0.0, steps.noise.constant)
+            drawn["noise_signal"] = random.uniform("noise signal", 0.0, steps.noise.signal)
         if steps.colour is not None:
             drawn["hue_degrees"] = steps.colour.hue_degrees * random.normal("hue")
             drawn["saturation"] = steps.colour.saturation * random.normal("saturation")

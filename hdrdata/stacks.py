@@ -122,6 +122,8 @@ def synthesize_stacks(
 
 
 def _by_digest(row: dict) -> dict[str, dict]:
+    if "sample_digests" not in row:  # in the journal of an older algorithm
+        return {}
     return dict(zip(row["sample_digests"], row["samples"], strict=True))
 
 

@@ -110,7 +110,7 @@ class Shards:
         Raises:
             ValueError: if the recipe's cameras are drawn for each view, so that no table says what a picture is.
         """
-        if self.random is not None:
+        if self.random_cameras is not None:
             raise ValueError(
                 f"{self.folder}: the cameras of recipe '{self.index['recipe']['name']}' are drawn for each view: "
                 "there are no look-up tables; wanted a recipe without draws"
@@ -121,7 +121,7 @@ class Shards:
         }
 
     @cached_property
-    def random(self) -> RandomCameras | None:
+    def random_cameras(self) -> RandomCameras | None:
         """The random cameras of the recipe, if it draws them, from the index alone."""
         return RandomCameras.from_json(self.index["recipe"]) if "random" in self.index["recipe"] else None
 
@@ -199,8 +199,8 @@ class Shards:
 
     def expand(self, sample: RadianceSample, crf: str) -> StackSample:
         """The stack of a radiance sample by one of `crfs`: bit for bit that of the pixels form."""
-        if self.random is not None:
-            stack = self.random.pixels(sample.radiance, crf)
+        if self.random_cameras is not None:
+            stack = self.random_cameras.pixels(sample.radiance, crf)
         else:
             stack = expose_view(half_bits(sample.radiance), self.tables[crf])
         return StackSample(f"{sample.key}_{crf}", sample.key, sample.scene, crf, self.evs, stack)

@@ -82,6 +82,22 @@ def test_expose_like_drtmo_makes_five_stacks_of_nine(scene, tmp_path):
     assert len(list((tmp_path / "one").glob("*.png"))) == 9
 
 
+def test_expose_like_a_random_camera_makes_jpegs_that_a_seed_changes(scene, tmp_path):
+    def exposed(name: str, *options: object) -> dict[str, bytes]:
+        result = hdrdata("expose", scene, tmp_path / name, "--like", "hdrcnn", "--ev", 0, "--ev", 2, *options)
+        assert result.output == f"{tmp_path / name}: 10 pictures of 100x60\n"
+        return {
+            path.relative_to(tmp_path / name).as_posix(): path.read_bytes() for path in tmp_path.glob(f"{name}/*/*")
+        }
+
+    first = exposed("first")
+    assert sorted(first) == sorted(f"hdrcnn-{k}/{file}" for k in range(5) for file in ("a.jpg", "b.jpg", "stack.json"))
+    drawn = json.loads(first["hdrcnn-3/stack.json"])["drawn"]
+    assert drawn["camera"] == 3 and 0.85 <= drawn["quantile"] <= 0.95 and 30 <= drawn["jpeg_quality"] <= 100
+    assert exposed("again", "--seed", 0) == first
+    assert not set(exposed("other", "--seed", 1).values()) & set(first.values())
+
+
 def test_expose_is_whole_or_nothing(scene, tmp_path):
     out = tmp_path / "out"
     assert "unknown CRF 'kodak'; known: " in refused("expose", scene, out, "--ev", 0, "--crf", "kodak")
@@ -163,6 +179,17 @@ def test_build_makes_a_dataset_and_then_says_that_nothing_has_changed(dataset, t
     assert {row["url"]: row["sha256"] for row in made} == dataset.shard_digests()  # those of the stages
     second = hdrdata("build", dataset.scenes, tmp_path / "out", *options)
     assert second.output.count("nothing has changed") == 3
+    assert hdrdata("verify", tmp_path / "out" / "shards").exit_code == 0
+
+
+def test_build_with_random_cameras(tmp_path, scene_radiance):
+    write_exr(tmp_path / "scenes.exr", scene_radiance(0))
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes.exr").rename(tmp_path / "scenes" / "good.exr")
+    options = ["--view-size", 32, "--recipe", "singlehdr", "--form", "pixels", "--workers", 1]
+    result = hdrdata("build", tmp_path / "scenes", tmp_path / "out", *options)
+    assert "stacks of views: 6 new, 0 kept, 0 removed; samples: 30 new" in result.stdout
+    assert "cameras: singlehdr-0, singlehdr-1, " in hdrdata("info", tmp_path / "out" / "shards").output
     assert hdrdata("verify", tmp_path / "out" / "shards").exit_code == 0
 
 

@@ -81,3 +81,35 @@ def test_unknown_names_and_cameras_that_stand_twice_are_refused():
         choose_recipe(RecipeConfig.parse("recipe", {**VALID, "crfs": ["kodak"]}))
     with pytest.raises(ValueError, match="CRF 'srgb' stands twice"):
         choose_recipe(RecipeConfig.parse("recipe", {**VALID, "crfs": ["srgb", "srgb"]}))
+
+
+def test_a_known_recipe_with_changes():
+    recipe = choose_recipe(RecipeConfig.parse("recipe", {"like": "hdrcnn", "evs": [-1, 0, 1], "noise": None}))
+    known = choose_recipe("hdrcnn")
+    assert (recipe.evs, recipe.steps.noise) == ((-1, 0, 1), None)
+    assert recipe.steps.model_copy(update={"noise": known.steps.noise}) == known.steps
+    assert recipe.cameras == tuple(f"hdrcnn-{number}" for number in range(5))
+    assert choose_recipe(RecipeConfig.parse("recipe", {"like": "drtmo", "crfs": ["srgb"]})).cameras == ("srgb",)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"like": "kodak"}, "like: unknown recipe 'kodak'; known: drtmo"),
+        ({"like": "hdrcnn", "draws": None}, "exposure is drawn: wanted draws"),
+        ({"like": "drtmo", "noise": {"constant": 0.1, "signal": 0}}, "noise is drawn: wanted draws"),
+        ({"like": "hdrcnn", "draws": {"cameras": 5}}, "recipe.draws.seed: Field required"),
+        ({"like": "hdrcnn", "draws": {"cameras": 0, "seed": 0}}, "recipe.draws.cameras"),
+        ({"like": "hdrcnn", "jpeg": {"low": 50, "high": 30}}, "low 50 is above high 30"),
+        ({"like": "hdrcnn", "jpeg": {"low": 0, "high": 30}}, "recipe.jpeg.low"),
+        ({"like": "hdrcnn", "exposure": {"kind": "quantile", "low": 0.1, "high": 1}}, "quantile.high"),
+        ({"like": "hdrcnn", "exposure": {"kind": "mean"}}, "'quantile', 'clipped_share', 'stops'"),
+        ({"like": "hdrcnn", "noise": {"constant": -1, "signal": 0}}, "recipe.noise.constant"),
+        ({"like": "hdrcnn", "quantise": "ceil"}, "'floor254' or 'round255'"),
+    ],
+)
+def test_a_wrong_random_camera_is_refused_with_the_name_of_the_value(change, reason):
+    with pytest.raises(ValueError) as error:
+        RecipeConfig.parse("recipe", change)
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
