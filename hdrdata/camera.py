@@ -163,8 +163,8 @@ class RandomCameras:
         value = np.clip(value, 0, None, out=value)
         if self.steps.colour is not None:
             value = turn_colours(value, drawn["hue_degrees"], drawn["saturation"])
-        half = np.minimum(value, 1).astype(np.float16) + np.float16(0)  # -0 becomes 0, whose bits a table knows
-        return look_up(half_bits(half), table)
+        half = np.minimum(value, 1).astype(np.float16)
+        return look_up(half_bits(half) & np.uint16(0x7FFF), table)  # -0 becomes 0, whose bits a table knows
 
     def _is_usable(self, picture: np.ndarray) -> bool:
         rule = self.steps.usable
@@ -256,9 +256,9 @@ def turn_colours(
 
     V = max, C = V - min, S = C / V; back: V - V S max(0, min(k, 4 - k, 1)), k = (5, 3, 1) + H / 60 modulo 6.
     """
-    red, green, blue = (value[:, :, channel] for channel in range(3))
-    brightest = value.max(axis=2)
-    chroma = brightest - value.min(axis=2)
+    red, green, blue = (np.ascontiguousarray(value[:, :, channel]) for channel in range(3))
+    brightest = np.maximum(np.maximum(red, green), blue)  # four times as fast as max(axis=2)
+    chroma = brightest - np.minimum(np.minimum(red, green), blue)
     divisor = np.where(chroma > 0, chroma, np.float32(1))
     sixth = np.where(
         brightest == red,
