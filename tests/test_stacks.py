@@ -149,6 +149,18 @@ def test_a_camera_that_changes_makes_its_samples_again_and_no_others(dataset, sy
     assert all(before[name] == after[name] for name in before.keys() & after.keys())
 
 
+def test_another_recipe_writes_no_radiance_shard_again(dataset, synthesize_config, tmp_path):
+    shard = ShardConfig.parse("shard", {"name": "a", "form": "both", "shards": {"train": 1, "val": 1, "test": 1}})
+    shards, written = tmp_path / "shards", []
+    for choice in (THREE, STEEPER):
+        config = synthesize_config(recipe=choice, workers=1)
+        synthesize(dataset, tmp_path / "stacks", config, views=1)
+        made = shard_stacks(tmp_path / "stacks", shards, shard, choose_recipe(config.recipe), workers=1)
+        written.append({path.parent.name: path.stat().st_mtime_ns for path in shards.rglob("*.tar")})
+    assert (made.new, made.kept) == (1, 1)
+    assert written[0]["radiance"] == written[1]["radiance"] and written[0]["pixels"] < written[1]["pixels"]
+
+
 def test_unchanged_samples_are_copied_and_not_made(dataset, synthesize_config, tmp_path):
     # the view's file is damaged: whoever made one of the old samples again would stop there
     shutil.copytree(dataset.views, tmp_path / "views")
