@@ -101,7 +101,7 @@ def shard_stacks(stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe
         _make_shard,
         title="shard",
         workers=workers,
-        finish=lambda rows: _describe(config.name, rows, {**index["recipe"], **_thresholds(recipe)}),
+        finish=lambda rows: describe_shards(config.name, rows, {**index["recipe"], **_thresholds(recipe)}),
     )
 
 
@@ -116,7 +116,7 @@ def _thresholds(recipe: Recipe) -> dict[str, dict[str, list[list[int]]]]:
     return {"thresholds": {crf: [thresholds_of(row).tolist() for row in rows] for crf, rows in tables.items()}}
 
 
-def _describe(name: str, rows: dict[str, dict], recipe: dict) -> dict:
+def describe_shards(name: str, rows: dict[str, dict], recipe: dict) -> dict:
     shardlist = [
         {"url": path, "nsamples": len(row["samples"]), "filesize": row["files"][path]["size"],
          "sha256": row["files"][path]["sha256"], "form": row["form"], "part": row["part"]}

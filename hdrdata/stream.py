@@ -126,7 +126,15 @@ class Shards:
         return RandomCameras.from_json(self.index["recipe"]) if "random" in self.index["recipe"] else None
 
     def crf(self, name: str) -> CameraResponse:
-        """A camera response of the recipe, from the index alone: that of a foreign recipe, too."""
+        """A camera response of the recipe, from the index alone: that of a foreign recipe, too.
+
+        Raises:
+            ValueError: if the index has no table of it: the pictures were imported, of a camera that is not known.
+        """
+        if name not in self.tables:
+            raise ValueError(
+                f"{self.folder}: no table of the camera '{name}'; it has {', '.join(self.tables) or 'none'}"
+            )
         return crf_of_table(name, self.tables[name][0], self.exposures[0])
 
     def read(self, number: int, extensions: tuple[str, ...] | None = None) -> dict[str, bytes]:

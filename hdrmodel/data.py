@@ -226,12 +226,13 @@ class LookUp(nn.Module):
     """Make LDR pictures from half floats by table look-up: bit for bit those of the pixels form, on any device.
 
     Args:
-        tables: by camera response, in sorted order, one row an exposure.
+        tables: by camera response, in sorted order, one row an exposure; none where only the pixels form is read.
     """
 
     def __init__(self, tables: dict[str, UInt8[np.ndarray, "exposures 65536"]]):
         super().__init__()
-        stacked = np.concatenate([tables[crf] for crf in sorted(tables)])[:, :0x7C00]  # finite, not negative
+        rows = [tables[crf] for crf in sorted(tables)] or [np.empty((0, 65536), np.uint8)]
+        stacked = np.concatenate(rows)[:, :0x7C00]  # finite, not negative
         self.register_buffer("tables", torch.from_numpy(stacked.copy()), persistent=False)
 
     def forward(

@@ -5,6 +5,7 @@ import click
 from hdrdata.cli.about import card, preview, sidecars, stats
 from hdrdata.cli.build import build
 from hdrdata.cli.crf import crf
+from hdrdata.cli.layouts import export_shards, import_folder
 from hdrdata.cli.scenes import check, expose
 from hdrdata.cli.shards import info, verify
 from hdrdata.command import OneLineErrorsGroup
@@ -21,5 +22,7 @@ def main() -> None:
     """
 
 
-for command in (build, card, check, crf, expose, info, preview, sidecars, stats, verify):
+for command in (
+    build, card, check, crf, export_shards, expose, import_folder, info, preview, sidecars, stats, verify,
+):
     main.add_command(command)
