@@ -17,6 +17,9 @@ from scipy.interpolate import PchipInterpolator
 from hdrdata.config import Section
 
 Curve = Callable[[np.ndarray], np.ndarray]
+EmorModel = tuple[  # mean response, basis, exposures
+    Float64[np.ndarray, " samples"], Float64[np.ndarray, "basis samples"], Float64[np.ndarray, " samples"]
+]
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,17 @@ def sigmoid_crf(name: str, n: float, sigma: float) -> CameraResponse:
     return CameraResponse(name, forward, inverse)
 
 
+def emor_crf(model: EmorModel, weights: tuple[float, ...]) -> CameraResponse:
+    """f0 + sum of weights times the basis curves of what `read_emor` read; its name tells the weights.
+
+    Raises:
+        ValueError: if that is no rising curve.
+    """
+    mean, basis, exposures = model
+    responses = mean + np.asarray(weights, dtype=np.float64) @ basis[: len(weights)]
+    return sampled_crf(key_name("-".join(["emor", *(f"{weight:g}" for weight in weights)])), exposures, responses)
+
+
 def srgb_crf() -> CameraResponse:
     """The transfer function of sRGB, IEC 61966-2-1."""
 
@@ -225,10 +239,7 @@ def choose_crf(choice: CrfChoice) -> CameraResponse:
         if choice.curve not in curves:
             raise ValueError(f"{choice.file}: no curve '{choice.curve}'; it has {len(curves)}: {', '.join(curves)}")
         return curves[choice.curve]
-    mean, basis, exposures = read_emor(Path(choice.file))
-    responses = mean + np.asarray(choice.weights, dtype=np.float64) @ basis[: len(choice.weights)]
-    name = key_name("-".join(["emor", *(f"{weight:g}" for weight in choice.weights)]))
-    return sampled_crf(name, exposures, responses)
+    return emor_crf(read_emor(Path(choice.file)), choice.weights)
 
 
 def key_name(text: str) -> str:
@@ -278,9 +289,7 @@ def read_dorf(path: Path) -> dict[str, CameraResponse]:
     return curves
 
 
-def read_emor(
-    path: Path,
-) -> tuple[Float64[np.ndarray, " samples"], Float64[np.ndarray, "basis samples"], Float64[np.ndarray, " samples"]]:
+def read_emor(path: Path) -> EmorModel:
     """Read an EMoR file: the mean response f0, the basis h(1) ... h(25), and the exposures E.
 
     Grossberg and Nayar, "Modeling the Space of Camera Response Functions", PAMI 2004.
