@@ -14,27 +14,29 @@ from hdrdata.disk import write_bytes
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#8a7a00")
 MOST_CURVES = 2 * len(COLOURS)  # the second eight are dashed
 GREY, INK, GRID = "#c8c8c8", "#333333", "#e6e6e6"
-HEIGHT, LEFT, TOP, SIDE = 480, 56, 48, 380  # pixels of the SVG; the curves' square is SIDE wide
+LEFT, TOP, SIDE, HEIGHT = 56, 48, 380, 486  # pixels of the SVG; the curves' square is SIDE wide
 STOPS = 10  # below saturation, the left end of a chart over stops
 SCALE = 2  # of the PNG
 CHARACTER = 7.2  # width of a legend's character, about
+
+Number = int | float
 
 
 @dataclass(frozen=True)
 class Line:
     """A polyline in pixels of the SVG."""
 
-    points: list[tuple[float, float]]
+    points: list[tuple[Number, Number]]
     colour: str
-    width: float
+    width: Number
 
 
 @dataclass(frozen=True)
 class Text:
     """A word whose baseline begins, has its middle or ends at (x, y)."""
 
-    x: float
-    y: float
+    x: Number
+    y: Number
     text: str
     size: int
     anchor: str = "start"  # or "middle", "end"
@@ -72,7 +74,7 @@ def _chart(
     exposures = 2.0**positions if stops else positions
     xs = LEFT + SIDE * (positions - low) / (-low if stops else 1.0)
 
-    def line(response: CameraResponse) -> list[tuple[float, float]]:
+    def line(response: CameraResponse) -> list[tuple[Number, Number]]:
         ys = TOP + SIDE * (1 - response(exposures))
         return [(round(float(x), 1), round(float(y), 1)) for x, y in zip(xs, ys, strict=True)]
 
@@ -107,7 +109,7 @@ def _chart(
     return round(legend + 38 + CHARACTER * widest + 16), shapes
 
 
-def _strokes(points: list[tuple[float, float]], number: int) -> list[Line]:
+def _strokes(points: list[tuple[Number, Number]], number: int) -> list[Line]:
     """A curve as one line, or from the ninth on as dashes of eight pixels."""
     colour = COLOURS[number % len(COLOURS)]
     if number < len(COLOURS):
@@ -121,8 +123,7 @@ def _strokes(points: list[tuple[float, float]], number: int) -> list[Line]:
 
 
 def _svg(width: int, shapes: list[Line | Text]) -> bytes:
-    height = _height(shapes)
-    body = [f'<rect width="{width}" height="{height}" fill="#ffffff"/>']
+    body = [f'<rect width="{width}" height="{HEIGHT}" fill="#ffffff"/>']
     for shape in shapes:
         if isinstance(shape, Line):
             points = " ".join(f"{x:g},{y:g}" for x, y in shape.points)
@@ -134,12 +135,12 @@ def _svg(width: int, shapes: list[Line | Text]) -> bytes:
                 f'<text x="{shape.x:g}" y="{shape.y:g}" font-size="{shape.size}" text-anchor="{shape.anchor}" '
                 f'fill="{INK}">{escape(shape.text)}</text>'
             )
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" width="{width}" height="{HEIGHT}"'
     return "\n".join([f'{head} font-family="sans-serif">', *body, "</svg>", ""]).encode()
 
 
 def _png(width: int, shapes: list[Line | Text]) -> bytes:
-    picture = np.full((SCALE * _height(shapes), SCALE * width, 3), 255, dtype=np.uint8)
+    picture = np.full((SCALE * HEIGHT, SCALE * width, 3), 255, dtype=np.uint8)
     font = cv2.FontFace("sans")
     for shape in shapes:
         if isinstance(shape, Line):
@@ -153,11 +154,6 @@ def _png(width: int, shapes: list[Line | Text]) -> bytes:
             place = (round(SCALE * shape.x - shift), round(SCALE * shape.y))
             cv2.putText(picture, shape.text, place, _bgr(INK), font, size)
     return cv2.imencode(".png", picture)[1].tobytes()
-
-
-def _height(shapes: list[Line | Text]) -> int:
-    lowest = max(shape.y for shape in shapes if isinstance(shape, Text))
-    return max(HEIGHT, round(lowest + 16))
 
 
 def _bgr(colour: str) -> tuple[int, int, int]:

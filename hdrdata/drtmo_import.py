@@ -163,7 +163,7 @@ def _check_view(_: Path, task: _Check) -> dict:
     for crf, place in task.places.items():
         digest = hashlib.sha256()
         for path, png in _read_stack(Path(place), task.letters):
-            sizes.setdefault(_check_picture(path, png), path)
+            sizes.setdefault(check_picture(path, png), path)
             if len(sizes) > 1:
                 (one, first), (other, second) = list(sizes.items())[:2]
                 raise ValueError(f"{second}: {other[1]}x{other[0]} pixels; {first} has {one[1]}x{one[0]}")
@@ -183,7 +183,7 @@ def _read_stack(place: Path, letters: str) -> Iterator[tuple[Path, bytes]]:
             raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _check_picture(path: Path, png: bytes) -> tuple[int, int]:
+def check_picture(path: Path, png: bytes) -> tuple[int, int]:
     """Height and width of a picture that the published synthesis could have made."""
     if len(png) < 33 or not png.startswith(PNG_HEAD):
         raise ValueError(f"{path}: {len(png)} bytes that are not a PNG picture")

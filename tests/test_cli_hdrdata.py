@@ -23,7 +23,8 @@ from hdrdata.recipe import choose_recipe
 from hdrdata.views import ingest_scenes, normalise_view, read_views
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = [[], ["expose"], ["check"], ["verify"], ["info"], ["build"], ["crf"], ["crf", "list"]]
+COMMANDS = [[], ["expose"], ["check"], ["verify"], ["info"], ["build"], ["export"], ["import"]]
+COMMANDS += [["crf"], ["crf", "list"], ["crf", "select"], ["crf", "plot"]]
 
 
 def hdrdata(*arguments: object):
