@@ -71,7 +71,10 @@ def export_drtmo(
             for entry in _entries(shards, part, form, png_encoder):
                 if part in parts or entry.name in exported:
                     entries.append(entry)
-        (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not ours:
+            (folder / JOURNAL).touch()  # from now on it is: a run that is killed before its first stack goes on
+        (folder / PICTURES).mkdir(exist_ok=True)
         for unfinished in (folder / PICTURES).glob(f"{WRITING}*"):  # of a run that was killed
             shutil.rmtree(unfinished)
         outcomes[name] = bring_up_to_date(folder, ALGORITHM, entries, _write_stacks, title="export", workers=workers)

@@ -91,7 +91,7 @@ def _hold_against_each_other(views: dict[str, ImportedView]) -> None:
 
 def _look_into(stack: Path, root: Path, letters: str) -> tuple[list, str | None]:
     """Name, size and time of a stack's pictures, and what is wrong with them; no file is opened."""
-    if not stack.resolve().is_relative_to(root):
+    if stack.is_symlink() and not stack.resolve().is_relative_to(root):
         return [], f"{stack}: a link out of the folder; wanted a folder"
     files, problem, found = [], None, ""
     with os.scandir(stack) as entries:
@@ -99,8 +99,8 @@ def _look_into(stack: Path, root: Path, letters: str) -> tuple[list, str | None]
             letter, _, suffix = entry.name.partition(".")
             if suffix != "png" or len(letter) != 1:
                 continue
-            path = Path(entry.path)
-            if entry.is_symlink() and not path.resolve().is_relative_to(root):
+            path = entry.path
+            if entry.is_symlink() and not Path(path).resolve().is_relative_to(root):
                 problem = problem or f"{path}: a link out of the folder; wanted a file"
             elif not entry.is_file():
                 problem = problem or f"{path}: not a file"

@@ -21,6 +21,7 @@ from hdrdata.drtmo_folder import find_views
 from hdrdata.drtmo_import import ImportConfig, check_picture, import_drtmo
 from hdrdata.exposure import recipe_tables
 from hdrdata.files import decode_png, encode_png
+from hdrdata.index import JOURNAL
 from hdrdata.recipe import HALF_STOPS, choose_recipe
 from hdrdata.stream import Shards, verify_shards
 from hdrdata.tars import IntegrityError
@@ -153,6 +154,8 @@ def test_a_second_export_keeps_whole_folders_and_mends_the_others(dataset, expor
 
 
 def test_a_part_is_exported_beside_what_is_there(dataset, exported, tmp_path):
+    (tmp_path / "out" / "Train" / "Bracketed_images").mkdir(parents=True)
+    (tmp_path / "out" / "Train" / JOURNAL).touch()  # as of a run that was killed before its first stack
     export_drtmo(dataset.shards, tmp_path / "out", ("val",), png_encoder="fpng", workers=1)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Train", "val.csv"]
     export_drtmo(dataset.shards, tmp_path / "out", ("train",), png_encoder="fpng", workers=1)
