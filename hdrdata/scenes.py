@@ -11,6 +11,10 @@ from pathlib import Path
 from hdrdata.disk import read_json, sha256_of, write_json
 
 HDR_SUFFIXES = (".exr", ".hdr", ".pfm", ".tif", ".tiff")
+RAW_SUFFIXES = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw"),
+    *(".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+)  # of cameras: merged to a scene first
 PARTS = ("train", "val", "test")
 KINDS = ("auto", "pano", "photo")
 
