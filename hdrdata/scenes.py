@@ -5,6 +5,8 @@ import hashlib
 import math
 import os
 import re
+import stat
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -118,30 +120,22 @@ def scan_scenes(
         cache: a JSON of path -> (size, time, sha256), read and written; spares reading files that did not change.
 
     Raises:
-        ValueError: if there is no such folder, no HDR file in it, or the sidecar is wrong or names no file.
+        ValueError: if there is no such folder, no HDR file in it, one that cannot be read, or the sidecar is wrong or
+            names no file.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of scenes")
-    paths = sorted(
-        Path(root, name)
-        for root, folders, names in os.walk(folder, followlinks=True)
-        if not folders.sort()
-        for name in names
-        if Path(name).suffix.lower() in HDR_SUFFIXES and not name.startswith(".")
-    )
-    if not paths:
-        raise ValueError(f"{folder}: no HDR file in it; wanted {' '.join(HDR_SUFFIXES)}")
+    found = find_hdr_files(folder)
     rows = read_sidecar(folder / sidecar) if sidecar else {}
-    relative = [path.relative_to(folder).as_posix() for path in paths]
     for name in rows:
-        if name not in relative:
+        if name not in found:
             raise ValueError(f"{folder / sidecar}: names '{name}', which is not in the folder")
 
-    hashes, hashed = _hash_files(folder, relative, cache)
+    hashes, hashed = _hash_files(folder, found, cache)
     scenes: dict[str, Scene] = {}
     owner: dict[str, str] = {}
     duplicates = []
-    for path in relative:
+    for path in found:
         size, sha256 = hashes[path]
         if sha256 in owner:
             duplicates.append((path, owner[sha256]))
@@ -168,7 +162,74 @@ def scan_scenes(
     return Scan(ordered, tuple(duplicates), hashed)
 
 
-def _hash_files(folder: Path, relative: list[str], cache: Path | None) -> tuple[dict[str, tuple[int, str]], int]:
+def find_hdr_files(folder: Path) -> dict[str, os.stat_result]:
+    """Find the HDR files below `folder`, links followed, by path relative to it; each folder is entered once.
+
+    Names that begin with a dot are left out.
+
+    Raises:
+        ValueError: if there is none, a folder cannot be listed, or what has an HDR file's name is no regular file.
+    """
+    found: dict[str, os.stat_result] = {}
+    others: Counter[str] = Counter()
+    status = folder.stat()
+    entered = {(status.st_dev, status.st_ino)}  # a link may lead back to a folder above it
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        try:
+            with os.scandir(place) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            raise ValueError(f"{place}: this folder cannot be listed: {error.strerror}") from error
+        folders = []
+        for entry in entries:
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                status = entry.stat()
+                if (status.st_dev, status.st_ino) not in entered:
+                    entered.add((status.st_dev, status.st_ino))
+                    folders.append(Path(entry.path))
+            elif suffix in HDR_SUFFIXES:
+                path = Path(entry.path).relative_to(folder).as_posix()
+                found[path] = _status_of(entry)
+            else:
+                others[suffix] += 1
+        waiting.extend(reversed(folders))
+    if found:
+        return dict(sorted(found.items(), key=lambda item: Path(item[0])))
+    raw = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()) if suffix in RAW_SUFFIXES)
+    hint = f"; first merge the photographs in it ({raw}) by `hdrdata merge`" if raw else ""
+    raise ValueError(f"{folder}: no HDR file in it; wanted {' '.join(HDR_SUFFIXES)}{hint}")
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _status_of(entry: os.DirEntry) -> os.stat_result:
+    try:
+        status = entry.stat()
+    except OSError as error:
+        what = "a link that leads nowhere" if entry.is_symlink() else f"cannot be read: {error.strerror}"
+        raise ValueError(f"{entry.path}: {what}; remove it or mend it") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{entry.path}: a pipe, socket or device; wanted a file")
+    try:
+        entry.path.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{os.fsencode(entry.path)!r}: its name is not UTF-8; rename it") from error
+    return status
+
+
+def _hash_files(
+    folder: Path, found: dict[str, os.stat_result], cache: Path | None
+) -> tuple[dict[str, tuple[int, str]], int]:
     known = {}
     if cache and cache.is_file():
         try:
@@ -176,11 +237,14 @@ def _hash_files(folder: Path, relative: list[str], cache: Path | None) -> tuple[
         except (ValueError, AttributeError):
             known = {}  # a damaged cache costs time, never truth
     fresh, hashed = {}, 0
-    for path in relative:
-        status = (folder / path).stat()
+    for path, status in found.items():
         entry = known.get(path)
         if not entry or entry[:2] != [status.st_size, status.st_mtime_ns]:
-            entry = [status.st_size, status.st_mtime_ns, sha256_of(folder / path)]
+            try:
+                sha256 = sha256_of(folder / path)
+            except OSError as error:
+                raise ValueError(f"{folder / path}: cannot be read: {error.strerror}") from error
+            entry = [status.st_size, status.st_mtime_ns, sha256]
             hashed += 1
         fresh[path] = entry
     if cache and fresh != known:

@@ -14,7 +14,7 @@ from jaxtyping import Float16, Float32
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from hdrdata.config import Section
-from hdrdata.disk import digest_of, write_bytes
+from hdrdata.disk import digest_of, sha256_of, write_bytes
 from hdrdata.files import Repairs, check_radiance, write_exr
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.scenes import Scene
@@ -297,6 +297,10 @@ def describe_views(views: tuple[View, ...], config: IngestConfig) -> list[str]:
 def _make_views(folder: Path, task: _Task) -> dict:
     """Write the views of one scene; runs in a worker process."""
     try:
+        if not Path(task.path).is_file():
+            raise ValueError(f"{task.path}: no such file any more; it was there when the folder was scanned")
+        if sha256_of(Path(task.path)) != task.scene.sha256:
+            raise ValueError(f"{task.path}: its content is not that which was scanned; scan the folder again")
         radiance, repairs = check_radiance(Path(task.path), task.config.max_repaired_share)
     except OSError as error:
         raise ValueError(f"{task.path}: cannot be read: {error.strerror}") from error

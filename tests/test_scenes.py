@@ -1,5 +1,8 @@
 """Finding scenes, knowing them by content, and giving each to a part."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -160,6 +163,57 @@ def test_the_list_of_scenes_is_read_back_and_has_the_same_bytes(folder, tmp_path
     (tmp_path / "bad.json").write_text('{"folder": "x", "scenes": [{"key": 1}]}')
     with pytest.raises(ValueError, match="not a list of scenes"):
         read_scenes(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize("where", [".", "..", "indoor"])
+def test_links_that_lead_back_are_followed_once(folder, where):
+    (folder / "indoor" / "again").symlink_to(folder / "indoor" / where, target_is_directory=True)
+    (folder / "self").symlink_to("self")
+    scan = scan_scenes(folder, sidecar=None, **SHARES)
+    assert len(scan.scenes) == 12 and scan.duplicates == ()
+
+
+def test_a_linked_folder_and_a_linked_file_are_scenes(folder, tmp_path, scene_radiance):
+    write_exr(tmp_path / "elsewhere" / "lake.exr", scene_radiance(70, 4, 8))
+    write_exr(tmp_path / "single.exr", scene_radiance(71, 4, 8))
+    (folder / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (folder / "one.exr").symlink_to(tmp_path / "single.exr")
+    paths = {scene.path for scene in scan_scenes(folder, sidecar=None, **SHARES).scenes}
+    assert paths >= {"linked/lake.exr", "one.exr"} and len(paths) == 14
+
+
+def test_what_has_the_name_of_a_scene_and_is_none_is_told(folder):
+    (folder / "gone.exr").symlink_to(folder / "absent.exr")
+    with pytest.raises(ValueError, match=r"gone\.exr: a link that leads nowhere; remove it or mend it"):
+        scan_scenes(folder, sidecar=None, **SHARES)
+    (folder / "gone.exr").unlink()
+    (folder / "gone.exr").symlink_to("gone.exr")
+    with pytest.raises(ValueError, match=r"gone\.exr: a link that leads nowhere"):
+        scan_scenes(folder, sidecar=None, **SHARES)
+    (folder / "gone.exr").unlink()
+    os.mkfifo(folder / "pipe.hdr")  # which would be read for ever
+    with pytest.raises(ValueError, match=r"pipe\.hdr: a pipe, socket or device; wanted a file"):
+        scan_scenes(folder, sidecar=None, **SHARES)
+    (folder / "pipe.hdr").unlink()
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.exr")).write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"caf\\xe9\.exr': its name is not UTF-8; rename it"):
+        scan_scenes(folder, sidecar=None, **SHARES)
+
+
+def test_a_folder_of_photographs_says_how_to_merge_them(tmp_path):
+    for name in ("a.CR2", "b.cr2", "c.nef", "d.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"first merge the photographs in it \(2 \.cr2, 1 \.nef\) by `hdrdata merge`"):
+        scan_scenes(tmp_path, sidecar=None, **SHARES)
+
+
+def test_a_scan_without_a_change_opens_no_scene(folder, tmp_path, monkeypatch):
+    cache = tmp_path / "cache.json"
+    before = scan_scenes(folder, sidecar=None, **SHARES, cache=cache)
+    monkeypatch.setattr("hdrdata.scenes.sha256_of", lambda path: pytest.fail(f"read {path}"))
+    written = cache.stat().st_mtime_ns
+    assert scan_scenes(folder, sidecar=None, **SHARES, cache=cache).scenes == before.scenes
+    assert cache.stat().st_mtime_ns == written
 
 
 def test_a_longest_name_still_fits_a_tar(tmp_path, scene_radiance, ingest_config):

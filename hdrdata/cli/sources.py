@@ -4,9 +4,12 @@ from pathlib import Path
 
 import click
 
+from hdrdata import polyhaven
 from hdrdata.bracket_folders import FolderConfig, merge_folder
 from hdrdata.brackets import MergeConfig, merge_to_file, parse_times
+from hdrdata.catalogs import read_catalog
 from hdrdata.cli.words import FILE, one_line
+from hdrdata.fetch import SIDECAR, Patience, Web, fetch_files
 
 
 @click.command()
@@ -67,3 +70,64 @@ def merge(
     click.echo(f"scenes of brackets: {outcome.summary()}")
     for refusal in outcome.refused:
         click.echo(f"refused: {one_line(ValueError(refusal.reason))}", err=True)
+
+
+@click.command()
+@click.argument("source", required=False, type=click.Choice(["polyhaven"]))
+@click.option("--catalog", type=FILE, metavar="CSV",
+              help="Fetch what this list names: columns name, url, and where known sha256 and licence.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="scenes", show_default=True,
+              help="Folder of scenes; may hold others.")  # fmt: skip
+@click.option("--count", type=click.IntRange(1), help="Of Poly Haven: how many panoramas.")
+@click.option("--resolution", type=click.Choice(["1k", "2k", "4k", "8k", "16k"]), default="2k", show_default=True,
+              help="Of Poly Haven: width of a panorama; 2k is 2048 pixels, about 6 MB.")  # fmt: skip
+@click.option("--category", metavar="NAME", help="Of Poly Haven: only this category, such as night or indoor.")
+@click.option("--seed", type=click.IntRange(0), help="Of Poly Haven: another choice. Default: the first by name.")
+@click.option("--format", "suffix", type=click.Choice(polyhaven.FORMATS), default="exr", show_default=True,
+              help="Of Poly Haven: kind of file.")  # fmt: skip
+@click.option("--api", default=polyhaven.API, show_default=True, metavar="URL", help="Of Poly Haven: its server.")
+@click.option("--jobs", type=click.IntRange(1, 32), default=4, show_default=True, help="Files at a time.")
+def fetch(
+    source: str | None,
+    catalog: Path | None,
+    out: Path,
+    count: int | None,
+    resolution: str,
+    category: str | None,
+    seed: int | None,
+    suffix: str,
+    api: str,
+    jobs: int,
+) -> None:
+    """Fetch HDR files that others publish into a folder of scenes; run it again to go on or to check.
+
+    SOURCE is polyhaven, whose panoramas are CC0; or give a list by --catalog. Checksums are compared, and licence and
+    author go into scenes.csv, which `hdrdata build --sidecar scenes.csv` reads.
+
+    \b
+    Twenty panoramas of 2048x1024:
+        hdrdata fetch polyhaven --count 20 --resolution 2k
+    A list of one's own:
+        hdrdata fetch --catalog list.csv
+    """
+    if bool(source) == bool(catalog):
+        raise click.UsageError("name a source (polyhaven), or give a list by --catalog")
+    web = Web(Patience(attempts=6, pause_seconds=0.5, timeout_seconds=30.0))
+    failures: dict[str, str] = {}
+    if catalog:
+        wanted = read_catalog(catalog)
+    elif count is None:
+        raise click.UsageError("say by --count how many panoramas")
+    else:
+        assets = polyhaven.choose_panoramas(web, api, count=count, resolution=resolution, category=category, seed=seed)
+        if len(assets) < count:
+            click.echo(f"only {len(assets)} panoramas fit", err=True)
+        click.echo("Powered by Poly Haven (https://polyhaven.com): CC0, free to use for anything")
+        wanted, failures = polyhaven.find_files(web, api, assets, resolution, suffix, jobs)
+    fetched = fetch_files(wanted, out, web, jobs)
+    fetched.failures.update(failures)
+    for name, reason in sorted(fetched.failures.items()):
+        click.echo(f"failed: {name}: {reason}", err=True)
+    click.echo(f"{out}: {fetched.summary()}; licences in {SIDECAR}")
+    if fetched.failures:
+        raise click.ClickException(f"{len(fetched.failures)} files failed; run it again to go on")
