@@ -25,6 +25,7 @@ from hdrdata.photographs import (
 from hdrdata.scenes import RAW_SUFFIXES
 
 ALGORITHM = "brackets-1"  # raise the number when the same pictures give other values
+SIDE = 20  # of the square of values that the response is found from: as many as OpenCV solves for in a second
 FULL = (0.8, 0.95)  # of a photosite: its weight falls from 1 to 0; above, sensors are no longer linear
 DARK = 0.005  # of a photosite: its weight rises from 0 to 1; below, values are noise that was cut off at black
 
@@ -150,16 +151,15 @@ def _merge_display(
     if config.response == "calibrate":
         response = calibrate_response(pictures, exposures)
     else:
-        curve = linearise(np.arange(256) / 255, choose_crf(config.response))
-        response = np.repeat(curve[:, None], 3, axis=1)
+        response = linearise(np.arange(256) / 255, choose_crf(config.response))
     log_response = np.log(response).astype(np.float32)
     weight = hat(np.arange(256) / 255).astype(np.float32)  # by level: 0 at black, and from 254 on
     saturated = hat(np.arange(256) / 255, upper_only=True) <= 0
 
+    logs = [log_response - np.float32(np.log(exposure)) for exposure in exposures]  # ln radiance, by level
     radiance = np.empty(pictures[0].shape, dtype=np.float32)
-    for channel in range(3):
+    for channel in range(3):  # one at a time in memory
         levels = [picture[:, :, channel] for picture in pictures]
-        logs = [log_response[:, channel] - np.float32(np.log(exposure)) for exposure in exposures]
         total = sum((weight * log)[level] for level, log in zip(levels, logs, strict=True))
         weights = sum(weight[level] for level in levels)
         bound = np.where(saturated[levels[0]], logs[0][levels[0]], logs[-1][levels[-1]])
@@ -169,28 +169,29 @@ def _merge_display(
 
 def calibrate_response(
     pictures: Sequence[UInt8[np.ndarray, "height width 3"]], exposures: Float64[np.ndarray, " pictures"]
-) -> Float64[np.ndarray, "256 3"]:
-    """The relative exposure that gives each level of each channel, from the pictures themselves, by OpenCV.
+) -> Float64[np.ndarray, " 256"]:
+    """The relative exposure that gives each level, from the pictures themselves, by OpenCV.
 
-    Debevec and Malik, SIGGRAPH 1997, equation 3 with lambda 10, on a fixed grid of pixels, twice as many as unknowns
-    need. Level 128 gets 1 in every channel: equal levels of the channels are taken for grey. Made rising where noise
-    made it fall.
+    Debevec and Malik, SIGGRAPH 1997, equation 3 with lambda 10. One curve for the three channels, as digital cameras
+    have it: a curve each drifts apart, and tints what is brighter or darker than most. The values it is found from are
+    spread evenly over the range of brightness, so that a small lamp counts as much as a wide floor. Level 128 gets 1.
+    Made rising where noise made it fall.
 
     Raises:
-        ValueError: if the pictures are too small or too alike to tell.
+        ValueError: if the pictures are too alike to tell.
     """
-    samples = min(max(512 // (len(pictures) - 1), 100), 400)
-    calibration = cv2.createCalibrateDebevec(samples, 10.0, False)
-    times = exposures.astype(np.float32)
-    try:
-        with quiet_opencv():
-            response = calibration.process([np.ascontiguousarray(picture) for picture in pictures], times)
-    except cv2.error as error:
-        height, width = pictures[0].shape[:2]
-        raise ValueError(
-            f"pictures of {width}x{height} pixels: no camera response found in them ({error.err}); choose 'srgb'"
-        ) from error
-    response = np.maximum.accumulate(response.reshape(256, 3).astype(np.float64), axis=0)
+    height, width = pictures[0].shape[:2]
+    step = max(round((height * width / 250_000) ** 0.5), 1)
+    values = np.stack([picture[::step, ::step].ravel() for picture in pictures])  # (pictures, values)
+    brightness = values.sum(axis=0, dtype=np.int64)
+    order = np.argsort(brightness, kind="stable")
+    spread = np.linspace(brightness.min(), brightness.max(), SIDE * SIDE)
+    places = order[np.searchsorted(brightness[order], spread)]
+    chosen = [np.ascontiguousarray(picture[places].reshape(SIDE, SIDE)) for picture in values]
+    with quiet_opencv():
+        calibration = cv2.createCalibrateDebevec(SIDE * SIDE, 10.0, False)  # every value of the small pictures
+        response = calibration.process(chosen, exposures.astype(np.float32)).ravel().astype(np.float64)
+    response = np.maximum.accumulate(response)
     if not (np.isfinite(response).all() and (response > 0).all()):
         raise ValueError("the pictures hold too few levels to find the camera's response in them; choose 'srgb'")
     return response

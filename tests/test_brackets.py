@@ -63,7 +63,7 @@ def test_a_bracket_through_an_unknown_camera_gives_the_light_back(tmp_path, ligh
     off = stops_off(merged, light)
     # a step of 8 bits between the levels 10 and 245 is at most 0.14 stops; the means of several pictures are better
     assert np.abs(off[well_exposed(pictures)]).max() < 0.15
-    assert np.percentile(np.abs(off[well_exposed(pictures)]), 98) < 0.06
+    assert np.percentile(np.abs(off[well_exposed(pictures)]), 98) < 0.08  # gamma14 is a table with gaps
     assert facts["hdrdata.exposures"].startswith("0.000260417, ")  # 1/60 s at f/8: 1 / 60 / 64
     # the channels' scales agree: equal levels are grey, and here the camera is the same for all three
     medians = np.median(np.log2(merged / light), axis=(0, 1))
@@ -86,7 +86,7 @@ def merge_both_ways(tmp_path, pictures: list[np.ndarray], seconds: list[Fraction
     for path, picture in zip(paths, pictures, strict=True):
         write_picture(path, picture, None)
     ours, _ = merge_bracket(paths, times.tolist(), CALIBRATE)
-    response = calibrate_response(pictures, times).astype(np.float32).reshape(256, 1, 3)
+    response = np.repeat(calibrate_response(pictures, times)[:, None, None], 3, axis=2).astype(np.float32)
     return ours, cv2.createMergeDebevec().process(pictures, times.astype(np.float32), response)
 
 
