@@ -265,6 +265,10 @@ class _Transfer:
         """Beside the partial file, what it is a part of: the URL and the server's validator."""
         return self.folder / f"{PARTIAL}{self.file.name}.json"
 
+    def _forget(self) -> None:
+        for path in (_partial(self.folder, self.file), self._note):
+            path.unlink(missing_ok=True)
+
     def _try(self) -> tuple[int, str]:
         partial = _partial(self.folder, self.file)
         begun = _length(partial)
@@ -273,12 +277,12 @@ class _Transfer:
         size = _length(partial)
         if self.file.size is not None and size != self.file.size:
             if size > self.file.size:
-                partial.unlink()
+                self._forget()
             raise _Passing(f"{size} bytes came; wanted {self.file.size}")
         if self.file.digest:
             algorithm, wanted = self.file.digest
             if (digest := _digest_of(partial, algorithm)) != wanted:
-                partial.unlink()
+                self._forget()
                 self.wrong += begun == 0  # a file that went on from a part may have changed in between
                 if self.wrong == 2:
                     raise Failure(f"its {algorithm} is {digest}; wanted {wanted}")
@@ -300,11 +304,14 @@ class _Transfer:
         with self.web.open(self.file.url, headers) as response:
             part = response.headers.get("Content-Range", "")
             if response.status_code == 416 or (response.status_code == 206 and f"bytes {begin}-" not in part):
-                partial.unlink(missing_ok=True)
+                self._forget()
                 raise _Passing(f"the server gave no part from byte {begin} on")
             if response.status_code == 200:
                 begin = 0
             length = response.headers.get("Content-Length", "")
+            chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
+            if not (length or chunked or self.file.size or self.file.digest):
+                raise Failure("the server tells no length and the list no sha256: a cut would go unseen")
             if self.file.size is None and length.isdigit() and not self.shown:
                 self.bar.update(self.task, total=self.bar.tasks[self.task].total + begin + int(length))
             self._show(begin)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-Failures = list[str]  # one a request, first to last: "500", "503 after 0.1", "cut", "slow", "no ranges", "404"
+Failures = list[str]  # one a request, first to last: "500", "cut", "stall", "no ranges", "no length"
 
 
 @dataclass
@@ -81,20 +81,21 @@ def http_server() -> Iterator[Place]:
 
         def answer(self, status: int, body: bytes, headers: dict[str, str], failure: str = "") -> None:
             self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            length = {} if failure == "no length" else {"Content-Length": str(len(body))}
+            for name, value in {**headers, **length}.items():
                 self.send_header(name, value)
             self.end_headers()
             end = len(body) * 2 // 3 if failure == "cut" else len(body)
             with contextlib.suppress(ConnectionError):  # the client was killed, or has heard enough
                 for start in range(0, end, 4096):
-                    if failure == "stall" and start:
+                    if failure == "stall" and start > end * 2 // 3:
                         time.sleep(1.0)
                     time.sleep(place.chunk_seconds)
                     chunk = body[start : min(start + 4096, end)]
                     self.wfile.write(chunk)
                     with place.lock:
                         place.sent += len(chunk)
-            if failure in ("cut", "stall"):
+            if failure in ("cut", "stall", "no length"):
                 self.close_connection = True
 
         def log_message(self, *arguments: object) -> None:
@@ -102,6 +103,7 @@ def http_server() -> Iterator[Place]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *of_what: None  # a client that went away
     place.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
