@@ -116,7 +116,7 @@ def read_raw(path: Path, white_balance: list[float]) -> RawPicture:
 
     Black is subtracted, and 1 is white light that fills the first of the three kinds of photosites. LibRaw neither
     brightens the picture nor adjusts the white level to it, as it does by default. Of its ways to fill the mosaic, DHT
-    errs least where it errs most (99th percentile, four linear scenes), and unlike AHD and VNG leaves no zeros at edges.
+    errs least where it errs most (99th percentile, four linear scenes), and unlike AHD and VNG leaves no zeros.
 
     Args:
         white_balance: multipliers as `read_white_balance` gives them; those of one picture for a whole bracket.
