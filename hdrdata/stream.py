@@ -2,14 +2,19 @@
 
 import io
 import json
-import os
+import operator
 import struct
-import threading
+import warnings
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from braceexpand import braceexpand
 from jaxtyping import Float16, UInt8
 
 from hdrdata.camera import RandomCameras
@@ -17,8 +22,10 @@ from hdrdata.crf import CameraResponse
 from hdrdata.disk import sha256_of
 from hdrdata.exposure import crf_of_table, expose_view, table_from_thresholds
 from hdrdata.files import decode_jpeg, decode_png, half_bits
-from hdrdata.index import read_index
-from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, SampleLayout, check_bytes
+from hdrdata.index import INDEX, read_index
+from hdrdata.remote import CachedFolder, LocalFolder, Retry, open_folder
+from hdrdata.shard_index import read_shard_index
+from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, Member, SampleLayout, check_bytes
 
 HEAD = 128  # bytes: the header of an .npy file, and more than that of a PNG
 
@@ -31,8 +38,8 @@ class StackSample:
     view: str
     scene: str
     crf: str
-    evs: tuple[float, ...]
-    stack: UInt8[np.ndarray, "exposures height width 3"]  # in rising exposure
+    evs: tuple[float, ...]  # one a picture
+    stack: UInt8[np.ndarray, "exposures height width 3"]
 
 
 @dataclass(frozen=True)
@@ -44,48 +51,78 @@ class RadianceSample:
     radiance: Float16[np.ndarray, "height width 3"]  # linear, mean 0.5; 1 saturates at EV 0
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A damaged sample that an iteration left out."""
+
+    shard: str
+    key: str
+    reason: str
+
+
 class Shards:
-    """The samples of one part and one form of a folder of shards.
+    """The samples of one part and one form of a folder of shards, on this machine or behind a URL.
 
     A shard's size and its closing blocks are checked when it is first opened, the CRC-32C of every byte that is read;
-    what does not agree raises `IntegrityError` with shard and sample. Safe to share between threads and to send to
-    processes.
+    what does not agree is read once more where a network may have spoiled it, and raises `IntegrityError` with shard
+    and sample. Safe to share between threads and to send to processes.
     """
 
-    def __init__(self, folder: Path, part: str, form: str):
+    def __init__(
+        self,
+        folder: Path | str,
+        part: str | None,
+        form: str,
+        *,
+        only: Collection[str] | None = None,
+        cache: Path | str | None = None,
+        retry: Retry | None = None,
+    ):
         """Open the index of `folder`.
 
         Args:
-            part: "train", "val" or "test".
-            form: "pixels" or "radiance".
+            folder: path, or URL: `file:`, `http:`, `https:`, `s3:`, or another that fsspec knows.
+            part: "train", "val" or "test"; None for all, which `only` may narrow.
+            form: "pixels" or "radiance"; "auto" for radiance where there is any.
+            only: names of shards in the index, if not all are wanted.
+            cache: folder for whole copies of remote shards; without it their samples are read straight.
 
         Raises:
             ValueError: if there is no index, or no such sample in it.
+            OSError: if a server cannot be reached.
         """
-        self.folder = Path(folder)
+        self.source = open_folder(str(folder), retry or Retry())
+        self.folder = self.source.folder if isinstance(self.source, LocalFolder) else str(folder)
+        self.index = read_shard_index(self.source)
+        rows = {
+            shard: row
+            for shard, row in self.index["rows"].items()
+            if part in (None, row["part"]) and (only is None or shard in only)
+        }
+        if form == "auto":
+            form = "radiance" if any(row["form"] == "radiance" for row in rows.values()) else "pixels"
         self.part, self.form = part, form
-        self.index = read_index(self.folder, SHARDS)
         self.samples: list[tuple[str, SampleLayout]] = [
             (shard, SampleLayout.from_json(sample))
-            for shard, row in self.index["rows"].items()
-            if row["part"] == part and row["form"] == form
+            for shard, row in rows.items()
+            if row["form"] == form
             for sample in row["samples"]
         ]
         if not self.samples:
             parts = sorted({(row["form"], row["part"]) for row in self.index["rows"].values()})
             held = ", ".join(f"{form} of {part}" for form, part in parts)
             raise ValueError(f"{self.folder}: no {form} samples of the part '{part}'; it has {held}")
-        self._files: dict[str, int] = {}
-        self._lock = threading.Lock()
+        if cache is not None and not isinstance(self.source, LocalFolder):
+            digests = {shard: row["files"][shard]["sha256"] for shard, row in rows.items()}
+            self.source = CachedFolder(self.source, Path(cache), digests)
+        self._opened: set[str] = set()
+        self._scenes: dict[str, str] = {}  # by view: of the views that were read, so that their JSON is read once
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_files": {}, "_lock": None}
-
-    def __setstate__(self, state: dict) -> None:
-        self.__dict__.update(state, _lock=threading.Lock())
+        return {**self.__dict__, "_opened": set()}
 
     @property
     def keys(self) -> list[str]:
@@ -143,22 +180,39 @@ class Shards:
         Raises:
             IntegrityError: naming shard and sample.
             ValueError: if the sample has no such member.
+            OSError: if a server cannot be reached.
         """
         shard, layout = self.samples[number]
-        what = f"{self.folder / shard}, sample {layout.key}"
+        what = f"{self.source.where(shard)}, sample {layout.key}"
         if extensions is None:
-            content = self._read_at(shard, layout.offset, layout.length, what)
-            check_bytes(content, layout.crc32c, what)
-            start = layout.offset
-            return {name: content[m.offset - start :][: m.size] for name, m in layout.members.items()}
-        members = {}
+            whole = Member(layout.offset, layout.length, layout.crc32c)
+            content = self._checked(shard, {what: whole}, what)[what]
+            return {name: content[m.offset - layout.offset :][: m.size] for name, m in layout.members.items()}
         for name in extensions:
             if name not in layout.members:
                 raise ValueError(f"{what}: no member '{name}'; it has {', '.join(layout.members)}")
-            member = layout.members[name]
-            members[name] = self._read_at(shard, member.offset, member.size, what)
-            check_bytes(members[name], member.crc32c, f"{what}, member {name}")
-        return members
+        labels = {name: f"{what}, member {name}" for name in extensions}
+        found = self._checked(shard, {label: layout.members[name] for name, label in labels.items()}, what)
+        return {name: found[label] for name, label in labels.items()}
+
+    def _checked(self, shard: str, wanted: dict[str, Member], what: str) -> dict[str, bytes]:
+        """Pieces of a shard by what messages call them; neighbours in one read where that is cheaper."""
+        found = {}
+        for span in _spans(wanted, self.source.gap):
+            first, last = wanted[span[0]], wanted[span[-1]]
+            content = self._read_at(shard, first.offset, last.offset + last.size - first.offset, what)
+            for label in span:
+                member = wanted[label]
+                piece = content[member.offset - first.offset :][: member.size] if len(span) > 1 else content
+                try:
+                    check_bytes(piece, member.crc32c, label)
+                except IntegrityError:
+                    if not self.source.renew(shard):
+                        raise
+                    piece = self._read_at(shard, member.offset, member.size, what)
+                    check_bytes(piece, member.crc32c, label)
+                found[label] = piece
+        return found
 
     def stack(self, number: int, letters: str | None = None) -> StackSample:
         """A sample of the pixels form, decoded; with `letters` ("aei") only those exposures are read."""
@@ -166,11 +220,24 @@ class Shards:
         letters = every if letters is None else letters
         extension = self._picture(number).rpartition(".")[2]
         decode = decode_jpeg if extension == "jpg" else decode_png
-        members = self.read(number, (*(f"{letter}.{extension}" for letter in letters), "json"))
-        about = json.loads(members["json"])
-        stack = np.stack([decode(members[f"{letter}.{extension}"]) for letter in letters])
+        view, crf = self.view_and_crf(number)
+        names = tuple(f"{letter}.{extension}" for letter in letters)
+        members = self.read(number, names + (() if view in self._scenes else ("json",)))
+        if "json" in members:
+            self._scenes[view] = json.loads(members["json"])["scene"]
+        stack = np.stack([decode(members[name]) for name in names])
         evs = tuple(self.evs[every.index(letter)] for letter in letters)
-        return StackSample(self.samples[number][1].key, about["view"], about["scene"], about["crf"], evs, stack)
+        return StackSample(self.samples[number][1].key, view, self._scenes[view], crf, evs, stack)
+
+    def view_and_crf(self, number: int) -> tuple[str, str]:
+        """Of a sample of the pixels form, whose key is `<view>_<crf>`."""
+        key = self.samples[number][1].key
+        crf = max((crf for crf in self.crfs if key.endswith(f"_{crf}")), key=len)
+        return key.removesuffix(f"_{crf}"), crf
+
+    def about(self, number: int) -> dict:
+        """How a sample was made: camera response, exposures, scene, licence, the view's factor."""
+        return json.loads(self.read(number, ("json",))["json"])
 
     def radiance(self, number: int) -> RadianceSample:
         """A sample of the radiance form."""
@@ -187,7 +254,7 @@ class Shards:
             size = json.loads(self.read(number, ("json",))["json"])["size"]
             return size, size
         member = layout.members[name]
-        what = f"{self.folder / shard}, sample {layout.key}"
+        what = f"{self.source.where(shard)}, sample {layout.key}"
         head = self._read_at(shard, member.offset, min(member.size, HEAD), what)
         try:
             if self.form == "pixels":
@@ -205,55 +272,272 @@ class Shards:
         first = self.index["recipe"]["letters"][0]
         return next(name for name in self.samples[number][1].members if name.startswith(f"{first}."))
 
-    def expand(self, sample: RadianceSample, crf: str) -> StackSample:
+    def expand(self, sample: RadianceSample, crf: str, letters: str | None = None) -> StackSample:
         """The stack of a radiance sample by one of `crfs`: bit for bit that of the pixels form."""
+        every = self.index["recipe"]["letters"]
+        rows = [every.index(letter) for letter in (every if letters is None else letters)]
         if self.random_cameras is not None:
-            stack = self.random_cameras.pixels(sample.radiance, crf)
+            stack = self.random_cameras.pixels(sample.radiance, crf)[rows]
         else:
-            stack = expose_view(half_bits(sample.radiance), self.tables[crf])
-        return StackSample(f"{sample.key}_{crf}", sample.key, sample.scene, crf, self.evs, stack)
+            tables = self.tables[crf] if letters is None else self.tables[crf][rows]
+            stack = expose_view(half_bits(sample.radiance), tables)
+        evs = tuple(self.evs[row] for row in rows)
+        return StackSample(f"{sample.key}_{crf}", sample.key, sample.scene, crf, evs, stack)
 
     def _read_at(self, shard: str, offset: int, size: int, what: str) -> bytes:
         try:
-            file = self.open(shard)
+            self.open(shard)
         except IntegrityError as error:
             raise IntegrityError(f"{error} (opened for {what.rpartition(', ')[2]})") from error
-        content = os.pread(file, size, offset)
+        content = self.source.read(shard, offset, size)
         if len(content) != size:
             raise IntegrityError(f"{what}: cut short: {len(content)} of {size} bytes at {offset}")
         return content
 
-    def open(self, shard: str) -> int:
-        """The file descriptor of a shard, which is checked when it is first opened: size and closing blocks.
+    def open(self, shard: str) -> None:
+        """Check a shard, once: its size and its closing blocks.
 
         Raises:
             IntegrityError: naming the shard.
         """
-        with self._lock:
-            if shard not in self._files:
-                self._files[shard] = self._open(shard)
-            return self._files[shard]
-
-    def _open(self, shard: str) -> int:
-        path = self.folder / shard
-        wanted = self.index["rows"][shard]["files"][shard]["size"]
+        if shard in self._opened:
+            return
+        path, wanted = self.source.where(shard), self.index["rows"][shard]["files"][shard]["size"]
         try:
-            file = os.open(path, os.O_RDONLY)
+            size = self.source.size(shard)
         except FileNotFoundError as error:
             raise IntegrityError(f"{path}: missing; the index has it") from error
-        size = os.fstat(file).st_size
         if size != wanted:
-            os.close(file)
             raise IntegrityError(f"{path}: {size} bytes, wanted {wanted}: cut short or overwritten")
-        if os.pread(file, len(END_BLOCKS), size - len(END_BLOCKS)) != END_BLOCKS:
-            os.close(file)
+        if self.source.read(shard, size - len(END_BLOCKS), len(END_BLOCKS)) != END_BLOCKS:
             raise IntegrityError(f"{path}: does not end with the closing blocks of a tar")
-        return file
+        self._opened.add(shard)
 
     def close(self) -> None:
-        """Close the shards that were opened."""
-        while self._files:
-            os.close(self._files.popitem()[1])
+        """Close files and connections; the next read opens them again."""
+        self._opened.clear()
+        self.source.close()
+
+
+def _spans(wanted: dict[str, Member], gap: int) -> list[list[str]]:
+    """What to read at once: neighbours that are at most `gap` bytes apart."""
+    spans: list[list[str]] = []
+    end = 0
+    for label in sorted(wanted, key=lambda label: wanted[label].offset):
+        if spans and wanted[label].offset - end <= gap:
+            spans[-1].append(label)
+        else:
+            spans.append([label])
+        end = wanted[label].offset + wanted[label].size
+    return spans
+
+
+class StackReader(Sequence[StackSample]):
+    """Stacks by number, whichever form their shards have: what `open_stacks` opens.
+
+    A number names the same stack in both forms: views in the index's order and, within a view, camera responses by
+    name. Safe to share between threads and to send to processes; a context manager.
+    """
+
+    def __init__(self, datasets: Sequence[Shards], letters: str | None, on_error: str):
+        self.datasets, self.letters, self.on_error = tuple(datasets), letters, on_error
+        self.skipped: tuple[Skipped, ...] = ()  # by the last iteration
+        counts = [len(shards) * (len(shards.crfs) if shards.form == "radiance" else 1) for shards in datasets]
+        self._ends = list(accumulate(counts))
+        self._view: tuple[Shards, int, RadianceSample] | None = None  # the last one: its stacks follow each other
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, number: int) -> StackSample:
+        """A stack; of the pixels form only the wanted exposures are read.
+
+        Raises:
+            IndexError: if there is no such number.
+            IntegrityError: if it is damaged, whatever `on_error` says; the message names shard and sample.
+            OSError: if a server cannot be reached.
+        """
+        shards, place, crf = self._locate(number)
+        if crf is None:
+            return shards.stack(place, self.letters)
+        return shards.expand(self._radiance(shards, place), crf, self.letters)
+
+    def __iter__(self) -> Iterator[StackSample]:
+        """All stacks in the order of their numbers.
+
+        With on_error="skip" damaged ones are left out, kept in `skipped`, and told by one warning at the end. A server
+        that cannot be reached is no damage: OSError.
+        """
+        self.skipped = ()
+        try:
+            for number in range(len(self)):
+                try:
+                    sample = self[number]
+                except IntegrityError as error:
+                    if self.on_error != "skip":
+                        raise
+                    shards, place, _ = self._locate(number)
+                    self.skipped += (Skipped(shards.samples[place][0], self.key(number), str(error)),)
+                    continue
+                yield sample
+        finally:
+            if self.skipped:
+                first = self.skipped[0].reason
+                warnings.warn(f"{len(self.skipped)} of {len(self)} stacks skipped; first {first}", stacklevel=2)
+
+    @property
+    def evs(self) -> tuple[float, ...]:
+        """Stops of a stack's pictures, in their order."""
+        shards = self.datasets[0]
+        every = shards.index["recipe"]["letters"]
+        return tuple(shards.evs[every.index(letter)] for letter in self.letters or every)
+
+    def key(self, number: int) -> str:
+        """`<view>_<crf>` of a stack, from the index alone."""
+        shards, place, crf = self._locate(number)
+        return shards.samples[place][1].key + (f"_{crf}" if crf is not None else "")
+
+    def radiance(self, number: int) -> tuple[RadianceSample, str]:
+        """The view of a stack in radiance form, whose array is not to be written to, and its camera response's name.
+
+        Raises:
+            ValueError: if the stack is read in pixels form.
+        """
+        shards, place, crf = self._locate(number)
+        if crf is None:
+            raise ValueError(f"{shards.folder}: opened in pixels form; wanted form='radiance'")
+        return self._radiance(shards, place), crf
+
+    def _radiance(self, shards: Shards, place: int) -> RadianceSample:
+        last = self._view
+        if last is None or last[0] is not shards or last[1] != place:
+            last = self._view = shards, place, shards.radiance(place)
+            last[2].radiance.setflags(write=False)
+        return last[2]
+
+    def _locate(self, number: int) -> tuple[Shards, int, str | None]:
+        """The shards, the number of the sample in them, and in radiance form the camera response."""
+        wanted = operator.index(number) + (len(self) if number < 0 else 0)
+        if not 0 <= wanted < len(self):
+            raise IndexError(f"stack {number}; there are {len(self)}")
+        dataset = bisect_right(self._ends, wanted)
+        shards = self.datasets[dataset]
+        place = wanted - (self._ends[dataset - 1] if dataset else 0)
+        if shards.form == "pixels":
+            return shards, place, None
+        view, crf = divmod(place, len(shards.crfs))
+        return shards, view, sorted(shards.crfs)[crf]
+
+    def close(self) -> None:
+        """Close files and connections; the next read opens them again."""
+        for shards in self.datasets:
+            shards.close()
+
+    def __enter__(self) -> "StackReader":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_view": None}
+
+
+def open_stacks(
+    urls: str | Path | Sequence[str | Path],
+    *,
+    part: str | None = None,
+    form: Literal["auto", "pixels", "radiance"] = "auto",
+    exposures: str | Sequence[float] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    cache: str | Path | None = None,
+    retry: Retry | None = None,
+) -> StackReader:
+    """Open the stacks of one or several folders of shards, one behind the other.
+
+    Args:
+        urls: a folder of shards, as a path or a URL (`file:`, `http:`, `https:`, `s3:`, or another that fsspec knows);
+            or some of its shards: "https://host/hdr/pixels/hdr-train-{000000..000003}.tar"; or several of these.
+        part: "train", "val" or "test"; may be left out where shards are named.
+        form: which shards are read; the stacks are the same. "auto": radiance where there is any, for it is smaller.
+        exposures: the pictures wanted and their order, by letter ("ae") or by EV ((-2, 0)); None for all.
+        on_error: "raise", or "skip" for iteration to leave damaged stacks out and to tell (`StackReader.skipped`).
+        cache: folder for whole copies of remote shards, which any number of processes may share; without it only the
+            wanted bytes are read, each time.
+        retry: of remote reads; `Retry()` if left out.
+
+    Raises:
+        ValueError: if there is no index, no such part, form, shard or exposure, or the recipes differ.
+        OSError: if a server cannot be reached.
+    """
+    for name, value, known in (
+        ("form", form, ("auto", "pixels", "radiance")),
+        ("on_error", on_error, ("raise", "skip")),
+    ):
+        if value not in known:
+            raise ValueError(f"{name} '{value}'; wanted one of {', '.join(known)}")
+    retry = retry or Retry()
+    folders: dict[str, set[str] | None] = {}  # with the shards that are wanted, or None for all
+    for pattern in [urls] if isinstance(urls, str | Path) else urls:
+        for url in braceexpand(str(pattern)) if "{" in str(pattern) else [str(pattern)]:
+            folder, shard = _folder_of(url, retry) if url.endswith(".tar") else (url, None)
+            if shard is None or folders.get(folder, set()) is None:
+                folders[folder] = None
+            else:
+                folders.setdefault(folder, set()).add(shard)
+    datasets = []
+    for folder, only in folders.items():
+        shards = Shards(folder, part, form, only=only, cache=cache, retry=retry)
+        rows = shards.index["rows"]
+        if missing := sorted((only or set()) - set(rows)):
+            raise ValueError(f"{shards.source.where(INDEX)}: has no shard {missing[0]}")
+        parts = sorted({row["part"] for row in rows.values()})
+        if part is None and only is None and len(parts) > 1:
+            raise ValueError(f"{folder}: has the parts {', '.join(parts)}; wanted part= one of them")
+        datasets.append(shards)
+    if not datasets:
+        raise ValueError("no shards; wanted the path or URL of a folder of shards")
+    recipes = {shards.index["recipe"]["digest"]: shards for shards in datasets}
+    if len(recipes) > 1:
+        made = " and ".join(f"{shards.folder} by '{shards.index['recipe']['name']}'" for shards in recipes.values())
+        raise ValueError(f"made by different recipes: {made}; wanted one")
+    return StackReader(datasets, _letters_of(datasets[0], exposures), on_error)
+
+
+def _folder_of(shard: str, retry: Retry) -> tuple[str, str]:
+    """The folder of a shard, where the index is, and its name there: beside the shard, or one folder up."""
+    folder, name = shard.rpartition("/")[::2]
+    above, last = folder.rpartition("/")[::2]
+    for place, path in ((folder or ".", name), (above or ".", f"{last}/{name}")):
+        try:
+            open_folder(place, retry).size(INDEX)
+        except (FileNotFoundError, PermissionError):  # some stores refuse what is not there
+            continue
+        return place, path
+    raise ValueError(f"{shard}: no {INDEX} beside it or one folder up")
+
+
+def _letters_of(shards: Shards, exposures: str | Sequence[float] | None) -> str | None:
+    """The wanted pictures by letter.
+
+    Raises:
+        ValueError: if there is no such exposure, or none is wanted.
+    """
+    every = dict(zip(shards.index["recipe"]["letters"], shards.evs, strict=True))
+    if exposures is None:
+        return None
+    letters = ""
+    for wanted in exposures:
+        matches = [
+            x for x, ev in every.items() if (x == wanted if isinstance(wanted, str) else abs(ev - wanted) < 1e-6)
+        ]
+        if not matches:
+            known = ", ".join(f"{letter} ({ev:+g} EV)" for letter, ev in every.items())
+            raise ValueError(f"no exposure {wanted!r}; there are {known}")
+        letters += matches[0]
+    if not letters:
+        raise ValueError("no exposures; wanted letters, EVs, or None for all")
+    return letters
 
 
 def verify_shards(folder: Path) -> tuple[int, list[str]]:

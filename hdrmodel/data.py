@@ -4,7 +4,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -17,10 +16,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from hdrdata.exposure import expose_view
 from hdrdata.files import half_bits
 from hdrdata.stream import Shards
+from hdrdata.torch import epoch_order, generator, look_up
 
 Rotation = Literal["none", "quarter", "any"]
 
-ORDER, AUGMENTATION = 0, 1  # the two streams of random numbers
+AUGMENTATION = 1  # the stream of random numbers beside that of the order
 LARGEST_ANGLE = 179.0  # degrees; HDR-AttNet, section 4.1
 
 
@@ -32,11 +32,6 @@ class PairBatch:
     longer: Float[Tensor, "batch 3 height width"]
     ratio: Float[Tensor, " batch"]  # t_longer / t_shorter, >= 1
     keys: list[str]  # "<view>_<crf>:<shorter>-<longer>", for messages
-
-
-def generator(seed: int, stream: int, number: int) -> np.random.Generator:
-    """Random numbers for one draw: counter-based (Philox), so that a draw depends on no other."""
-    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, stream, number]))
 
 
 def pairs_of(exposures: int) -> list[tuple[int, int]]:
@@ -187,7 +182,7 @@ class PairDataset(Dataset):
 
     def __getitem__(self, position: int) -> dict:
         epoch, place = divmod(position, self.items)
-        rest, pair = divmod(int(_order(self.seed, epoch, self.items)[place]), len(self.pairs))
+        rest, pair = divmod(int(epoch_order(self.seed, epoch, self.items)[place]), len(self.pairs))
         view, place = divmod(rest, len(self.stacks.crfs))
         shorter, longer = self.pairs[pair]
         crf, shards = self.stacks.crfs[place], self.stacks.shards
@@ -217,11 +212,6 @@ def _to_tensor(picture: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
 
 
-@lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, items: int) -> np.ndarray:
-    return generator(seed, ORDER, epoch).permutation(items)
-
-
 class LookUp(nn.Module):
     """Make LDR pictures from half floats by table look-up: bit for bit those of the pixels form, on any device.
 
@@ -243,9 +233,7 @@ class LookUp(nn.Module):
         Returns:
             LDR values, uint8 / 255 in [0, 1].
         """
-        size = self.tables.shape[1]
-        levels = self.tables.flatten()[bits.long() + (rows * size)[:, None, None, None]]
-        return levels.float() / 255
+        return look_up(bits, self.tables, rows).float() / 255
 
     def pairs(self, sample: dict) -> PairBatch:
         """The two pictures of each sample of a collated batch, of either form."""
