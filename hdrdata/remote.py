@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -123,7 +123,7 @@ class RemoteFolder:
         """`size` bytes from `offset`, fewer at the end of the file."""
         raise NotImplementedError
 
-    def download(self, name: str, file: IO[bytes]) -> None:
+    def download(self, name: str, file: io.BufferedIOBase) -> None:
         """Append to `file` what it lacks of a file, of which it may hold a beginning."""
         raise NotImplementedError
 
@@ -195,7 +195,7 @@ class HttpFolder(RemoteFolder):
 
         return self._retried(name, ask)
 
-    def download(self, name: str, file: IO[bytes]) -> None:
+    def download(self, name: str, file: io.BufferedIOBase) -> None:
         def ask() -> None:
             have = file.tell()
             with self._get(name, f"{have}-" if have else None) as answer:
@@ -240,7 +240,7 @@ class StoreFolder(RemoteFolder):
         files, root = self._store()
         return self._retried(name, lambda: files.cat_file(f"{root}/{name}", start=offset, end=offset + size))
 
-    def download(self, name: str, file: IO[bytes]) -> None:
+    def download(self, name: str, file: io.BufferedIOBase) -> None:
         end = self.size(name)
         while (have := file.tell()) < end:
             file.write(self.read(name, have, min(CHUNK, end - have)))

@@ -332,7 +332,7 @@ def _spans(wanted: dict[str, Member], gap: int) -> list[list[str]]:
     return spans
 
 
-class StackReader(Sequence[StackSample]):
+class StackReader:
     """Stacks by number, whichever form their shards have: what `open_stacks` opens.
 
     A number names the same stack in both forms: views in the index's order and, within a view, camera responses by
@@ -448,7 +448,7 @@ def open_stacks(
     *,
     part: str | None = None,
     form: Literal["auto", "pixels", "radiance"] = "auto",
-    exposures: str | Sequence[float] | None = None,
+    exposures: str | Sequence[int | float] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     cache: str | Path | None = None,
     retry: Retry | None = None,
@@ -517,7 +517,7 @@ def _folder_of(shard: str, retry: Retry) -> tuple[str, str]:
     raise ValueError(f"{shard}: no {INDEX} beside it or one folder up")
 
 
-def _letters_of(shards: Shards, exposures: str | Sequence[float] | None) -> str | None:
+def _letters_of(shards: Shards, exposures: str | Sequence[int | float] | None) -> str | None:
     """The wanted pictures by letter.
 
     Raises:

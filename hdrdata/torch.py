@@ -101,7 +101,7 @@ class StackSampler(Sampler[list[int]]):
     """The batches of one rank: for `DataLoader(dataset, batch_sampler=...)`, and torchdata's StatefulDataLoader.
 
     Each iteration is an epoch in an order of its own, which seed and epoch decide alone, neither ranks nor workers.
-    Step by step the ranks take the next `world * batch_size` samples of that order, `batch_size` each, so all ranks have
+    Step by step the ranks take the next `world * batch_size` samples of that order, `batch_size` each, so all have
     as many batches. The state {seed, epoch, position} counts the samples that all ranks took together; it is the same
     on each rank, and any other number of ranks can go on from it.
     """
