@@ -187,7 +187,8 @@ class Shards:
         if extensions is None:
             whole = Member(layout.offset, layout.length, layout.crc32c)
             content = self._checked(shard, {what: whole}, what)[what]
-            return {name: content[m.offset - layout.offset :][: m.size] for name, m in layout.members.items()}
+            starts = {name: m.offset - layout.offset for name, m in layout.members.items()}
+            return {name: content[at : at + layout.members[name].size] for name, at in starts.items()}
         for name in extensions:
             if name not in layout.members:
                 raise ValueError(f"{what}: no member '{name}'; it has {', '.join(layout.members)}")
@@ -203,7 +204,8 @@ class Shards:
             content = self._read_at(shard, first.offset, last.offset + last.size - first.offset, what)
             for label in span:
                 member = wanted[label]
-                piece = content[member.offset - first.offset :][: member.size] if len(span) > 1 else content
+                start = member.offset - first.offset
+                piece = content[start : start + member.size] if len(span) > 1 else content
                 try:
                     check_bytes(piece, member.crc32c, label)
                 except IntegrityError:

@@ -60,7 +60,7 @@ def test_what_is_not_there_is_told_with_what_is(dataset, tmp_path):
             open_stacks(dataset.shards, **arguments)
     with pytest.raises(ValueError, match=r"no index\.json in it"):
         open_stacks(tmp_path, part="val")
-    with pytest.raises(ValueError, match=r"has no shard pixels/tiny-train-000099\.tar"):
+    with pytest.raises(ValueError, match=r"has no shard pixels/tiny-train-\d{6}\.tar"):
         open_stacks(f"{dataset.shards}/pixels/tiny-train-0000{{00..99}}.tar")
 
 
@@ -165,7 +165,8 @@ def test_a_run_resumed_at_any_world_size_is_the_uninterrupted_one(
     samplers = ranks_of(length, world, batch // world, drop_last=drop_last, seed=seed)
     consumed = list(islice(zip(*samplers, strict=True), after))
     states = [sampler.state_dict() for sampler in samplers]
-    assert all(state == states[0] == sampler.state_dict(len(consumed)) for state, sampler in zip(states, samplers))
+    told = [sampler.state_dict(len(consumed)) for sampler in samplers]
+    assert states + told == [states[0]] * (2 * world)
     resumed = ranks_of(length, other, batch // other, drop_last=drop_last, seed=seed + 1)  # the state has the seed
     for sampler in resumed:
         sampler.load_state_dict(states[0])
@@ -203,6 +204,7 @@ def loader_of(kind, dataset, workers, world, rank, context="fork"):
     return kind(StackDataset(reader), batch_sampler=sampler, num_workers=workers, multiprocessing_context=context)
 
 
+@pytest.mark.filterwarnings("ignore:'set_vital' is deprecated:UserWarning")  # torchdata 0.11 beside torch 2.15
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("world", [1, 2, 4])
 def test_a_stateful_loader_resumes_exactly(dataset, workers, world):
@@ -225,7 +227,7 @@ def test_a_stateful_loader_resumes_exactly(dataset, workers, world):
 
 @pytest.mark.parametrize(("workers", "context"), [(0, None), (2, "fork"), (1, "spawn")])
 def test_a_plain_loader_gives_one_sequence_for_any_workers_and_resumes(dataset, workers, context):
-    expected = [keys_of(loader_of(DataLoader, dataset, 0, 1, 0)) for _ in range(1)][0]
+    expected = keys_of(loader_of(DataLoader, dataset, 0, 1, 0))
     loader = loader_of(DataLoader, dataset, workers, 1, 0, context)
     batches = iter(loader)
     consumed = keys_of(islice(batches, 3))
