@@ -5,7 +5,6 @@ the samples whose digest stands from its old self, and makes the others.
 """
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,12 +22,12 @@ from hdrdata.disk import digest_of, written_whole
 from hdrdata.exposure import expose_view, recipe_tables
 from hdrdata.files import encode_jpeg, encode_png, half_bits, read_view
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, known_rows
+from hdrdata.radiance_codec import ENCODER, EXTENSION, encode_radiance
 from hdrdata.recipe import Recipe, RecipeConfig, choose_recipe
 from hdrdata.tars import END_BLOCKS, IntegrityError, SampleLayout, check_bytes, pack_sample
 from hdrdata.views import View
 
 ALGORITHM = "stacks-2"  # raise the number when the same view and recipe give other bytes
-RADIANCE = "radiance.npy"
 Form = Literal["pixels", "radiance"]
 
 
@@ -84,8 +83,8 @@ def synthesize_stacks(
     """Bring the folder `stacks` up to date with the views in `folder`: `<view>.tar` and `index.json`.
 
     A tar is itself a WebDataset: in pixels form a sample `<view>_<camera>` a camera, with a.png, b.png ... (or a.jpg
-    ...) in rising exposure and json; in radiance form one sample `<view>` with radiance.npy (half floats, height,
-    width, 3) and json.
+    ...) in rising exposure and json; in radiance form one sample `<view>` with radiance.zst (see `radiance_codec`) and
+    json.
 
     Returns:
         rows by view key, and the counts of views and samples.
@@ -191,7 +190,7 @@ def _wanted_samples(
     }
     samples = []
     if "radiance" in forms:
-        samples.append(_Sample(view.key, "radiance", digest_of([RADIANCE, about]), about.copy(), None))
+        samples.append(_Sample(view.key, "radiance", digest_of([ENCODER, about]), about.copy(), None))
     if "pixels" in forms:
         about = {
             **about,
@@ -276,9 +275,7 @@ def _read_whole_view(task: _Task) -> np.ndarray:
 
 def _members(sample: _Sample, half: np.ndarray, config: SynthesizeConfig) -> dict[str, bytes]:
     if sample.camera is None:
-        array = io.BytesIO()
-        np.save(array, half.astype("<f2"), allow_pickle=False)
-        return {RADIANCE: array.getvalue(), "json": _json(sample.about)}
+        return {EXTENSION: encode_radiance(half), "json": _json(sample.about)}
     pictures, drawn = encode_stack(_recipe(config.recipe), half, sample.camera, config.png_encoder)
     return {**pictures, "json": _json({**sample.about, "drawn": drawn} if drawn else sample.about)}
 

@@ -1,6 +1,5 @@
 """Read shards by their index: any sample in any order, only the members that are wanted, and nothing unverified."""
 
-import io
 import json
 import operator
 import struct
@@ -23,11 +22,12 @@ from hdrdata.disk import sha256_of
 from hdrdata.exposure import crf_of_table, expose_view, table_from_thresholds
 from hdrdata.files import decode_jpeg, decode_png, half_bits
 from hdrdata.index import INDEX, read_index
+from hdrdata.radiance_codec import EXTENSION, decode_radiance, radiance_size
 from hdrdata.remote import CachedFolder, LocalFolder, Retry, open_folder
 from hdrdata.shard_index import read_shard_index
 from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, Member, SampleLayout, check_bytes
 
-HEAD = 128  # bytes: the header of an .npy file, and more than that of a PNG
+HEAD = 32  # bytes: more than tell the size of a PNG or of a radiance member
 
 
 @dataclass(frozen=True)
@@ -224,8 +224,9 @@ class Shards:
         decode = decode_jpeg if extension == "jpg" else decode_png
         view, crf = self.view_and_crf(number)
         names = tuple(f"{letter}.{extension}" for letter in letters)
-        members = self.read(number, names + (() if view in self._scenes else ("json",)))
-        if "json" in members:
+        some = names + (() if view in self._scenes else ("json",))
+        members = self.read(number, None if letters == every else some)
+        if view not in self._scenes:
             self._scenes[view] = json.loads(members["json"])["scene"]
         stack = np.stack([decode(members[name]) for name in names])
         evs = tuple(self.evs[every.index(letter)] for letter in letters)
@@ -245,13 +246,13 @@ class Shards:
         """A sample of the radiance form."""
         members = self.read(number)
         about = json.loads(members["json"])
-        radiance = np.load(io.BytesIO(members["radiance.npy"]), allow_pickle=False)
+        radiance = decode_radiance(members[EXTENSION])
         return RadianceSample(about["view"], about["scene"], radiance)
 
     def picture_size(self, number: int) -> tuple[int, int]:
         """Height and width of a sample's pictures in pixels, from the head of one of them, which is not verified."""
         shard, layout = self.samples[number]
-        name = "radiance.npy" if self.form == "radiance" else self._picture(number)
+        name = EXTENSION if self.form == "radiance" else self._picture(number)
         if name.endswith(".jpg"):  # whose size stands at no fixed place
             size = json.loads(self.read(number, ("json",))["json"])["size"]
             return size, size
@@ -259,13 +260,10 @@ class Shards:
         what = f"{self.source.where(shard)}, sample {layout.key}"
         head = self._read_at(shard, member.offset, min(member.size, HEAD), what)
         try:
-            if self.form == "pixels":
-                width, height = struct.unpack_from(">II", head, 16)  # of the chunk IHDR, which is the first
-                return height, width
-            file = io.BytesIO(head)
-            np.lib.format.read_magic(file)
-            shape, _, _ = np.lib.format.read_array_header_1_0(file)
-            return shape[0], shape[1]
+            if self.form == "radiance":
+                return radiance_size(head)
+            width, height = struct.unpack_from(">II", head, 16)  # of the chunk IHDR, which is the first
+            return height, width
         except (ValueError, struct.error) as error:
             raise IntegrityError(f"{what}, member {name}: {error}") from error
 

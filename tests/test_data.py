@@ -154,7 +154,7 @@ def test_a_damaged_sample_is_named_in_one_line(workers, dataset, tmp_path):
     pairs = make_pairs(shards)
     for shard, layout in shards.samples:
         with (tmp_path / "shards" / shard).open("r+b") as file:
-            file.seek(layout.members["radiance.npy"].offset + 1000)
+            file.seek(layout.members["radiance.zst"].offset + 1000)
             file.write(b"damaged")
     with pytest.raises(IntegrityError, match=r"sample .*damaged: crc32c") as caught:
         next(load_pairs(pairs, Share(2, 0, 1), workers))

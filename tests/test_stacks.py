@@ -1,6 +1,5 @@
 """What a dataset's stacks are: DrTMO's facts, and incremental by view."""
 
-import io
 import json
 import shutil
 import tarfile
@@ -12,6 +11,7 @@ import pytest
 from hdrdata.disk import read_json
 from hdrdata.exposure import exposure_table
 from hdrdata.files import decode_jpeg, decode_png, half_bits, read_view
+from hdrdata.radiance_codec import decode_radiance
 from hdrdata.recipe import RecipeConfig, choose_recipe
 from hdrdata.shards import ShardConfig, shard_stacks
 from hdrdata.stacks import recipe_digest, synthesize_stacks
@@ -38,7 +38,7 @@ def test_a_view_has_45_pictures_named_a_to_i_under_five_cameras(stack_files):
         assert pictures == {f"{view}_{crf.name}.{letter}.png" for crf in RECIPE.crfs for letter in "abcdefghi"}
         assert len(pictures) == 45
         others = {name for name in members if not name.endswith(".png")}
-        assert others == {f"{view}.radiance.npy", f"{view}.json", *(f"{view}_{crf.name}.json" for crf in RECIPE.crfs)}
+        assert others == {f"{view}.radiance.zst", f"{view}.json", *(f"{view}_{crf.name}.json" for crf in RECIPE.crfs)}
 
 
 def test_255_never_occurs_and_more_exposure_never_darkens(stack_files):
@@ -59,7 +59,7 @@ def test_exposures_are_half_stops_about_the_view_itself(stack_files):
 
 def test_the_radiance_member_is_the_view_with_a_mean_of_one_half(dataset, stack_files):
     for view, members in stack_files.items():
-        radiance = np.load(io.BytesIO(members[f"{view}.radiance.npy"]))
+        radiance = decode_radiance(members[f"{view}.radiance.zst"])
         assert radiance.dtype == np.float16
         assert (radiance == read_view(dataset.views / f"{view}.exr")).all()
         assert radiance.astype(np.float64).mean() == pytest.approx(0.5, rel=2**-11)  # a half float's rounding
