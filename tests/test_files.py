@@ -1,10 +1,14 @@
 """HDR files of every kind, good and bad."""
 
+import io
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import OpenEXR
+import PIL.Image
 import pytest
 import tifffile
 from hypothesis import given
@@ -243,6 +247,62 @@ def test_each_png_encoder_is_lossless_for_libpng(encoder, shape):
     png = encode_png(ldr, encoder)
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert (decode_png(png) == ldr).all()
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def png_of(kind: str) -> bytes:
+    """A PNG of 24x10 random pixels."""
+    rgba = np.random.default_rng(1).integers(0, 256, (24, 10, 4), dtype=np.uint8)
+    rgb = np.ascontiguousarray(rgba[:, :, :3])
+    if kind in ("fpng", "opencv"):
+        return encode_png(rgb, kind)
+    if kind == "every filter":
+        return cv2.imencode(".png", rgb, [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_ALL_FILTERS])[1].tobytes()
+    if kind == "palette":
+        file = io.BytesIO()
+        PIL.Image.fromarray(rgb).quantize(16).save(file, "png")
+        return file.getvalue()
+    pixels = {"grey": rgba[:, :, 0], "alpha": rgba, "16 bit": rgb.astype(np.uint16) * 257}.get(kind, rgb)
+    png = cv2.imencode(".png", pixels)[1].tobytes()
+    added = {
+        "eXIf": png_chunk(b"eXIf", bytes.fromhex("4d4d002a00000008000101120003000000010006000000000000")),  # turned
+        "gAMA": png_chunk(b"gAMA", struct.pack(">I", 100_000)),
+        "tRNS": png_chunk(b"tRNS", bytes(6)),
+    }.get(kind, b"")
+    return png[:-12] + added + png[-12:] if kind == "eXIf" else png[:33] + added + png[33:]
+
+
+@pytest.mark.parametrize(
+    "kind", ["fpng", "opencv", "every filter", "grey", "alpha", "palette", "16 bit", "eXIf", "gAMA", "tRNS"]
+)
+def test_png_decoders_agree_bit_for_bit(kind, monkeypatch):
+    png = png_of(kind)
+    fast = decode_png(png)
+    monkeypatch.setattr("hdrdata.files.kornia_io", None)
+    assert (fast == decode_png(png)).all()
+    assert fast.shape == ((10, 24, 3) if kind == "eXIf" else (24, 10, 3))
+
+
+def test_a_damaged_png_raises_or_is_the_same_picture(monkeypatch):
+    png = png_of("fpng")
+    whole = decode_png(png)
+    for place in range(len(png)):
+        damaged = png[:place] + bytes([png[place] ^ 4]) + png[place + 1 :]
+        try:
+            decoded = decode_png(damaged)
+        except ValueError:
+            continue
+        assert (decoded == whole).all()
+
+
+def test_a_png_that_claims_more_than_it_can_hold_is_refused():
+    png = png_of("opencv")
+    huge = png[:16] + struct.pack(">II", 30_000, 30_000) + png[24:29]
+    with pytest.raises(ValueError, match="not a PNG picture"):
+        decode_png(huge + struct.pack(">I", zlib.crc32(huge[12:])) + png[33:])
 
 
 def test_png_errors_say_what_is_wanted():
