@@ -163,6 +163,8 @@ def test_a_flipped_bit_damages_one_sample_and_no_other(shards_copy):
     path.write_bytes(content)
     assert (shards.stack(2, "ab").stack <= 254).all()  # the damaged member is not read
     with pytest.raises(IntegrityError, match=rf"sample {layout.key}, member c\.png: damaged: crc32c"):
+        shards.stack(2, "bc")
+    with pytest.raises(IntegrityError, match=rf"sample {layout.key}: damaged: crc32c"):
         shards.stack(2)
     assert shards.stack(1).stack.shape == (9, 32, 32, 3)
     shards.close()
