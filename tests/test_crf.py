@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.interpolate import PchipInterpolator
 
 from hdrdata.crf import (
     CameraResponse,
@@ -17,6 +18,7 @@ from hdrdata.crf import (
     FileCrf,
     GammaCrf,
     SigmoidCrf,
+    _monotone_cubic,
     choose_crf,
     drtmo_crfs,
     key_name,
@@ -301,3 +303,11 @@ def test_the_published_emor_file_is_read():
     crf = choose_crf(EmorCrf(kind="emor", file=str(EMOR), weights=()))
     assert isinstance(crf, CameraResponse) and crf.name == "emor"
     assert crf(np.array([0.18]))[0] > 0.18  # a camera brightens the middle greys
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1), st.sampled_from([0.0, 0.1, 1.0]) | st.floats(0, 1)), min_size=2))
+def test_the_monotone_cubic_is_scipys_to_the_bit(steps):
+    x = np.concatenate([[0.0], np.cumsum([step for step, _ in steps])])
+    y = np.concatenate([[0.0], np.cumsum([rise for _, rise in steps])])
+    at = np.concatenate([np.linspace(0, x[-1], 257), x])
+    assert (_monotone_cubic(x, y)(at) == PchipInterpolator(x, y)(at)).all()
