@@ -40,6 +40,7 @@ INGEST = {
     "on_magnified": "refuse",
     "max_repaired_share": 1,
     "on_error": "stop",
+    "engine": "local",
     "workers": 0,
 }
 
@@ -89,7 +90,9 @@ def whole_seconds(views: tuple[View, ...], folder: Path, repetitions: int) -> fl
 
 def synthesis_seconds(views: tuple[View, ...], folder: Path, workers: int, repetitions: int) -> tuple[float, float]:
     """Seconds a picture of the whole stage once its processes run, and the seconds until they do."""
-    config = SynthesizeConfig.parse("synthesize", {"recipe": "drtmo", "png_encoder": "fpng", "workers": workers})
+    config = SynthesizeConfig.parse(
+        "synthesize", {"recipe": "drtmo", "png_encoder": "fpng", "engine": "local", "workers": workers}
+    )
     stacks = folder / "stacks"
 
     def run(some: tuple[View, ...]) -> None:

@@ -1,29 +1,29 @@
 """Make only what is missing: a folder of files that knows from what each was made.
 
-`bring_up_to_date` runs one pure task an entry in a pool of processes. An entry whose digest (sources' bytes,
-parameters, tables and the algorithm's version) stands in `index.json`, and whose files are there, is kept. `index.json`
-is written last and atomically. Until then `.journal.jsonl` holds a line for each finished entry, so that a run cut
-short goes on.
+`bring_up_to_date` has an engine run one pure task an entry. An entry whose digest (sources' bytes, parameters, tables
+and the algorithm's version) stands in `index.json`, and whose files are there, is kept. `index.json` is written last
+and atomically. Until then `.journal.jsonl` holds a line for each finished entry, so that a run cut short goes on; who
+holds its lock works alone in the folder.
 """
 
+import contextlib
+import fcntl
 import json
 import os
-import signal
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from multiprocessing import get_context
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from hdrdata.disk import PARTIAL, read_json, sha256_of, write_bytes
+from hdrdata.engine import Engine, Make, Take, run_tasks
 
-from hdrdata.disk import PARTIAL, read_json, sha256_of, write_json
+if TYPE_CHECKING:
+    import rich.progress
 
 INDEX = "index.json"
 JOURNAL = ".journal.jsonl"
-MAX_DEATHS = 3  # of workers, before a run gives up: one out-of-memory kill must not end it
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,6 @@ class Entry:
     name: str
     digest: str
     task: Any  # picklable
-
-
-Take = Callable[[Entry, "dict | ValueError"], None]
 
 
 @dataclass(frozen=True)
@@ -65,32 +62,84 @@ class Outcome:
         return text + (f", {len(self.refused)} refused" if self.refused else "")
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Journal:
     """Rows that were finished since the index was last written, one JSON line each."""
 
     path: Path
-    rows: dict[str, dict] = field(default_factory=dict)
+    rows: dict[str, dict]
 
     @classmethod
-    def read(cls, path: Path) -> "_Journal":
-        journal = cls(path)
-        if path.is_file():
+    @contextlib.contextmanager
+    def opened(cls, path: Path) -> Iterator["_Journal"]:
+        """The journal with the rows that it holds, and nobody else at work in its folder until the block ends."""
+        with _locked(path):
             text = path.read_text(encoding="utf-8", errors="replace")
-            for line in text.splitlines():
-                try:
-                    name, row = json.loads(line)
-                except ValueError:  # the last line of a run that was killed while it wrote
-                    continue
-                journal.rows[name] = row
-            if text and not text.endswith("\n"):
-                with path.open("a", encoding="utf-8") as file:
-                    file.write("\n")  # else the next row would be part of the torn line
-        return journal
+            journal = cls(path, _journal_rows(text))
+            # On a line of its own, and not part of a torn one.
+            journal._write(("" if text.endswith("\n") or not text else "\n") + json.dumps(_this_process()))
+            try:
+                yield journal
+            finally:
+                if not journal.rows:
+                    path.unlink()
 
     def add(self, name: str, row: dict) -> None:
+        self.rows[name] = row
+        self._write(json.dumps([name, row], ensure_ascii=False))
+
+    def _write(self, line: str) -> None:
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([name, row], ensure_ascii=False) + "\n")
+            file.write(line + "\n")
+
+
+def _journal_rows(text: str) -> dict[str, dict]:
+    """The rows of a journal; the last line of a run that was killed while it wrote is passed over."""
+    rows = {}
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):
+            content = json.loads(line)
+            if isinstance(content, list):
+                rows[content[0]] = content[1]
+    return rows
+
+
+def _this_process() -> dict:
+    return {"process": os.getpid(), "machine": socket.gethostname()}
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, which is made where it is missing and may be removed inside the block.
+
+    The lock ends with the process, however that ends. On NFS it holds between machines (Linux makes it a byte-range
+    lock there); on storage that knows no locks there is none.
+
+    Raises:
+        ValueError: naming the folder and the process that holds the lock.
+    """
+    while True:
+        with path.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ValueError(f"{path.parent}: another run is at work in it{_holder(path)}; wait for it") from error
+            except OSError:
+                pass  # no locks here
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield
+                return
+            # The run that held the lock ended, and removed the file, between our two calls: once more.
+
+
+def _holder(path: Path) -> str:
+    """Who wrote last that it holds the lock, as words."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        last = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("{")][-1:]
+        for line in last:
+            holder = json.loads(line)
+            return f" (process {holder['process']} on {holder['machine']})"
+    return ""
 
 
 def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict]:
@@ -115,17 +164,20 @@ def read_index(folder: Path, algorithm: str) -> dict:
 
 def known_rows(folder: Path, algorithm: str) -> dict[str, dict]:
     """What a folder holds: the rows of its index, and those that a run finished since and could not yet write there."""
-    return {**_previous_rows(folder, algorithm), **_Journal.read(folder / JOURNAL).rows}
+    journal = folder / JOURNAL
+    finished = _journal_rows(journal.read_text(encoding="utf-8", errors="replace")) if journal.is_file() else {}
+    return {**_previous_rows(folder, algorithm), **finished}
 
 
 def bring_up_to_date(
     folder: Path,
     algorithm: str,
     entries: list[Entry],
-    make: Callable[[Path, Any], dict],
+    make: Make,
     *,
     title: str,
     workers: int = 0,
+    engine: Engine = "local",
     on_error: str = "stop",
     finish: Callable[[dict[str, dict]], dict] = lambda rows: {},
 ) -> Outcome:
@@ -137,7 +189,8 @@ def bring_up_to_date(
         make: called in another process as make(folder, entry.task); writes its files whole or not at all and returns
             {"files": describe_files(...), ...} with whatever else the row should tell. A ValueError refuses the entry.
         title: verb for the progress bar.
-        workers: processes; 0 for one a core. The result does not depend on it.
+        workers: tasks at a time; 0 for one a core. The result does not depend on it, nor on the engine.
+        engine: what runs the tasks; see `hdrdata.engine`.
         on_error: "stop" raises at the first refused entry; "skip" records it, keeps the others and counts it.
         finish: from all rows, further keys of index.json; runs last but for the index, and may write files.
 
@@ -145,45 +198,72 @@ def bring_up_to_date(
         the rows of all wanted entries that were not refused, and the counts.
 
     Raises:
-        ValueError: if an entry is refused and `on_error` is "stop"; if nothing at all was made.
+        ValueError: if an entry is refused and `on_error` is "stop"; if nothing at all was made; if another run is at
+            work in the folder.
         ChildProcessError: if worker processes keep dying.
     """
     if on_error not in ("stop", "skip"):
         raise ValueError(f"on_error '{on_error}'; wanted 'stop' or 'skip'")
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.rglob(f"{PARTIAL}*"):  # of a run that was killed
-        leftover.unlink()
-    ours = any((folder / name).is_file() for name in (INDEX, JOURNAL))
-    journal = _Journal.read(folder / JOURNAL)
-    before = _previous_rows(folder, algorithm)
-    known = known_rows(folder, algorithm)
-    rows: dict[str, dict] = {}
-    missing: list[Entry] = []
-    for entry in entries:
-        row = known.get(entry.name)
-        usable = row and row["digest"] == entry.digest and _files_are_there(folder, row)
-        if usable and (on_error == "skip" or "refused" not in row):
-            rows[entry.name] = row
-        else:
-            missing.append(entry)
+    with _Journal.opened(folder / JOURNAL) as journal:
+        for leftover in folder.rglob(f"{PARTIAL}*"):  # of a run that was killed
+            leftover.unlink(missing_ok=True)
+        before = _previous_rows(folder, algorithm)
+        known = {**before, **journal.rows}
+        ours = bool(journal.rows) or (folder / INDEX).is_file()
+        rows: dict[str, dict] = {}
+        missing: dict[str, Entry] = {}
+        for entry in entries:
+            row = known.get(entry.name)
+            usable = row and row["digest"] == entry.digest and _files_are_there(folder, row)
+            if usable and (on_error == "skip" or "refused" not in row):
+                rows[entry.name] = row
+            else:
+                missing[entry.name] = entry
 
-    def take(entry: Entry, result: dict | ValueError) -> None:
-        if isinstance(result, ValueError):
-            if on_error == "stop":
-                raise result
-            result = {"refused": str(result), "files": {}}
-        rows[entry.name] = {"digest": entry.digest, **result}
-        journal.add(entry.name, rows[entry.name])
+        def take(name: str, result: dict | ValueError) -> None:
+            if isinstance(result, ValueError):
+                if on_error == "stop":
+                    raise result
+                result = {"refused": str(result), "files": {}}
+            rows[name] = {"digest": missing[name].digest, **result}
+            journal.add(name, rows[name])
 
-    _run(folder, missing, make, take, title, workers)
+        _run(engine, folder, missing, make, take, title, workers)
 
-    refused = tuple(Refusal(name, row["refused"]) for name, row in sorted(rows.items()) if "refused" in row)
-    made = {name: rows[name] for name in sorted(rows) if "refused" not in rows[name]}
-    if entries and not made:
-        raise ValueError(f"{folder}: all {len(refused)} were refused; the first: {refused[0].reason}")
-    wanted = {name for row in made.values() for name in row["files"]}
+        refused = tuple(Refusal(name, row["refused"]) for name, row in sorted(rows.items()) if "refused" in row)
+        made = {name: rows[name] for name in sorted(rows) if "refused" not in rows[name]}
+        if entries and not made:
+            raise ValueError(f"{folder}: all {len(refused)} were refused; the first: {refused[0].reason}")
+        _remove_others(folder, {name for row in made.values() for name in row["files"]}, known, ours)
+        more = finish(made)
+        _write_index(folder / INDEX, {"algorithm": algorithm, **more}, {name: rows[name] for name in sorted(rows)})
+        journal.rows.clear()
     removed = sum("refused" not in row and name not in rows for name, row in before.items())
-    if ours:  # what a run made that was cut short, or another algorithm, and that no row knows
+    new = sum("refused" not in rows[name] for name in missing)
+    return Outcome(made, new=new, kept=len(made) - new, removed=removed, refused=refused)
+
+
+def _run(
+    engine: Engine, folder: Path, missing: dict[str, Entry], make: Make, take: Take, title: str, workers: int
+) -> None:
+    """Make entries with an engine, and show how far it is."""
+    if not missing:
+        return
+    with progress_bar() as bar:
+        line = bar.add_task(title, total=len(missing))
+
+        def take_and_tell(name: str, result: dict | ValueError) -> None:
+            take(name, result)
+            bar.advance(line)
+
+        run_tasks(engine, folder, {name: entry.task for name, entry in missing.items()}, make, take_and_tell, workers)
+
+
+def _remove_others(folder: Path, wanted: set[str], known: dict[str, dict], ours: bool) -> None:
+    """Remove files that the rows of earlier runs name, and others of the same kinds where the folder is ours: what a
+    run made that was cut short, or another algorithm, and that no row knows."""
+    if ours:
         for suffix in {Path(name).suffix for name in wanted}:
             for file in folder.rglob(f"*{suffix}"):
                 if file.relative_to(folder).as_posix() not in wanted:
@@ -192,11 +272,17 @@ def bring_up_to_date(
         for name in row["files"]:
             if name not in wanted:
                 (folder / name).unlink(missing_ok=True)
-    more = finish(made)
-    write_json(folder / INDEX, {"algorithm": algorithm, **more, "rows": {name: rows[name] for name in sorted(rows)}})
-    (folder / JOURNAL).unlink(missing_ok=True)
-    new = sum("refused" not in rows[entry.name] for entry in missing)
-    return Outcome(made, new=new, kept=len(made) - new, removed=removed, refused=refused)
+
+
+def _write_index(path: Path, content: dict, rows: dict[str, dict]) -> None:
+    """Write an index, a line a row: quick to write at 50,000 pictures, and a change of one row is one line's."""
+
+    def compact(value: Any) -> str:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    lines = [f"{compact(name)}: {compact(value)}" for name, value in content.items()]
+    table = ",\n".join(f"{compact(name)}: {compact(row)}" for name, row in rows.items())
+    write_bytes(path, ("{" + ",\n".join([*lines, f'"rows": {{\n{table}\n}}']) + "}\n").encode())
 
 
 def _previous_rows(folder: Path, algorithm: str) -> dict[str, dict]:
@@ -221,72 +307,14 @@ def _files_are_there(folder: Path, row: dict) -> bool:
     return True
 
 
-def _run(
-    folder: Path, entries: list[Entry], make: Callable[[Path, Any], dict], take: Take, title: str, workers: int
-) -> None:
-    """Make entries in a pool of processes and hand each to `take`, with its row or the error that refuses it."""
-    if not entries:
-        return
-    workers = min(workers or os.cpu_count() or 1, len(entries))
-    waiting, deaths = list(reversed(entries)), 0
-    with progress_bar() as bar:
-        task = bar.add_task(title, total=len(entries))
-
-        def take_and_tell(entry: Entry, result: dict | ValueError) -> None:
-            take(entry, result)
-            bar.advance(task)
-
-        while waiting:
-            try:
-                _run_pool(folder, waiting, make, take_and_tell, workers)
-            except BrokenProcessPool as error:
-                deaths += 1
-                if deaths > MAX_DEATHS:
-                    raise ChildProcessError(f"worker processes died {deaths} times, {error}") from error
-
-
-def _run_pool(folder: Path, waiting: list[Entry], make: Callable[[Path, Any], dict], take: Take, workers: int) -> None:
-    """Make the entries of `waiting` from its end, until it is empty; a worker that dies gives its entries back."""
-    context = get_context("forkserver")  # imports `make`'s module once, and not once a worker
-    context.set_forkserver_preload([make.__module__])
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    running: dict[Future, Entry] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < 2 * workers:
-                future = pool.submit(make, folder, waiting[-1].task)  # where the pool is broken, this raises
-                running[future] = waiting.pop()
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                error = future.exception()
-                if error is not None and not isinstance(error, ValueError):
-                    raise error
-                take(running.pop(future), error or future.result())
-    except BrokenProcessPool as error:
-        names = ", ".join(entry.name for entry in running.values())
-        waiting.extend(running.values())
-        running.clear()
-        raise BrokenProcessPool(f"at last while making {names}") from error
-    finally:  # also when Ctrl-C or a refusal ends it: what is queued is dropped, what runs ends and is kept
-        pool.shutdown(wait=True, cancel_futures=True)
-        for future, entry in running.items():
-            if future.done() and not future.cancelled() and future.exception() is None:
-                take(entry, future.result())
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and one core to each worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
-def progress_bar() -> Progress:
+def progress_bar() -> "rich.progress.Progress":
     """The progress bar of all long work: what, how far, how much time is left."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+    from rich import progress  # which a run that changes nothing spares
+
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
     )

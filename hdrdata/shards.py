@@ -9,6 +9,7 @@ from pydantic import Field, PositiveInt
 
 from hdrdata.config import Section
 from hdrdata.disk import digest_of, written_whole
+from hdrdata.engine import Engine
 from hdrdata.exposure import recipe_tables, thresholds_of
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.recipe import Recipe
@@ -53,7 +54,9 @@ def shard_number(scene: str, shards: int) -> int:
     return int.from_bytes(hashlib.sha256(scene.encode()).digest()[:8], "big") % shards
 
 
-def shard_stacks(stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe, *, workers: int = 0) -> Outcome:
+def shard_stacks(
+    stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe, *, workers: int = 0, engine: Engine = "local"
+) -> Outcome:
     """Bring the folder `shards` up to date with the stack files of the folder `stacks`.
 
     Writes `<form>/<name>-<part>-<number>.tar` and `index.json`: a superset of wids' shard index (`shardlist` with url,
@@ -63,7 +66,8 @@ def shard_stacks(stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe
 
     Args:
         recipe: the one that made the stacks.
-        workers: processes; 0 for one a core.
+        workers: tasks at a time; 0 for one a core.
+        engine: what packs them; see `hdrdata.engine`.
 
     Returns:
         rows by shard, and the counts of shards.
@@ -101,6 +105,7 @@ def shard_stacks(stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe
         _make_shard,
         title="shard",
         workers=workers,
+        engine=engine,
         finish=lambda rows: describe_shards(config.name, rows, {**index["recipe"], **_thresholds(recipe)}),
     )
 

@@ -15,6 +15,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_va
 
 from hdrdata.config import Section
 from hdrdata.disk import digest_of, sha256_of, write_bytes
+from hdrdata.engine import Engine
 from hdrdata.files import Repairs, check_radiance, write_exr
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.scenes import Scene
@@ -36,6 +37,7 @@ class IngestConfig(Section):
     on_magnified: Literal["refuse", "shrink"]
     max_repaired_share: Annotated[float, Field(ge=0, le=1)]
     on_error: Literal["stop", "skip"]
+    engine: Engine
     workers: NonNegativeInt  # 0: one a core
 
     @field_validator("azimuths_degrees")
@@ -257,7 +259,7 @@ def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: 
     Raises:
         ValueError: naming the scene, if one is refused and `config.on_error` is "stop".
     """
-    pixel_parameters = config.model_dump(exclude={"workers", "on_error"}, mode="json")
+    pixel_parameters = config.model_dump(exclude={"engine", "workers", "on_error"}, mode="json")
     entries = []
     for scene in scenes:
         made_from = {"sha256": scene.sha256, "kind": scene.kind, "parameters": pixel_parameters, "algorithm": ALGORITHM}
@@ -269,6 +271,7 @@ def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: 
         entries,
         _make_views,
         title="ingest",
+        engine=config.engine,
         workers=config.workers,
         on_error=config.on_error,
         finish=lambda rows: _write_catalog(views, rows),

@@ -17,7 +17,8 @@ def main(stacks: Path, shards: Path) -> None:
     """Pack the tars of the folder STACKS into shards in the folder SHARDS."""
     config = read_section("shard", ShardConfig)
     synthesis = read_section("synthesize", SynthesizeConfig)
-    outcome = shard_stacks(stacks, shards, config, choose_recipe(synthesis.recipe), workers=synthesis.workers)
+    recipe = choose_recipe(synthesis.recipe)
+    outcome = shard_stacks(stacks, shards, config, recipe, workers=synthesis.workers, engine=synthesis.engine)
     for form in ("pixels", "radiance"):
         rows = {name: row for name, row in outcome.rows.items() if row["form"] == form}
         if rows:

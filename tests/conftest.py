@@ -37,9 +37,10 @@ INGEST = {
     "on_magnified": "refuse",
     "max_repaired_share": 0.01,
     "on_error": "stop",
+    "engine": "local",
     "workers": 2,
 }
-SYNTHESIZE = {"recipe": "drtmo", "png_encoder": "fpng", "workers": 2}
+SYNTHESIZE = {"recipe": "drtmo", "png_encoder": "fpng", "engine": "local", "workers": 2}
 SHARD = {"name": "tiny", "form": "both", "shards": {"train": 3, "val": 2, "test": 1}}
 SCAN = {"sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25}
 

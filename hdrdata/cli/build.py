@@ -1,11 +1,14 @@
 """The command that makes a dataset."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from hdrdata.cli.words import FOLDER, one_line
+from hdrdata.engine import Engine
 from hdrdata.index import Outcome
 from hdrdata.recipe import RECIPES, choose_recipe
 from hdrdata.scenes import PARTS, scan_scenes, write_scenes
@@ -54,7 +57,13 @@ def _shares(command: Callable) -> Callable:
 @click.option("--val-shards", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
 @click.option("--test-shards", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True,
-              help="Processes; 0: one a core. The bytes do not depend on it.")  # fmt: skip
+              help="Tasks at a time; 0: one a core. The bytes do not depend on it.")  # fmt: skip
+@click.option("--engine", type=click.Choice(get_args(Engine)), default="local", show_default=True,
+              help="What runs the tasks: processes here, or Ray, on one machine or many (extra ray). The bytes do not "
+                   "depend on it.")  # fmt: skip
+@click.option("--ray-address", metavar="HOST:PORT",
+              help="Cluster for --engine ray, instead of the variable RAY_ADDRESS; \"auto\": one that runs here. "
+                   "Without both Ray is started here and ended again.")  # fmt: skip
 def build(scenes: Path, out: Path, **options: object) -> None:
     """Make a dataset in the folder OUT from the HDR files of the folder SCENES; run it again to bring it up to date.
 
@@ -63,8 +72,14 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     \b
     Views of 256 pixels, which panoramas of 1024x512 are enough for:
         hdrdata build scenes/ dataset/ --view-size 256
+
+    \b
+    On the cores of a Ray cluster whose nodes all see this folder:
+        hdrdata build scenes/ dataset/ --engine ray --ray-address 10.0.0.1:6379
     """
-    workers = options["workers"]
+    workers, engine = options["workers"], options["engine"]
+    if options["ray_address"]:
+        os.environ["RAY_ADDRESS"] = options["ray_address"]  # from where the engine takes it
     ingest = IngestConfig.parse("ingest", {
         "view_size": options["view_size"],
         "fov_degrees": 80,
@@ -75,10 +90,11 @@ def build(scenes: Path, out: Path, **options: object) -> None:
         "on_magnified": options["on_magnified"],
         "max_repaired_share": 0.01,
         "on_error": options["on_error"],
+        "engine": engine,
         "workers": workers,
     })  # fmt: skip
     synthesize = SynthesizeConfig.parse("synthesize", {
-        "recipe": options["recipe"], "png_encoder": options["png_encoder"], "workers": workers,
+        "recipe": options["recipe"], "png_encoder": options["png_encoder"], "engine": engine, "workers": workers,
     })  # fmt: skip
     counts = {part: options[f"{part}_shards"] for part in PARTS}
     shard = ShardConfig.parse("shard", {"name": options["name"], "form": options["form"], "shards": counts})
@@ -103,7 +119,8 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     for line in describe_views(views, ingest):
         click.echo(line)
     _tell("stacks of views", synthesize_stacks(views, out / "views", out / "stacks", synthesize, shard.forms))
-    packed = shard_stacks(out / "stacks", out / "shards", shard, choose_recipe(options["recipe"]), workers=workers)
+    recipe = choose_recipe(options["recipe"])
+    packed = shard_stacks(out / "stacks", out / "shards", shard, recipe, workers=workers, engine=engine)
     _tell("shards", packed)
 
 
