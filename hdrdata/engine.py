@@ -15,13 +15,13 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, Literal
 
-Engine = Literal["local", "ray"]
+EngineName = Literal["local", "ray"]
 Make = Callable[[Path, Any], dict]
 Take = Callable[[str, "dict | ValueError"], None]
 MAX_DEATHS = 3  # of workers, before a run gives up: one out-of-memory kill must not end it
 
 
-def run_tasks(engine: Engine, folder: Path, tasks: dict[str, Any], make: Make, take: Take, workers: int) -> None:
+def run_tasks(engine: str, folder: Path, tasks: dict[str, Any], make: Make, take: Take, workers: int) -> None:
     """Make the tasks with one of the engines; what is made does not depend on which.
 
     Args:

@@ -1,16 +1,15 @@
 """The engine "ray": tasks on the cores of a Ray cluster, or of this machine through Ray.
 
 The cluster is that of the environment variable RAY_ADDRESS ("host:port", or "auto" for one that runs on this machine);
-without it Ray is started here and ended again. Files are exchanged through storage that every node sees at the same
-path: inputs, the output folder and the working folder. A task is done again where its process or node was lost.
+without it Ray is started here. A process connects once, and leaves when it ends. Files are exchanged through storage
+that every node sees at the same path: the inputs, the output folder and the working folder. A task is done again where
+its process or node was lost.
 """
 
-import contextlib
 import os
 import socket
 import tempfile
 import warnings
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,7 +37,8 @@ def run_on_ray(folder: Path, tasks: dict[str, Any], make: Make, take: Take, work
         OSError: naming the node, if it does not see the folders, has other versions, or a file cannot be written.
         ChildProcessError: if a task lost its process or node again and again.
     """
-    with _session(workers) as ray, tempfile.NamedTemporaryFile(prefix=f"{PARTIAL}run-", dir=folder) as token:
+    ray = _connect(workers)
+    with tempfile.NamedTemporaryFile(prefix=f"{PARTIAL}run-", dir=folder) as token:
         run = ray.remote(num_cpus=1, max_retries=MAX_DEATHS)(_make_on_a_node)
         place = (os.getcwd(), folder / Path(token.name).name, _versions())
         waiting, running = list(reversed(tasks)), {}
@@ -58,9 +58,8 @@ def run_on_ray(folder: Path, tasks: dict[str, Any], make: Make, take: Take, work
                 ray.wait(list(running), num_returns=len(running), timeout=SECONDS_TO_STOP)
 
 
-@contextlib.contextmanager
-def _session(workers: int) -> Iterator[ModuleType]:
-    """The module ray, connected: to the session that the caller began, to RAY_ADDRESS, or to a Ray started here."""
+def _connect(workers: int) -> ModuleType:
+    """The module ray, connected: as the caller did, to RAY_ADDRESS, or to a Ray started here for `workers`."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent home, and nothing is said about it
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # paragraphs on the terminal about each retry
     with warnings.catch_warnings():
@@ -69,12 +68,11 @@ def _session(workers: int) -> Iterator[ModuleType]:
             import ray
         except ImportError as error:
             raise ValueError("engine ray: Ray is not installed: pip install 'hdr-attnet[ray]'") from error
-        if ray.is_initialized():
-            yield ray
-            return
         quiet = {"logging_level": "critical", "log_to_driver": False}
         address = os.environ.get("RAY_ADDRESS")
-        if address:
+        if ray.is_initialized():
+            pass
+        elif address:
             same_code = {name: os.environ[name] for name in ["PYTHONPATH"] if name in os.environ}
             try:
                 host, _, port = address.rpartition(":")
@@ -87,10 +85,7 @@ def _session(workers: int) -> Iterator[ModuleType]:
         else:
             options = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
             ray.init("local", num_cpus=workers or None, **options, **quiet)
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
+    return ray
 
 
 def _result(ray: ModuleType, done: object, name: str) -> dict | ValueError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hdrdata.disk import PARTIAL, read_json, sha256_of, write_bytes
-from hdrdata.engine import Engine, Make, Take, run_tasks
+from hdrdata.engine import Make, Take, run_tasks
 
 if TYPE_CHECKING:
     import rich.progress
@@ -177,7 +177,7 @@ def bring_up_to_date(
     *,
     title: str,
     workers: int = 0,
-    engine: Engine = "local",
+    engine: str = "local",
     on_error: str = "stop",
     finish: Callable[[dict[str, dict]], dict] = lambda rows: {},
 ) -> Outcome:
@@ -208,7 +208,8 @@ def bring_up_to_date(
     with _Journal.opened(folder / JOURNAL) as journal:
         for leftover in folder.rglob(f"{PARTIAL}*"):  # of a run that was killed
             leftover.unlink(missing_ok=True)
-        before = _previous_rows(folder, algorithm)
+        index = _previous_index(folder, algorithm)
+        before = index.get("rows", {})
         known = {**before, **journal.rows}
         ours = bool(journal.rows) or (folder / INDEX).is_file()
         rows: dict[str, dict] = {}
@@ -237,7 +238,9 @@ def bring_up_to_date(
             raise ValueError(f"{folder}: all {len(refused)} were refused; the first: {refused[0].reason}")
         _remove_others(folder, {name for row in made.values() for name in row["files"]}, known, ours)
         more = finish(made)
-        _write_index(folder / INDEX, {"algorithm": algorithm, **more}, {name: rows[name] for name in sorted(rows)})
+        wanted = {"algorithm": algorithm, **more, "rows": {name: rows[name] for name in sorted(rows)}}
+        if wanted != index:
+            _write_index(folder / INDEX, wanted)
         journal.rows.clear()
     removed = sum("refused" not in row and name not in rows for name, row in before.items())
     new = sum("refused" not in rows[name] for name in missing)
@@ -245,7 +248,7 @@ def bring_up_to_date(
 
 
 def _run(
-    engine: Engine, folder: Path, missing: dict[str, Entry], make: Make, take: Take, title: str, workers: int
+    engine: str, folder: Path, missing: dict[str, Entry], make: Make, take: Take, title: str, workers: int
 ) -> None:
     """Make entries with an engine, and show how far it is."""
     if not missing:
@@ -274,18 +277,18 @@ def _remove_others(folder: Path, wanted: set[str], known: dict[str, dict], ours:
                 (folder / name).unlink(missing_ok=True)
 
 
-def _write_index(path: Path, content: dict, rows: dict[str, dict]) -> None:
+def _write_index(path: Path, index: dict) -> None:
     """Write an index, a line a row: quick to write at 50,000 pictures, and a change of one row is one line's."""
 
     def compact(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
-    lines = [f"{compact(name)}: {compact(value)}" for name, value in content.items()]
-    table = ",\n".join(f"{compact(name)}: {compact(row)}" for name, row in rows.items())
+    lines = [f"{compact(name)}: {compact(value)}" for name, value in index.items() if name != "rows"]
+    table = ",\n".join(f"{compact(name)}: {compact(row)}" for name, row in index["rows"].items())
     write_bytes(path, ("{" + ",\n".join([*lines, f'"rows": {{\n{table}\n}}']) + "}\n").encode())
 
 
-def _previous_rows(folder: Path, algorithm: str) -> dict[str, dict]:
+def _previous_index(folder: Path, algorithm: str) -> dict:
     path = folder / INDEX
     if not path.is_file():
         return {}
@@ -293,8 +296,7 @@ def _previous_rows(folder: Path, algorithm: str) -> dict[str, dict]:
         index = read_json(path)
     except ValueError:
         return {}  # damaged: everything is made again
-    rows = index.get("rows")
-    return rows if index.get("algorithm") == algorithm and isinstance(rows, dict) else {}
+    return index if index.get("algorithm") == algorithm and isinstance(index.get("rows"), dict) else {}
 
 
 def _files_are_there(folder: Path, row: dict) -> bool:

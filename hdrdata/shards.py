@@ -9,7 +9,6 @@ from pydantic import Field, PositiveInt
 
 from hdrdata.config import Section
 from hdrdata.disk import digest_of, written_whole
-from hdrdata.engine import Engine
 from hdrdata.exposure import recipe_tables, thresholds_of
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.recipe import Recipe
@@ -40,13 +39,14 @@ class ShardConfig(Section):
 
 @dataclass(frozen=True)
 class _Task:
-    """What one process needs to write one shard: (stack file, its samples of one form), in order."""
+    """What one process needs to write one shard: (stack file, its samples of one form as its index has them), in
+    order."""
 
     stacks: str
     name: str
     form: str
     part: str
-    sources: tuple[tuple[str, tuple[SampleLayout, ...]], ...]
+    sources: tuple[tuple[str, tuple[dict, ...]], ...]
 
 
 def shard_number(scene: str, shards: int) -> int:
@@ -55,7 +55,7 @@ def shard_number(scene: str, shards: int) -> int:
 
 
 def shard_stacks(
-    stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe, *, workers: int = 0, engine: Engine = "local"
+    stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe, *, workers: int = 0, engine: str = "local"
 ) -> Outcome:
     """Bring the folder `shards` up to date with the stack files of the folder `stacks`.
 
@@ -81,14 +81,13 @@ def shard_stacks(
     missing = sorted(set(config.forms) - set(index["forms"]))
     if missing:
         raise ValueError(f"{stacks}: made without the form '{missing[0]}' that shard.form wants; run synthesize again")
-    groups: dict[tuple[str, str, int], list[tuple[str, list[str], tuple[SampleLayout, ...]]]] = {}
+    groups: dict[tuple[str, str, int], list[tuple[str, list[str], tuple[dict, ...]]]] = {}
     for view, row in sorted(index["rows"].items()):
         number = shard_number(row["scene"], getattr(config.shards, row["part"]))
-        samples = [SampleLayout.from_json(sample) for sample in row["samples"]]
-        made_from = {sample.key: digest for sample, digest in zip(samples, row["sample_digests"], strict=True)}
+        made = list(zip(row["samples"], row["sample_digests"], strict=True))
         for form in config.forms:
-            chosen = tuple(sample for sample in samples if sample.form == form)
-            digests = [made_from[sample.key] for sample in chosen]
+            chosen = tuple(sample for sample, _ in made if sample["form"] == form)
+            digests = [digest for sample, digest in made if sample["form"] == form]
             groups.setdefault((form, row["part"], number), []).append((f"{view}.tar", digests, chosen))
 
     entries = []
@@ -143,7 +142,7 @@ def _make_shard(folder: Path, task: _Task) -> dict:
         for name, samples in task.sources:
             path = Path(task.stacks) / name
             with path.open("rb") as stack:
-                for sample in samples:
+                for sample in map(SampleLayout.from_json, samples):
                     stack.seek(sample.offset)
                     content = stack.read(sample.length)
                     try:

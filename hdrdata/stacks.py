@@ -19,7 +19,7 @@ from pydantic import NonNegativeInt
 from hdrdata.camera import camera_digests, random_cameras
 from hdrdata.config import Section
 from hdrdata.disk import digest_of, written_whole
-from hdrdata.engine import Engine
+from hdrdata.engine import EngineName
 from hdrdata.exposure import expose_view, recipe_tables
 from hdrdata.files import encode_jpeg, encode_png, half_bits, read_view
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, known_rows
@@ -37,7 +37,7 @@ class SynthesizeConfig(Section):
 
     recipe: str | RecipeConfig
     png_encoder: Literal["fpng", "opencv"]
-    engine: Engine
+    engine: EngineName
     workers: NonNegativeInt  # 0: one a core
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_va
 
 from hdrdata.config import Section
 from hdrdata.disk import digest_of, sha256_of, write_bytes
-from hdrdata.engine import Engine
+from hdrdata.engine import EngineName
 from hdrdata.files import Repairs, check_radiance, write_exr
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.scenes import Scene
@@ -37,7 +37,7 @@ class IngestConfig(Section):
     on_magnified: Literal["refuse", "shrink"]
     max_repaired_share: Annotated[float, Field(ge=0, le=1)]
     on_error: Literal["stop", "skip"]
-    engine: Engine
+    engine: EngineName
     workers: NonNegativeInt  # 0: one a core
 
     @field_validator("azimuths_degrees")

@@ -211,6 +211,34 @@ def test_ctrl_c_keeps_what_was_done_and_the_next_run_makes_the_rest_alone(tmp_pa
     assert all(times(folder)[f"{name}.txt"] == before[f"{name}.txt"] for name in done)
 
 
+def test_a_second_run_in_a_folder_is_refused_while_the_first_is_at_work(tmp_path):
+    folder = tmp_path / "numbers"
+    program = tmp_path / "run.py"
+    program.write_text(INTERRUPTED)
+    command = [sys.executable, str(program), str(folder), str(Path(__file__).parent)]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    journal = folder / JOURNAL
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_text().count("\n") >= 3) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with pytest.raises(ValueError, match=rf"numbers: another run is at work in it \(process {first.pid} on \S+\)"):
+        update(folder, entries({"n00": 0}))
+    os.killpg(first.pid, signal.SIGKILL)  # its lock ends with it
+    first.wait()
+    outcome = update(folder, entries({f"n{k:02d}": k for k in range(40)}))
+    assert outcome.new + outcome.kept == 40 and outcome.kept >= 2
+    assert sorted(path.name for path in folder.iterdir()) == [INDEX, *(f"n{k:02d}.txt" for k in range(40))]
+
+
+def test_a_run_that_made_nothing_does_not_make_a_users_folder_ours(tmp_path):
+    (tmp_path / "mine.txt").write_text("a user's")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="bad: no number"):
+            update(tmp_path, entries({"bad": 1}, refuse=True))
+    update(tmp_path, entries({"a": 1}))
+    assert (tmp_path / "mine.txt").exists()
+
+
 def test_files_that_no_row_knows_are_removed_from_a_folder_of_ours_and_only_there(tmp_path):
     (tmp_path / "mine.txt").write_text("a user's")
     update(tmp_path, entries({"a": 1}))

@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from hdrdata.cli.words import FOLDER, one_line
-from hdrdata.engine import Engine
+from hdrdata.engine import EngineName
 from hdrdata.index import Outcome
 from hdrdata.recipe import RECIPES, choose_recipe
 from hdrdata.scenes import PARTS, scan_scenes, write_scenes
@@ -58,7 +58,7 @@ def _shares(command: Callable) -> Callable:
 @click.option("--test-shards", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True,
               help="Tasks at a time; 0: one a core. The bytes do not depend on it.")  # fmt: skip
-@click.option("--engine", type=click.Choice(get_args(Engine)), default="local", show_default=True,
+@click.option("--engine", type=click.Choice(get_args(EngineName)), default="local", show_default=True,
               help="What runs the tasks: processes here, or Ray, on one machine or many (extra ray). The bytes do not "
                    "depend on it.")  # fmt: skip
 @click.option("--ray-address", metavar="HOST:PORT",
