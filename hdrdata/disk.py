@@ -1,6 +1,7 @@
 """Write files whole or not at all; JSON and digests. The standard library alone, so that it costs nothing to import."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -22,6 +23,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and error.filename is None:
+            error.filename = str(path)  # a full disk is named by what did not fit
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

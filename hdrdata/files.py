@@ -193,7 +193,10 @@ def write_exr(path: Path, radiance: np.ndarray, attributes: dict[str, str | floa
     """Write RGB, float16 or float32 (height, width, 3), as a lossless ZIP OpenEXR file with header attributes."""
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **(attributes or {})}
     with written_whole(path) as temporary, OpenEXR.File(header, {"RGB": np.ascontiguousarray(radiance)}) as file:
-        file.write(str(temporary))
+        try:
+            file.write(str(temporary))
+        except RuntimeError as error:  # all that the bindings say of a full disk
+            raise OSError(f"{path}: cannot be written: {str(error).splitlines()[0]}") from error
 
 
 def read_view(path: Path) -> Float16[np.ndarray, "height width 3"]:

@@ -156,7 +156,10 @@ def read_index(folder: Path, algorithm: str) -> dict:
     path = folder / INDEX
     if not path.is_file():
         raise ValueError(f"{folder}: no {INDEX} in it; run the stage that makes this folder")
-    index = read_json(path)
+    try:
+        index = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; run the stage that makes this folder again") from error
     if index.get("algorithm") != algorithm or not isinstance(index.get("rows"), dict):
         raise ValueError(f"{path}: made by '{index.get('algorithm')}', wanted '{algorithm}'; run its stage again")
     return index
@@ -166,7 +169,7 @@ def known_rows(folder: Path, algorithm: str) -> dict[str, dict]:
     """What a folder holds: the rows of its index, and those that a run finished since and could not yet write there."""
     journal = folder / JOURNAL
     finished = _journal_rows(journal.read_text(encoding="utf-8", errors="replace")) if journal.is_file() else {}
-    return {**_previous_rows(folder, algorithm), **finished}
+    return {**_previous_index(folder, algorithm).get("rows", {}), **finished}
 
 
 def bring_up_to_date(

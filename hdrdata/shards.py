@@ -141,7 +141,11 @@ def _make_shard(folder: Path, task: _Task) -> dict:
     with written_whole(folder / task.name) as temporary, temporary.open("wb") as shard:
         for name, samples in task.sources:
             path = Path(task.stacks) / name
-            with path.open("rb") as stack:
+            try:
+                stack = path.open("rb")
+            except FileNotFoundError as error:
+                raise ValueError(f"{path}: no such file; run synthesize again") from error
+            with stack:
                 for sample in map(SampleLayout.from_json, samples):
                     stack.seek(sample.offset)
                     content = stack.read(sample.length)

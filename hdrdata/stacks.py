@@ -270,7 +270,10 @@ def _read_sample(path: Path, layout: SampleLayout) -> bytes | None:
 
 def _read_whole_view(task: _Task) -> np.ndarray:
     path = Path(task.views) / f"{task.view.key}.exr"
-    half = read_view(path)
+    try:
+        half = read_view(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; remove the file and run ingest again") from error
     if hashlib.sha256(half.astype("<f2").tobytes()).hexdigest() != task.view.pixels_sha256:
         raise ValueError(f"{path}: its pixels are not those that ingest wrote; remove the file and run ingest again")
     return half

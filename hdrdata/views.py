@@ -299,6 +299,8 @@ def describe_views(views: tuple[View, ...], config: IngestConfig) -> list[str]:
 
 def _make_views(folder: Path, task: _Task) -> dict:
     """Write the views of one scene; runs in a worker process."""
+    if not Path(task.path).is_file():  # no bad scene but another folder than the list's: nothing is to be skipped
+        raise FileNotFoundError(f"{task.path}: no such file; run scan again")
     try:
         if not Path(task.path).is_file():
             raise ValueError(f"{task.path}: no such file any more; it was there when the folder was scanned")
