@@ -4,16 +4,19 @@ import contextlib
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import OpenEXR
-from jaxtyping import Float16, Float32, UInt8, UInt16
+from jaxtyping import Float, Float16, Float32, UInt8, UInt16
 
+from hdrdata.claims import check_exr_claims, check_pfm_claim, check_radiance_claim, check_tiff_claim
 from hdrdata.disk import write_bytes, written_whole
+from hdrdata.rgbe import read_bands
 from hdrdata.scenes import HDR_SUFFIXES
 
 try:
@@ -21,6 +24,9 @@ try:
 except ImportError:  # there is no wheel for this machine: OpenCV decodes
     kornia_io = None
 
+LARGE = 2**25  # pixels of a Radiance picture beyond which it is read in bands: half the memory, 1.5 times the time
+BAND_PIXELS = 2**21
+CLAIMS = {".hdr": check_radiance_claim, ".pfm": check_pfm_claim, ".tif": check_tiff_claim, ".tiff": check_tiff_claim}
 _PNG_HEAD = struct.Struct(">16xIIBBBBB")  # of IHDR: width, height, bit depth, colour type, and three that are 0
 
 
@@ -45,8 +51,14 @@ def read_radiance(path: Path) -> Float32[np.ndarray, "height width 3"]:
     .tif/.tiff: 32-bit float as it is, 16-bit integers as linear light over 65535.
 
     Raises:
-        ValueError: one line naming the file and what is wanted, if it cannot be read or is no linear HDR picture.
+        ValueError: one line naming the file and what is wanted, if it cannot be read or is no linear HDR picture, or
+            claims more pixels than its bytes can hold or than 2^28.
     """
+    return _read_light(path).astype(np.float32, copy=False)
+
+
+def _read_light(path: Path) -> Float[np.ndarray, "height width 3"]:
+    """`read_radiance`, but half floats stay as they are: half the memory of a large picture."""
     suffix = path.suffix.lower()
     if suffix not in HDR_SUFFIXES:
         raise ValueError(f"{path}: '{suffix}' is not an HDR format read here; wanted one of {' '.join(HDR_SUFFIXES)}")
@@ -54,37 +66,62 @@ def read_radiance(path: Path) -> Float32[np.ndarray, "height width 3"]:
         raise ValueError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty (0 bytes)")
-    pixels = _read_exr(path) if suffix == ".exr" else _read_with_opencv(path)
-    if pixels.dtype == np.uint16:
-        return pixels.astype(np.float32) / np.float32(65535)
-    if pixels.dtype == np.uint8:
-        raise ValueError(f"{path}: 8-bit values are a display picture, not linear light; wanted float or 16-bit linear")
-    if pixels.dtype.kind != "f" and suffix != ".exr":
-        raise ValueError(f"{path}: {pixels.dtype} values; wanted float or 16-bit linear (unsigned)")
-    with np.errstate(over="ignore"):  # a double or a uint beyond the floats becomes Inf, which is counted later
-        return np.ascontiguousarray(pixels, dtype=np.float32)
+    try:
+        pixels = _read_exr(path) if suffix == ".exr" else _read_with_opencv(path)
+        if pixels.dtype == np.uint16:
+            light = pixels.astype(np.float32)
+            return np.divide(light, np.float32(65535), out=light)
+        if pixels.dtype == np.uint8:
+            raise ValueError(
+                f"{path}: 8-bit values are a display picture, not linear light; wanted float or 16-bit linear"
+            )
+        if pixels.dtype.kind != "f" and suffix != ".exr":
+            raise ValueError(f"{path}: {pixels.dtype} values; wanted float or 16-bit linear (unsigned)")
+        kept = pixels.dtype if pixels.dtype == np.float16 else np.float32
+        with np.errstate(over="ignore"):  # a double or a uint beyond the floats becomes Inf, which is counted later
+            return np.ascontiguousarray(pixels, dtype=kept)
+    except MemoryError as error:
+        raise ValueError(f"{path}: too large for the memory of this machine") from error
 
 
 def _read_exr(path: Path) -> np.ndarray:
-    try:
-        with _collected_messages() as messages, OpenEXR.File(str(path), separate_channels=True) as file:
-            channels = {
-                name: channel.pixels for part in reversed(file.parts) for name, channel in part.channels.items()
-            }
-        if messages.getvalue():  # the bindings only print that they could not read the pixels
-            raise ValueError(messages.getvalue().strip().rpartition(" - ")[2])
-    except Exception as error:  # the bindings raise RuntimeError and ValueError; deep files and bad bytes alike
-        reason = str(error).splitlines()[0] if str(error) else "unknown reason"
-        raise ValueError(f"{path}: not a readable OpenEXR file: {reason}") from error
-    chosen = _choose_channels(list(channels))
+    headers = _open_exr(path, lambda file: [dict(part.header) for part in file.parts], header_only=True)
+    check_exr_claims(path, headers)
+    names = [channel.name for header in reversed(headers) for channel in header["channels"]]
+    chosen = _choose_channels(names)
     if chosen is None:
-        raise ValueError(
-            f"{path}: channels {', '.join(sorted(channels))}: wanted R, G and B (or Y, or a single channel)"
-        )
-    planes = [channels[name] for name in chosen]
+        raise ValueError(f"{path}: channels {', '.join(sorted(names))}: wanted R, G and B (or Y, or a single channel)")
+    if sorted(names) == ["B", "G", "R"]:  # as in nearly all files: the bindings interleave them at half the memory
+        with contextlib.suppress(ValueError):  # channels of different types, or damage, which is told below
+            return _open_exr(path, lambda file: file.channels()["RGB"].pixels)
+    planes = _open_exr(path, lambda file: _planes(file, chosen), separate_channels=True)
     if len({plane.shape for plane in planes}) != 1 or planes[0].ndim != 2:
         raise ValueError(f"{path}: channels {', '.join(chosen)} differ in size; wanted no subsampling")
     return np.stack(planes, axis=-1)
+
+
+def _planes(file: OpenEXR.File, names: tuple[str, str, str]) -> list[np.ndarray]:
+    channels = {name: channel.pixels for part in reversed(file.parts) for name, channel in part.channels.items()}
+    return [channels[name] for name in names]
+
+
+def _open_exr(path: Path, take: Callable[[OpenEXR.File], Any], **options: bool) -> Any:
+    """What `take` gets from an OpenEXR file.
+
+    Raises:
+        ValueError: one line naming the file, whatever the bindings raise or only print.
+    """
+    try:
+        with _collected_messages() as messages, OpenEXR.File(str(path), **options) as file:
+            taken = take(file)
+        if messages.getvalue():  # the bindings only print that they could not read the pixels
+            raise ValueError(messages.getvalue().strip().rpartition(" - ")[2])
+    except MemoryError:
+        raise
+    except Exception as error:  # the bindings raise RuntimeError, ValueError, KeyError, TypeError for bad bytes
+        reason = str(error).splitlines()[0] if str(error) else "unknown reason"
+        raise ValueError(f"{path}: not a readable OpenEXR file: {reason}") from error
+    return taken
 
 
 @contextlib.contextmanager
@@ -132,8 +169,12 @@ def quiet_opencv() -> Iterator[None]:
 
 
 def _read_with_opencv(path: Path) -> np.ndarray:
+    CLAIMS[path.suffix.lower()](path)  # else OpenCV would take any other picture that has this name
     try:
         with quiet_opencv():
+            large = _read_large_radiance(path) if path.suffix.lower() == ".hdr" else None
+            if large is not None:
+                return large
             pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise ValueError(f"{path}: not a readable {path.suffix} file: {error.err}") from error
@@ -143,50 +184,79 @@ def _read_with_opencv(path: Path) -> np.ndarray:
         return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
     if pixels.shape[2] not in (3, 4):
         raise ValueError(f"{path}: {pixels.shape[2]} channels; wanted 1 (grey), 3 (RGB) or 4 (RGB and alpha)")
-    return pixels[:, :, 2::-1]  # BGR or BGRA to RGB
+    for rows in _bands(pixels):
+        rows[:, :, :3] = rows[:, :, 2::-1]  # BGR or BGRA to RGB, without a second picture in memory
+    return pixels[:, :, :3]
+
+
+def _read_large_radiance(path: Path) -> np.ndarray | None:
+    width, height, start = check_radiance_claim(path)
+    return read_bands(path, start, width, height, BAND_PIXELS) if width * height > LARGE else None
+
+
+def _bands(picture: np.ndarray) -> Iterator[np.ndarray]:
+    """A picture as bands of rows, so that what is computed of it takes little memory."""
+    rows = max(1, 2**20 // max(1, picture.shape[1]))
+    return (picture[top : top + rows] for top in range(0, picture.shape[0], rows))
 
 
 def repair_radiance(
-    radiance: Float32[np.ndarray, "height width 3"],
-) -> tuple[Float32[np.ndarray, "height width 3"], Repairs]:
-    """Replace what is not light: negative and NaN values by 0, +Inf by the largest finite value of the picture.
+    radiance: Float[np.ndarray, "height width 3"],
+) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
+    """Replace, in place, what is not light: negative and NaN values by 0, +Inf by the largest finite value.
 
     Returns:
-        the repaired copy, and how many pixels held a value of each kind (a pixel counts once a kind).
+        the same array, and how many pixels held a value of each kind (a pixel counts once a kind).
     """
-    nan, infinite, negative = np.isnan(radiance), np.isposinf(radiance), radiance < 0
-    repairs = Repairs(*(int(bad.any(axis=2).sum()) for bad in (negative, nan, infinite)))
-    if repairs.total == 0:
-        return radiance, repairs
-    finite = radiance[np.isfinite(radiance)]
-    brightest = np.float32(max(finite.max(), 0)) if finite.size else np.float32(0)
-    repaired = np.where(infinite, brightest, np.where(nan | negative, np.float32(0), radiance))
-    return repaired, repairs
+    counts = np.zeros(3, np.int64)
+    brightest = radiance.dtype.type(0)
+    for rows in _bands(radiance):
+        counts += [bad.any(axis=2).sum() for bad in (rows < 0, np.isnan(rows), np.isposinf(rows))]
+        brightest = np.max(rows, where=np.isfinite(rows), initial=brightest)
+    repairs = Repairs(*counts.tolist())
+    if repairs.total:
+        for rows in _bands(radiance):
+            rows[np.isposinf(rows)] = brightest
+            rows[np.isnan(rows) | (rows < 0)] = 0
+    return radiance, repairs
 
 
-def check_radiance(path: Path, max_repaired_share: float) -> tuple[Float32[np.ndarray, "height width 3"], Repairs]:
+def check_radiance(path: Path, max_repaired_share: float) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
     """Read an HDR file, repair it by the rule of `repair_radiance`, and refuse what is no HDR picture.
 
     Args:
         max_repaired_share: refuse the picture if more than this share [0, 1] of its pixels needed repair.
 
+    Returns:
+        linear RGB, half floats if the file holds those and else float32, and what was repaired.
+
     Raises:
         ValueError: one line naming the file, if it is unreadable, all black, an 8-bit picture in disguise (at most 256
             distinct values in every channel of a picture of 4,096 pixels or more), or too much of it needed repair.
     """
-    radiance, repairs = repair_radiance(read_radiance(path))
+    radiance, repairs = repair_radiance(_read_light(path))
     pixels = radiance.shape[0] * radiance.shape[1]
     if repairs.total > max_repaired_share * pixels:
         raise ValueError(
             f"{path}: {repairs.negative} negative, {repairs.nan} NaN and {repairs.infinite} infinite "
             f"of {pixels} pixels; wanted at most {max_repaired_share:.2%} of them"
         )
-    if not (radiance > 0).any():
+    if not any((rows > 0).any() for rows in _bands(radiance)):
         raise ValueError(f"{path}: every pixel is black; wanted light")
-    if pixels >= 4096 and all(np.unique(radiance[:, :, channel]).size <= 256 for channel in range(3)):
-        levels = max(np.unique(radiance[:, :, channel]).size for channel in range(3))
+    levels = _count_levels(radiance, 256)
+    if pixels >= 4096 and levels <= 256:
         raise ValueError(f"{path}: only {levels} distinct values a channel: an 8-bit picture in disguise; wanted HDR")
     return radiance, repairs
+
+
+def _count_levels(radiance: Float[np.ndarray, "height width 3"], enough: int) -> int:
+    """The number of distinct values in the channel that has most; counting ends where it is more than `enough`."""
+    levels = [np.empty(0, radiance.dtype)] * 3
+    for rows in _bands(radiance):
+        levels = [np.union1d(known, rows[:, :, channel]) for channel, known in enumerate(levels)]
+        if max(map(len, levels)) > enough:
+            break
+    return max(map(len, levels))
 
 
 def write_exr(path: Path, radiance: np.ndarray, attributes: dict[str, str | float | int] | None = None) -> None:

@@ -4,13 +4,14 @@ import csv
 import hashlib
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Float16, Float32
+from jaxtyping import Float, Float16, Float32
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from hdrdata.config import Section
@@ -80,7 +81,7 @@ class _Task:
 
 
 def normalise_view(
-    radiance: Float32[np.ndarray, "height width 3"],
+    radiance: Float[np.ndarray, "height width 3"],
 ) -> tuple[Float16[np.ndarray, "height width 3"], float, float]:
     """E <- 0.5 E / mean(E), rounded to half floats; values above 65,504 become 65,504 and are counted.
 
@@ -116,58 +117,79 @@ def is_panorama(height: int, width: int) -> bool:
     return width == 2 * height
 
 
-def view_of_panorama(
-    panorama: Float32[np.ndarray, "height width 3"],
+def views_of_panorama(
+    panorama: Float[np.ndarray, "height width 3"],
     size: int,
     fov_degrees: float,
     pitch_degrees: float,
-    azimuth_degrees: int | float,
-) -> Float32[np.ndarray, "size size 3"]:
-    """A perspective view of an equirectangular panorama, each pixel the mean light over its area.
+    azimuths_degrees: Sequence[int | float],
+) -> Float32[np.ndarray, "azimuths size size 3"]:
+    """Perspective views of an equirectangular panorama, each pixel the mean light over its area.
 
-    The panorama's centre is azimuth 0, its right side azimuth 90; its top row is the zenith. Where the view has fewer
-    pixels than the panorama, the panorama is first reduced by area to at most twice the view's density; then each view
+    The panorama's centre is azimuth 0, its right side azimuth 90; its top row is the zenith. Where the views have fewer
+    pixels than the panorama, the panorama is first reduced by area to at most twice the views' density; then each view
     pixel is the mean of a grid of bilinear samples.
 
     Args:
-        panorama: radiance, linear.
-        fov_degrees: across the view's width and height.
+        panorama: radiance, linear; half floats take half the memory and give the same pixels as float32.
+        fov_degrees: across a view's width and height.
         pitch_degrees: upwards.
+        azimuths_degrees: of the views, clockwise.
     """
     density = panorama.shape[1] * fov_degrees / 360 / size  # source pixels a view pixel, about the middle
-    if density >= 2:
-        shrink = math.floor(density)
-        smaller = (max(2, round(panorama.shape[1] / shrink)), max(1, round(panorama.shape[0] / shrink)))
-        panorama = cv2.resize(panorama, smaller, interpolation=cv2.INTER_AREA)
-        density /= shrink
-    height, width = panorama.shape[:2]
-    samples = max(2, math.ceil(2 * density))  # a side
+    shrink = max(1, math.floor(density))
+    seamless = _reduce_panorama(panorama, shrink)
+    height, width = seamless.shape[0], seamless.shape[1] - 2
+    samples = max(2, math.ceil(2 * density / shrink))  # a side
 
     focal = size / 2 / math.tan(math.radians(fov_degrees) / 2)
-    offsets = (np.arange(size * samples) + 0.5) / samples - size / 2
-    right, down = np.meshgrid(offsets / focal, offsets / focal)
+    offsets = ((np.arange(size * samples) + 0.5) / samples - size / 2) / focal
     pitch = math.radians(pitch_degrees)
-    up = -down * math.cos(pitch) + math.sin(pitch)
-    forward = down * math.sin(pitch) + math.cos(pitch)
-    longitude = np.arctan2(right, forward) + math.radians(azimuth_degrees)
-    latitude = np.arctan2(up, np.hypot(right, forward))
-    column = np.mod(longitude / (2 * math.pi) + 0.5, 1.0) * width - 0.5
-    row = np.clip((0.5 - latitude / math.pi) * height - 0.5, 0, height - 1)
+    views = np.empty((len(azimuths_degrees), size, size, 3), np.float32)
+    band = max(1, 2**20 // (size * samples**2))  # rows of a view whose samples are made at once
+    for top in range(0, size, band):
+        right, down = np.meshgrid(offsets, offsets[top * samples : (top + band) * samples])
+        up = -down * math.cos(pitch) + math.sin(pitch)
+        forward = down * math.sin(pitch) + math.cos(pitch)
+        longitude = np.arctan2(right, forward)
+        latitude = np.arctan2(up, np.hypot(right, forward))
+        row = np.clip((0.5 - latitude / math.pi) * height - 0.5, 0, height - 1).astype(np.float32)
+        for view, azimuth in zip(views, azimuths_degrees, strict=True):
+            column = np.mod((longitude + math.radians(azimuth)) / (2 * math.pi) + 0.5, 1.0) * width - 0.5
+            sampled = cv2.remap(seamless, (column + 1).astype(np.float32), row, cv2.INTER_LINEAR)
+            view[top : top + band] = sampled.reshape(-1, samples, size, samples, 3).mean(axis=(1, 3), dtype=np.float32)
+    return views
 
-    seamless = np.concatenate([panorama[:, -1:], panorama, panorama[:, :1]], axis=1)  # the seam lies inside
-    sampled = cv2.remap(seamless, (column + 1).astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
-    return sampled.reshape(size, samples, size, samples, 3).mean(axis=(1, 3), dtype=np.float32)
+
+def _reduce_panorama(
+    panorama: Float[np.ndarray, "height width 3"], shrink: int
+) -> Float32[np.ndarray, "smaller_height seamless_width 3"]:
+    """A panorama reduced by area to 1 / shrink, with its last column also before its first and its first after it."""
+    height, width = (max(least, round(side / shrink)) for side, least in zip(panorama.shape[:2], (1, 2), strict=True))
+    seamless = np.empty((height, width + 2, 3), np.float32)  # the seam lies inside
+    middle = seamless[:, 1:-1]
+    if shrink == 1:
+        middle[...] = panorama
+    elif panorama.dtype == np.float32 or shrink == 2:  # OpenCV sums 2 x 2 pixels of one channel in another order
+        single = panorama.astype(np.float32, copy=False)
+        middle[...] = cv2.resize(single, (width, height), interpolation=cv2.INTER_AREA)
+    else:
+        for channel in range(3):  # one channel as float32 at a time: a third of the memory
+            plane = panorama[:, :, channel].astype(np.float32)
+            middle[:, :, channel] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+    seamless[:, 0], seamless[:, -1] = middle[:, -1], middle[:, 0]
+    return seamless
 
 
 def crop_of_photo(
-    photo: Float32[np.ndarray, "height width 3"], size: int, index: int, crops: int
+    photo: Float[np.ndarray, "height width 3"], size: int, index: int, crops: int
 ) -> Float32[np.ndarray, "size size 3"]:
     """The square crop number `index` of `crops` along the long side (one: the middle), resized by area."""
     height, width = photo.shape[:2]
     side = min(height, width)
     place = 0.5 if crops == 1 else index / (crops - 1)
     top, left = round((height - side) * place), round((width - side) * place)
-    square = np.ascontiguousarray(photo[top : top + side, left : left + side])
+    square = np.ascontiguousarray(photo[top : top + side, left : left + side], dtype=np.float32)
     if side == size:
         return square
     return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_LINEAR)
@@ -198,7 +220,7 @@ def fit_size(source_pixels: int | float, config: IngestConfig) -> int:
 
 
 def views_of_scene(
-    radiance: Float32[np.ndarray, "height width 3"], repairs: Repairs, scene: Scene, config: IngestConfig
+    radiance: Float[np.ndarray, "height width 3"], repairs: Repairs, scene: Scene, config: IngestConfig
 ) -> list[tuple[View, Float16[np.ndarray, "size size 3"]]]:
     """All views of one scene, normalised, with their rows of the catalog.
 
@@ -213,8 +235,9 @@ def views_of_scene(
     size = fit_size(source_pixels, config)
     named: list[tuple[str, int | None, np.ndarray]] = []
     if pano:
-        for azimuth in config.azimuths_degrees:
-            view = view_of_panorama(radiance, size, config.fov_degrees, config.pitch_degrees, azimuth)
+        azimuths = config.azimuths_degrees
+        pictures = views_of_panorama(radiance, size, config.fov_degrees, config.pitch_degrees, azimuths)
+        for azimuth, view in zip(azimuths, pictures, strict=True):
             angles = f"{config.fov_degrees:g}_{config.pitch_degrees:g}_{azimuth:03d}".replace(".", "p")
             named.append((f"{scene.key}_{angles}", azimuth, view))
     else:

@@ -19,11 +19,15 @@ from hdrdata.views import (
     normalise_view,
     read_views,
     stops_of,
-    view_of_panorama,
+    views_of_panorama,
     views_of_scene,
 )
 
 NO_REPAIRS = Repairs(0, 0, 0)
+
+
+def view_of_panorama(panorama: np.ndarray, size: int, fov: float, pitch: float, azimuth: float) -> np.ndarray:
+    return views_of_panorama(panorama, size, fov, pitch, [azimuth])[0]
 
 
 def dot_panorama(longitude: float, latitude: float, height: int = 256) -> np.ndarray:

@@ -1,0 +1,117 @@
+"""What the header of an HDR file claims, looked at before a decoder believes it and asks for the memory."""
+
+import re
+import struct
+from pathlib import Path
+
+import OpenEXR
+
+MAX_PIXELS = 2**28  # of one picture: a panorama of 23,170 x 11,585
+MAX_BYTES = 2**32  # of all channels, decoded
+MAX_RATIO = 4096  # decoded bytes a byte of the file; ZIP reaches 1,030 on a constant picture
+SMALL = 2**24  # bytes that any machine has: no ratio is asked of a picture that needs no more
+HEAD = 65536  # bytes in which the header of a .hdr or .pfm ends
+
+RADIANCE = re.compile(rb"#\?(?:RADIANCE|RGBE)\s.*?\n\n-Y +(\d{1,9}) +\+X +(\d{1,9})\n", re.DOTALL)
+PFM = re.compile(rb"P([Ff])\s+(\d{1,9})\s+(\d{1,9})\s+-?[\d.eE+]+\s")
+TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES = 256, 257, 277
+TIFF_NUMBERS = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
+
+
+def check_claim(path: Path, width: int, height: int, decoded: int) -> None:
+    """Refuse a size that no sound file of these bytes has.
+
+    Args:
+        decoded: bytes of all channels once they are decoded.
+
+    Raises:
+        ValueError: naming the file and its claim.
+    """
+    size = path.stat().st_size
+    claim = f"{path}: claims {width}x{height} pixels, {decoded / 1e6:.1f} MB,"
+    if width < 1 or height < 1:
+        raise ValueError(f"{claim} wanted at least one")
+    if width * height > MAX_PIXELS or decoded > MAX_BYTES:
+        raise ValueError(f"{claim} wanted at most {MAX_PIXELS} pixels and {MAX_BYTES / 1e6:.0f} MB")
+    if decoded > max(SMALL, MAX_RATIO * size):
+        raise ValueError(f"{claim} in a file of {size} bytes: damaged")
+
+
+def check_exr_claims(path: Path, headers: list[dict]) -> None:
+    """Check the parts' headers of an OpenEXR file: flat pixels, of a size that the file can hold.
+
+    Raises:
+        ValueError: naming the file and what is wrong.
+    """
+    total = 0
+    for header in headers:
+        if header["type"] not in (OpenEXR.scanlineimage, OpenEXR.tiledimage):
+            raise ValueError(f"{path}: deep pixels; wanted a flat picture")
+        low, high = header["dataWindow"]
+        width, height = (int(last) - int(first) + 1 for first, last in zip(low, high, strict=True))
+        total += width * height * 4 * len(header["channels"])
+        check_claim(path, width, height, total)
+
+
+def check_radiance_claim(path: Path) -> tuple[int, int, int]:
+    """Check the header of a Radiance picture: its signature, and a size that the file can hold.
+
+    Returns:
+        width and height in pixels, and where the pixels begin in the file.
+
+    Raises:
+        ValueError: naming the file and what is wrong.
+    """
+    found = RADIANCE.match(_head(path))
+    if not found:
+        raise ValueError(f"{path}: not a readable .hdr file: wanted #?RADIANCE and a size such as '-Y 512 +X 1024'")
+    height, width = map(int, found.groups())
+    check_claim(path, width, height, width * height * 12)
+    return width, height, found.end()
+
+
+def check_pfm_claim(path: Path) -> None:
+    """Check the header of a portable float map: its signature, and as many bytes as its size needs.
+
+    Raises:
+        ValueError: naming the file and what is wrong.
+    """
+    found = PFM.match(_head(path))
+    if not found:
+        raise ValueError(f"{path}: not a readable .pfm file: wanted PF or Pf, a width, a height and a scale")
+    width, height = int(found[2]), int(found[3])
+    decoded = width * height * (12 if found[1] == b"F" else 4)
+    check_claim(path, width, height, decoded)
+    if path.stat().st_size < found.end() + decoded:
+        raise ValueError(f"{path}: cut short: {path.stat().st_size} bytes, wanted {found.end() + decoded}")
+
+
+def check_tiff_claim(path: Path) -> None:
+    """Check the first directory of a TIFF or BigTIFF: its signature, and a size that the file can hold.
+
+    Raises:
+        ValueError: naming the file and what is wrong.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+            order = {b"II": "<", b"MM": ">"}[head[:2]]
+            (version,) = struct.unpack_from(f"{order}H", head, 2)
+            start, count, value = {42: ("4xI", "H", "8x"), 43: ("8xQ", "Q", "12x")}[version]  # the classic and the big
+            file.seek(struct.unpack_from(order + start, head)[0])
+            (entries,) = struct.unpack(order + count, file.read(struct.calcsize(count)))
+            tags = {}
+            for _ in range(min(entries, 4096)):
+                entry = file.read({42: 12, 43: 20}[version])
+                tag, kind = struct.unpack_from(f"{order}HH", entry)
+                if tag in (TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES):
+                    (tags[tag],) = struct.unpack_from(order + value + TIFF_NUMBERS[kind], entry)
+    except (KeyError, OverflowError, OSError, struct.error) as error:
+        raise ValueError(f"{path}: not a readable {path.suffix} file: no sound TIFF directory") from error
+    wide, high = tags.get(TIFF_WIDTH, 0), tags.get(TIFF_HEIGHT, 0)
+    check_claim(path, wide, high, wide * high * tags.get(TIFF_SAMPLES, 1) * 4)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
