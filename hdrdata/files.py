@@ -208,16 +208,19 @@ def repair_radiance(
     Returns:
         the same array, and how many pixels held a value of each kind (a pixel counts once a kind).
     """
+    bits = np.dtype(f"u{radiance.itemsize}")
+    first_bad = np.array(np.inf, radiance.dtype).view(bits)  # bits from here on are Inf, NaN or below zero
+    suspects = [rows for rows in _bands(radiance) if rows.view(bits).max(initial=0) >= first_bad]
     counts = np.zeros(3, np.int64)
-    brightest = radiance.dtype.type(0)
-    for rows in _bands(radiance):
+    for rows in suspects:
         counts += [bad.any(axis=2).sum() for bad in (rows < 0, np.isnan(rows), np.isposinf(rows))]
-        brightest = np.max(rows, where=np.isfinite(rows), initial=brightest)
     repairs = Repairs(*counts.tolist())
-    if repairs.total:
-        for rows in _bands(radiance):
-            rows[np.isposinf(rows)] = brightest
-            rows[np.isnan(rows) | (rows < 0)] = 0
+    brightest = 0.0
+    if repairs.infinite:
+        brightest = max(np.max(rows, where=np.isfinite(rows), initial=0) for rows in _bands(radiance))
+    for rows in suspects:
+        rows[np.isposinf(rows)] = brightest
+        rows[np.isnan(rows) | (rows < 0)] = 0
     return radiance, repairs
 
 

@@ -174,8 +174,9 @@ def _reduce_panorama(
         single = panorama.astype(np.float32, copy=False)
         middle[...] = cv2.resize(single, (width, height), interpolation=cv2.INTER_AREA)
     else:
+        plane = np.empty(panorama.shape[:2], np.float32)
         for channel in range(3):  # one channel as float32 at a time: a third of the memory
-            plane = panorama[:, :, channel].astype(np.float32)
+            plane[...] = panorama[:, :, channel]
             middle[:, :, channel] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
     seamless[:, 0], seamless[:, -1] = middle[:, -1], middle[:, 0]
     return seamless
