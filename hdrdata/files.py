@@ -128,11 +128,17 @@ def _open_exr(path: Path, take: Callable[[OpenEXR.File], Any], **options: bool) 
 def _collected_messages() -> Iterator[io.StringIO]:
     """Collect what the OpenEXR bindings print, and keep the lines that the library itself writes off the terminal."""
     printed = io.StringIO()
+    with quiet_decoders(), contextlib.redirect_stdout(printed):
+        yield printed
+
+
+@contextlib.contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep what libraries in C write to standard error, which names no file, off the terminal."""
     terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        with contextlib.redirect_stdout(printed):
-            yield printed
+        yield
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
@@ -171,7 +177,7 @@ def quiet_opencv() -> Iterator[None]:
 def _read_with_opencv(path: Path) -> np.ndarray:
     CLAIMS[path.suffix.lower()](path)  # else OpenCV would take any other picture that has this name
     try:
-        with quiet_opencv():
+        with quiet_opencv(), quiet_decoders():
             large = _read_large_radiance(path) if path.suffix.lower() == ".hdr" else None
             if large is not None:
                 return large

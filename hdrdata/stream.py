@@ -18,14 +18,13 @@ from jaxtyping import Float16, UInt8
 
 from hdrdata.camera import RandomCameras
 from hdrdata.crf import CameraResponse
-from hdrdata.disk import sha256_of
 from hdrdata.exposure import crf_of_table, expose_view, table_from_thresholds
 from hdrdata.files import decode_jpeg, decode_png, half_bits
-from hdrdata.index import INDEX, read_index
+from hdrdata.index import INDEX
 from hdrdata.radiance_codec import EXTENSION, decode_radiance, radiance_size
 from hdrdata.remote import CachedFolder, LocalFolder, Retry, open_folder
 from hdrdata.shard_index import read_shard_index
-from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, Member, SampleLayout, check_bytes
+from hdrdata.tars import END_BLOCKS, IntegrityError, Member, SampleLayout, check_bytes
 
 HEAD = 32  # bytes: more than tell the size of a PNG or of a radiance member
 
@@ -538,36 +537,3 @@ def _letters_of(shards: Shards, exposures: str | Sequence[int | float] | None) -
     if not letters:
         raise ValueError("no exposures; wanted letters, EVs, or None for all")
     return letters
-
-
-def verify_shards(folder: Path) -> tuple[int, list[str]]:
-    """Read every shard of a folder and compare it with the index: size, closing blocks, every sample's CRC-32C,
-    SHA-256.
-
-    Returns:
-        the number of samples that are whole, and a line for each fault, which names the shard and, where known, the
-        sample.
-    """
-    index = read_index(folder, SHARDS)
-    whole, faults = 0, []
-    for form, part in sorted({(row["form"], row["part"]) for row in index["rows"].values()}):
-        reader = Shards(folder, part, form)
-        broken: dict[str, str] = {}  # shards that cannot be opened at all
-        for number, (shard, _) in enumerate(reader.samples):
-            try:
-                reader.open(shard)
-            except IntegrityError as error:
-                broken[shard] = str(error)
-                continue
-            try:
-                reader.read(number)
-                whole += 1
-            except IntegrityError as error:
-                faults.append(str(error))
-                broken.setdefault(shard, "")
-        faults.extend(fault for fault in broken.values() if fault)
-        for shard in sorted({shard for shard, _ in reader.samples} - set(broken)):
-            if sha256_of(folder / shard) != index["rows"][shard]["files"][shard]["sha256"]:
-                faults.append(f"{folder / shard}: bytes outside its samples are not those that were written")
-        reader.close()
-    return whole, faults

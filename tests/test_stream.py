@@ -8,10 +8,10 @@ import threading
 import numpy as np
 import pytest
 
-from hdrdata.disk import read_json, write_json
+from hdrdata.disk import read_json
 from hdrdata.exposure import recipe_tables
 from hdrdata.recipe import choose_recipe
-from hdrdata.stream import Shards, verify_shards
+from hdrdata.stream import Shards
 from hdrdata.tars import IntegrityError
 
 PARTS = ("train", "val", "test")
@@ -129,7 +129,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("form", ["pixels", "radiance"])
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damage_raises_with_shard_and_sample_and_verify_finds_it(shards_copy, form, name):
+def test_damage_raises_with_shard_and_sample(shards_copy, form, name):
     rows = read_json(shards_copy / "index.json")["rows"]
     shard = next(shard for shard, row in rows.items() if row["form"] == form and row["part"] == "train")
     path = shards_copy / shard
@@ -149,10 +149,6 @@ def test_damage_raises_with_shard_and_sample_and_verify_finds_it(shards_copy, fo
     shards.close()
     assert faults
 
-    whole, lines = verify_shards(shards_copy)
-    assert lines and all(str(path) in line for line in lines)
-    assert whole == sum(len(row["samples"]) for row in rows.values()) - len(faults)
-
 
 def test_a_flipped_bit_damages_one_sample_and_no_other(shards_copy):
     shards = Shards(shards_copy, "train", "pixels")
@@ -168,23 +164,6 @@ def test_a_flipped_bit_damages_one_sample_and_no_other(shards_copy):
         shards.stack(2)
     assert shards.stack(1).stack.shape == (9, 32, 32, 3)
     shards.close()
-    _, lines = verify_shards(shards_copy)
-    assert len(lines) == 1 and layout.key in lines[0]
-
-
-def test_bytes_between_samples_are_held_against_the_sha256(shards_copy):
-    # a padded end: the same size and closing blocks, every sample whole, but the index was made of other bytes
-    index = read_json(shards_copy / "index.json")
-    shard = next(iter(index["rows"]))
-    index["rows"][shard]["files"][shard]["sha256"] = "0" * 64
-    write_json(shards_copy / "index.json", index)
-    _, lines = verify_shards(shards_copy)
-    assert lines == [f"{shards_copy / shard}: bytes outside its samples are not those that were written"]
-
-
-def test_a_whole_dataset_has_no_faults(dataset):
-    whole, lines = verify_shards(dataset.shards)
-    assert (whole, lines) == (19 * 6, [])  # 19 views: a radiance sample and five stacks each
 
 
 def test_stack_samples_are_uint8_pictures_in_rising_exposure(dataset):

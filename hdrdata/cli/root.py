@@ -7,7 +7,7 @@ from hdrdata.cli.build import build
 from hdrdata.cli.crf import crf
 from hdrdata.cli.layouts import export_shards, import_folder
 from hdrdata.cli.scenes import check, expose
-from hdrdata.cli.shards import info, verify
+from hdrdata.cli.shards import info, repair, verify
 from hdrdata.cli.sources import fetch, merge
 from hdrdata.command import OneLineErrorsGroup
 
@@ -23,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (build, card, check, crf, export_shards, expose, fetch, import_folder, info, merge, preview, sidecars, stats, verify):
+for command in (build, card, check, crf, export_shards, expose, fetch, import_folder, info, merge, preview, repair, sidecars, stats, verify):
     main.add_command(command)

@@ -1,33 +1,115 @@
 """Commands that describe and verify a folder of shards."""
 
+import json
 import re
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import click
+import yaml
 
 from hdrdata.cli.words import FOLDER
 from hdrdata.index import read_index
+from hdrdata.recipe import RECIPES, RecipeConfig
+from hdrdata.repair import repair_shards
 from hdrdata.scenes import PARTS
-from hdrdata.stream import verify_shards
 from hdrdata.tars import SHARDS
+from hdrdata.verify import verify_shards, verify_tars, view_of_sample
 
 
 @click.command()
-@click.argument("shards", type=FOLDER)
-def verify(shards: Path) -> None:
-    """Read every byte of the folder SHARDS and hold it against the index; a line for each fault, and exit code 1.
+@click.argument("paths", nargs=-1, required=True, metavar="SHARDS...", type=click.Path(exists=True, path_type=Path))
+@click.option("--fast", is_flag=True, help="Checksums and tar headers alone: decode nothing.")
+@click.option("--deep", is_flag=True,
+              help="Also expand the radiance form, and compare it with the pixels of the same views.")  # fmt: skip
+@click.option("--views", type=FOLDER, help="Folder of views: each view of its catalog must have its samples.")
+@click.option("--scenes", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="JSON",
+              help="The list of scenes: each must have samples, in its part.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
+def verify(
+    paths: tuple[Path, ...],
+    fast: bool,
+    deep: bool,
+    views: Path | None,
+    scenes: Path | None,
+    as_json: bool,
+    workers: int,
+) -> None:
+    """Read every byte of SHARDS; a line for each fault, which names shard and sample, and exit code 1 if there is any.
+
+    SHARDS is a folder that has an index.json: all checksums, headers, pictures and counts are held against it. Or it
+    is tars of anybody, which are looked through for what a WebDataset reader would pass over or mix up; nothing is
+    unpacked.
 
     \b
     After copying a dataset:
         hdrdata verify dataset/shards
+    The tars of somebody else:
+        hdrdata verify downloads/*.tar
     """
-    whole, faults = verify_shards(shards)
-    for fault in faults:
-        click.echo(fault, err=True)
-    if faults:
-        raise click.ClickException(f"{shards}: {len(faults)} faults; {whole} samples are whole")
-    click.echo(f"{shards}: all {whole} samples are whole")
+    title = None if as_json else "verify"
+    if len(paths) == 1 and paths[0].is_dir():
+        found = verify_shards(
+            paths[0], decode=not fast, deep=deep, views=views, scenes=scenes, workers=workers, title=title
+        )
+        what, prefix = str(paths[0]), f"{paths[0]}/"
+    elif any(path.is_dir() for path in paths) or deep or views or scenes:
+        raise click.UsageError("give one folder with its index.json, or tars, which know no --deep, --views, --scenes")
+    else:
+        found = verify_tars(list(paths), workers=workers, title=title)
+        what, prefix = f"{len(paths)} tars", ""
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "whole": not found.faults}))
+        raise SystemExit(1 if found.faults else 0)
+    for fault in found.faults:
+        click.echo(f"{prefix}{fault}", err=True)
+    if found.faults:
+        raise click.ClickException(f"{what}: {len(found.faults)} faults; {found.samples} samples are whole")
+    click.echo(f"{what}: all {found.samples} samples are whole")
+
+
+@click.command()
+@click.argument("shards", type=FOLDER)
+@click.option("--stacks", type=FOLDER, help="Folder of stack files, from which samples are copied.")
+@click.option("--views", type=FOLDER, help="Folder of views, from which samples are made again where a stack is not "
+                                           "whole.")  # fmt: skip
+@click.option("--recipe", type=click.Choice(list(RECIPES)), help="That made the shards. Default: the one they name.")
+@click.option("--params", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="YAML",
+              help="Take the recipe from synthesize.recipe of this params.yaml, where it has no name.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
+def repair(
+    shards: Path, stacks: Path | None, views: Path | None, recipe: str | None, params: Path | None, workers: int
+) -> None:
+    """Bring damaged shards of the folder SHARDS back to the bytes that their index tells; exit code 1 if any is left.
+
+    Only damaged samples are copied or made again, and only what has the checksums of the index is written.
+
+    \b
+    After `hdrdata verify` found a fault:
+        hdrdata repair dataset/shards --stacks dataset/stacks --views dataset/views
+    """
+    if stacks is None and views is None:
+        raise click.UsageError("give --stacks, --views or both")
+    chosen = _recipe_of(params) if params else recipe
+    done = repair_shards(shards, stacks, views, chosen, workers=workers, title="repair")
+    for fault in done.failed:
+        click.echo(f"{shards}/{fault}", err=True)
+    lost = [fault.sample for fault in done.failed if fault.sample]
+    text = f"{done.copied + done.remade} samples repaired in {done.shards} shards ({done.remade} made again)"
+    if done.failed:
+        raise click.ClickException(f"{text}, {len(lost)} could not be: {', '.join(lost[:5]) or 'see above'}"
+                                   f"{', ...' if len(lost) > 5 else ''}")  # fmt: skip
+    click.echo(f"{shards}: {text}" if done.shards else f"{shards}: nothing is damaged")
+
+
+def _recipe_of(params: Path) -> str | RecipeConfig:
+    try:
+        recipe = yaml.safe_load(params.read_text(encoding="utf-8"))["synthesize"]["recipe"]
+    except (UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ValueError(f"{params}: no synthesize.recipe in it") from error
+    return recipe if isinstance(recipe, str) else RecipeConfig.parse("synthesize.recipe", recipe)
 
 
 @click.command()
@@ -48,7 +130,7 @@ def info(shards: Path) -> None:
         shard_count[key] += 1
         samples[key] += len(row["samples"])
         size[key] += row["files"][name]["size"]
-        views.setdefault(key, set()).update(_view_of(sample["key"], recipe["crfs"]) for sample in row["samples"])
+        views.setdefault(key, set()).update(view_of_sample(sample["key"], recipe["crfs"]) for sample in row["samples"])
     click.echo(f"{index['name']}: recipe {recipe['name']} ({recipe['digest'][:12]})")
     click.echo(f"cameras: {', '.join(recipe['crfs'])}")
     click.echo(
@@ -63,11 +145,3 @@ def info(shards: Path) -> None:
                     f"{form} {part}: {shard_count[key]} shards, {samples[key]} samples of {len(views[key])} views "
                     f"of {scenes} scenes, {size[key] / 1e6:.1f} MB"
                 )
-
-
-def _view_of(sample: str, crfs: dict[str, dict]) -> str:
-    """The view of a sample's key: that of a pixel sample ends with its camera."""
-    for crf in crfs:
-        if sample.endswith(f"_{crf}"):
-            return sample.removesuffix(f"_{crf}")
-    return sample
