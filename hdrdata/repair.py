@@ -122,7 +122,7 @@ def _repair_shard(task: _Task) -> Repaired:
                         content = _copied(task, layout)
                         counts["copied"] += content is not None
                     if content is None:
-                        view = view_of_sample(layout.key, dict.fromkeys(task.crfs))
+                        view = view_of_sample(layout.key, task.crfs)
                         if view != made_view:
                             made_view, made = view, dict(_remade(task, view))
                         content = _checked(made.get(layout.key), layout)
@@ -165,7 +165,7 @@ def _copied(task: _Task, layout: SampleLayout) -> bytes | None:
     """A sample from its view's stack file, found by the file's own headers; a sample's bytes tell no place."""
     if task.stacks is None:
         return None
-    path = Path(task.stacks) / f"{view_of_sample(layout.key, dict.fromkeys(task.crfs))}.tar"
+    path = Path(task.stacks) / f"{view_of_sample(layout.key, task.crfs)}.tar"
     try:
         with path.open("rb") as file:
             for entry in walk_tar(file, path.stat().st_size):
@@ -187,9 +187,9 @@ def _remade(task: _Task, view: str) -> Iterator[tuple[str, bytes]]:
         return
     if hashlib.sha256(half.astype("<f2").tobytes()).hexdigest() != task.catalog[view].pixels_sha256:
         return
-    crfs = dict.fromkeys(task.crfs)
+
     samples = [SampleLayout.from_json(sample) for sample in task.row["samples"]]
-    missing = {sample.key: sample for sample in samples if view_of_sample(sample.key, crfs) == view}
+    missing = {sample.key: sample for sample in samples if view_of_sample(sample.key, task.crfs) == view}
     for encoder in ENCODERS:
         config = SynthesizeConfig(recipe=task.recipe, forms=(task.row["form"],), png_encoder=encoder, workers=1)
         try:
@@ -206,7 +206,7 @@ def _remade(task: _Task, view: str) -> Iterator[tuple[str, bytes]]:
 
 def _why_not(task: _Task, layout: SampleLayout) -> str:
     """Why a sample could not be made again, in the words of what the user can do."""
-    view = view_of_sample(layout.key, dict.fromkeys(task.crfs))
+    view = view_of_sample(layout.key, task.crfs)
     start = "damaged, and not whole in the stack files" if task.stacks else "damaged, and there are no stack files"
     if task.views is None:
         return f"{start}; give the folder of views"

@@ -1,10 +1,10 @@
 """Look through a tar of anybody without extracting it, and tell what a WebDataset reader would pass over or mix up."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from hdrdata.tars import END_BLOCKS, IntegrityError
 
@@ -30,7 +30,7 @@ class Entry:
     size: int  # of its content, in bytes
 
 
-def walk_tar(file: BinaryIO, size: int, *, closed: bool = True) -> Iterator[Entry]:
+def walk_tar(file: io.BufferedIOBase, size: int, *, closed: bool = True) -> Iterator[Entry]:
     """The members of a plain tar (USTAR, GNU or PAX), from their headers alone; never more than 64 KiB are in memory.
 
     Args:
@@ -192,7 +192,7 @@ def _close(
     return fields if wanted is None else wanted
 
 
-def _after_the_end(file: BinaryIO, size: int) -> Iterator[str]:
+def _after_the_end(file: io.BufferedIOBase, size: int) -> Iterator[str]:
     place = end = file.tell()  # after the second empty block
     while piece := file.read(PIECE):
         if any(piece):

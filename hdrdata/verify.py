@@ -6,7 +6,7 @@ import json
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -183,7 +183,7 @@ def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
             yield Fault(printable(name), None, "the index does not know it")
 
 
-def view_of_sample(key: str, crfs: dict[str, dict]) -> str:
+def view_of_sample(key: str, crfs: Iterable[str]) -> str:
     """The view of a sample's key: that of a pixel sample ends with its camera."""
     for crf in crfs:
         if key.endswith(f"_{crf}"):

@@ -177,7 +177,7 @@ def test_a_repair_that_would_give_other_bytes_is_refused(dataset, shards):
     done = repair_shards(shards, dataset.stacks, dataset.views, workers=None)
     assert done.shards == 0 and "do not give the index's sha256" in done.failed[0].reason
     assert (shards / shard).read_bytes() == before
-    with pytest.raises(ValueError, match="made by the recipe 'drtmo'.*not the one given"):
+    with pytest.raises(ValueError, match=r"made by the recipe 'drtmo'.*not the one given"):
         repair_shards(shards, None, dataset.views, "srgb", workers=None)
 
 

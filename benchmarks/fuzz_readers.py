@@ -1,0 +1,238 @@
+"""Read many malformed EXR, HDR, PFM and TIFF files in processes with limits, and tell what came of each.
+
+Small sound files of many kinds are damaged by flipped bits, cuts, moved pieces and numbers that are put anywhere; each
+is read as `ingest` reads a scene. A process that dies, takes too long or asks for too much memory is named with its
+case; `--cases N --seed S` gives the same cases again, `--keep FOLDER` keeps the files of those that ended so.
+
+    python benchmarks/fuzz_readers.py --cases 12000 --seed 0
+"""
+
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import random
+import resource
+import struct
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import OpenEXR
+import tifffile
+
+from hdrdata.files import check_radiance, write_exr
+
+MEGABYTES = 1024  # of address space that a reader may take on top of what it has when it starts
+SECONDS = 20  # a file of a few kilobytes takes milliseconds
+OUTCOMES = ("read", "refused in a line", "refused in more", "other error", "crashed", "too slow", "too much memory")
+NUMBERS = (0, 1, 2**7, 2**8 - 1, 2**15 - 1, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
+
+
+def make_seeds(folder: Path) -> dict[str, list[Path]]:
+    """Small sound files of each format, by its name."""
+    generator = np.random.default_rng(0)
+    picture = np.exp(generator.normal(0, 2, (24, 40, 3))).astype(np.float32)
+    half, grey = picture.astype(np.float16), picture[:, :, 0]
+    seeds: dict[str, list[Path]] = {"exr": [], "hdr": [], "pfm": [], "tiff": []}
+
+    def add(kind: str, name: str) -> Path:
+        seeds[kind].append(folder / name)
+        return folder / name
+
+    write_exr(add("exr", "ours.exr"), half)
+    for name in ("NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB"):
+        header = {"compression": getattr(OpenEXR, f"{name}_COMPRESSION"), "type": OpenEXR.scanlineimage}
+        for pixels, kind in ((half, "half"), (picture, "float")):
+            with OpenEXR.File(dict(header), {"RGB": pixels.copy()}) as file:
+                file.write(str(add("exr", f"{name}-{kind}.exr")))
+    tile = OpenEXR.TileDescription()
+    tile.xSize, tile.ySize, tile.mode = 16, 16, OpenEXR.ONE_LEVEL
+    tiles = {"type": OpenEXR.tiledimage, "compression": OpenEXR.ZIP_COMPRESSION, "tiles": tile}
+    with OpenEXR.File(tiles, {"RGB": half.copy()}) as file:
+        file.write(str(add("exr", "tiled.exr")))
+    parts = [
+        OpenEXR.Part({"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}, channels, name=name)
+        for name, channels in (("beauty", {"RGB": half.copy()}), ("depth", {"Z": grey.copy()}))
+    ]
+    with OpenEXR.File(parts) as file:
+        file.write(str(add("exr", "parts.exr")))
+    write_deep_exr(folder)
+    if (folder / "deep.exr").exists():
+        seeds["exr"].append(folder / "deep.exr")
+
+    cv2.imwrite(str(add("hdr", "rle.hdr")), picture)
+    cv2.imwrite(str(add("hdr", "flat.hdr")), picture, [cv2.IMWRITE_HDR_COMPRESSION, cv2.IMWRITE_HDR_COMPRESSION_NONE])
+    old = b"".join(bytes([100 + row, 90, 80, 130]) + bytes([1, 1, 1, 39]) for row in range(24))
+    add("hdr", "old.hdr").write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 24 +X 40\n" + old)
+
+    cv2.imwrite(str(add("pfm", "colour.pfm")), picture)
+    cv2.imwrite(str(add("pfm", "grey.pfm")), grey)
+    add("pfm", "big.pfm").write_bytes(b"PF\n40 24\n1.0\n" + picture[::-1].astype(">f4").tobytes())
+
+    for name, pixels, options in (
+        ("float", picture, {}),
+        ("deflate", picture, {"compression": "zlib", "predictor": True}),
+        ("lzw", picture, {"compression": "lzw"}),
+        ("tiled", picture, {"tile": (16, 16)}),
+        ("bigtiff", picture, {"bigtiff": True}),
+        ("bigendian", picture, {"byteorder": ">"}),
+        ("planar", np.ascontiguousarray(picture.transpose(2, 0, 1)), {"planarconfig": "separate"}),
+        ("double", picture.astype(np.float64), {}),
+        ("integer", (picture * 1000).clip(0, 65535).astype(np.uint16), {"compression": "packbits"}),
+        ("grey", grey, {"photometric": "minisblack"}),
+    ):
+        tifffile.imwrite(add("tiff", f"{name}.tiff"), pixels, **{"photometric": "rgb", **options})
+    return seeds
+
+
+def write_deep_exr(folder: Path) -> None:
+    """A deep file, where the bindings can write one."""
+    samples = np.empty((24, 40), dtype=object)
+    for place in np.ndindex(24, 40):
+        samples[place] = np.ones(2, np.float32)
+    header = {"type": OpenEXR.deepscanline, "compression": OpenEXR.ZIPS_COMPRESSION}
+    try:
+        with OpenEXR.File(header, {"R": samples, "G": samples.copy(), "B": samples.copy()}) as file:
+            file.write(str(folder / "deep.exr"))
+    except Exception as error:  # of bindings that write flat files alone, whatever they raise
+        click.echo(f"no deep seed: {str(error).splitlines()[0]}", err=True)
+
+
+def spoil(content: bytes, random_: random.Random) -> bytes:
+    """One to four damages of a file; half of them within the first 512 bytes, where the headers lie."""
+    spoiled = bytearray(content)
+    for _ in range(random_.randint(1, 4)):
+        if len(spoiled) < 16:
+            break
+        place = random_.randrange(min(len(spoiled), 512) if random_.random() < 0.5 else len(spoiled))
+        kind = random_.randrange(7)
+        if kind == 0:
+            spoiled[place] ^= 1 << random_.randrange(8)
+        elif kind == 1:
+            spoiled[place] = random_.randrange(256)
+        elif kind == 2:
+            del spoiled[place:]
+        elif kind == 3:  # a piece moved
+            size, other = random_.randrange(1, 64), random_.randrange(len(spoiled))
+            spoiled[other : other + size] = spoiled[place : place + size]
+        elif kind == 4:  # a piece lost or doubled
+            size = random_.randrange(1, 64)
+            piece = spoiled[place : place + size]
+            spoiled[place : place + size] = piece * random_.choice([0, 2])
+        elif kind == 5:  # a number in a header: size, window, count, offset
+            number = random_.choice(NUMBERS)
+            spoiled[place : place + 4] = struct.pack(random_.choice("<>") + "I", number)
+        else:  # a number in letters
+            digits = [index for index in range(min(len(spoiled), 512)) if chr(spoiled[index]).isdigit()]
+            if digits:
+                at = random_.choice(digits)
+                spoiled[at : at + 1] = str(random_.choice(NUMBERS)).encode()
+    return bytes(spoiled)
+
+
+def case(number: int, seed: int, seeds: dict[str, list[Path]]) -> tuple[str, Path, bytes]:
+    """The format, the sound file and the bytes of one case."""
+    random_ = random.Random(f"{seed}:{number}")
+    kind = list(seeds)[number % len(seeds)]
+    path = random_.choice(seeds[kind])
+    return kind, path, spoil(path.read_bytes(), random_)
+
+
+def read_cases(pipe: multiprocessing.connection.Connection, folder: Path) -> None:
+    """Read files as they are named through a pipe; runs in a process of its own, with a limit of memory."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    cv2.setNumThreads(1)
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    limit = held + MEGABYTES * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    while (name := pipe.recv()) is not None:
+        try:
+            check_radiance(folder / name, 1.0)
+            outcome = "read"
+        except ValueError as error:
+            one_line = "\n" not in str(error) and str(folder / name) in str(error)
+            outcome = "refused in a line" if one_line else "refused in more"
+            if "too large for the memory" in str(error) or "alloc" in str(error):
+                outcome = "too much memory"
+        except MemoryError:
+            outcome = "too much memory"
+        except Exception as error:  # whatever it is, it is a finding, and is told
+            outcome = f"other error: {type(error).__name__}: {error}"
+        pipe.send(outcome)
+
+
+def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Counter], list[str], float]:
+    """Read `cases` damaged files.
+
+    Returns:
+        by format the number of cases by outcome; a line for each that is not "read" or "refused in a line"; and the
+        longest time of one case in seconds.
+    """
+    context = multiprocessing.get_context("forkserver")
+    table: dict[str, Counter] = {}
+    findings, slowest = [], 0.0
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        folder = Path(name)
+        seeds = make_seeds(folder)
+        process = pipe = None
+        for number in range(cases):
+            kind, sound, content = case(number, seed, seeds)
+            file = f"case{sound.suffix}"
+            (folder / file).write_bytes(content)
+            if process is None:
+                pipe, other = context.Pipe()
+                process = context.Process(target=read_cases, args=(other, folder), daemon=True)
+                process.start()
+                other.close()
+            begun = time.perf_counter()
+            try:
+                pipe.send(file)
+                outcome = pipe.recv() if pipe.poll(SECONDS) else "too slow"
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                process.join()
+                outcome = f"crashed: exit code {process.exitcode}"
+            slowest = max(slowest, time.perf_counter() - begun)
+            if outcome == "too slow" or outcome.startswith("crashed"):
+                process.kill()
+                process.join()
+                process = None
+            table.setdefault(kind, Counter())[outcome.partition(":")[0]] += 1
+            if outcome not in ("read", "refused in a line"):
+                findings.append(f"case {number} of seed {seed}, from {sound.name}: {outcome}")
+                if keep:
+                    keep.mkdir(parents=True, exist_ok=True)
+                    (keep / f"{seed}-{number}{sound.suffix}").write_bytes(content)
+        if process is not None:
+            pipe.send(None)
+            process.join()
+    return table, findings, slowest
+
+
+@click.command(help=__doc__.partition("\n")[0])
+@click.option("--cases", type=click.IntRange(1), default=12000, show_default=True, help="Files to read.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another number gives other damages.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the files that are findings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def main(cases: int, seed: int, keep: Path | None, as_json: bool) -> None:
+    begun = time.perf_counter()
+    table, findings, slowest = fuzz(cases, seed, keep)
+    seconds = time.perf_counter() - begun
+    if as_json:
+        click.echo(json.dumps({"table": table, "findings": findings, "slowest": slowest, "seconds": seconds}))
+        return
+    click.echo(f"| format | cases | {' | '.join(OUTCOMES)} |\n|{' --- |' * (len(OUTCOMES) + 2)}")
+    for kind, counts in table.items():
+        click.echo(f"| {kind} | {counts.total()} | {' | '.join(str(counts[outcome]) for outcome in OUTCOMES)} |")
+    for finding in findings:
+        click.echo(finding)
+    click.echo(f"{cases} cases in {seconds:.0f} s; the slowest took {slowest:.2f} s; {MEGABYTES} MB allowed a process")
+
+
+if __name__ == "__main__":
+    main()
