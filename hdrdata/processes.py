@@ -55,7 +55,7 @@ def _map_in_pool(
 ) -> Iterator[tuple[Task, Result]]:
     """Do the tasks of `waiting`, from its end; `running` holds those under way, also when this raises."""
     context = get_context("forkserver")
-    context.set_forkserver_preload([function.__module__])
+    context.set_forkserver_preload([getattr(function, "func", function).__module__])  # also of a partial
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
         while waiting or running:

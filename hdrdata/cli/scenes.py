@@ -1,6 +1,7 @@
 """Commands that look at HDR files and photograph them."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import click
@@ -8,6 +9,7 @@ import click
 from hdrdata.cli.words import FILE, one_line
 from hdrdata.disk import write_bytes, write_json
 from hdrdata.files import check_radiance
+from hdrdata.processes import map_in_processes
 from hdrdata.recipe import RECIPES, RecipeConfig, choose_recipe
 from hdrdata.stacks import encode_stack
 from hdrdata.views import is_panorama, normalise_view, stops_of
@@ -98,19 +100,27 @@ def check(files: tuple[Path, ...], max_repaired: float) -> None:
     Which files of a folder are fit for a dataset:
         hdrdata check scenes/*.exr
     """
+    found = dict(map_in_processes(partial(_describe_scene, max_repaired), list(dict.fromkeys(files)), workers=1))
     bad = 0
     for path in files:
-        try:
-            radiance, repairs = check_radiance(path, max_repaired)
-        except ValueError as error:
-            click.echo(f"bad: {one_line(error)}", err=True)
+        result = found[path]
+        if isinstance(result, str):
+            click.echo(result)
+        else:
+            died = isinstance(result, ChildProcessError)
+            click.echo(f"bad: {f'{path}: {result}: its decoder crashed' if died else one_line(result)}", err=True)
             bad += 1
-            continue
-        height, width = radiance.shape[:2]
-        kind = "pano" if is_panorama(height, width) else "photo"
-        repaired = f"; repaired: {repairs.negative} negative, {repairs.nan} NaN, {repairs.infinite} infinite pixels"
-        click.echo(
-            f"{path}: {width}x{height} {kind}, {stops_of(radiance):.1f} stops{repaired if repairs.total else ''}"
-        )
     if bad:
         raise click.ClickException(f"{bad} of {len(files)} files are bad")
+
+
+def _describe_scene(max_repaired: float, path: Path) -> str | ValueError:
+    """A line about an HDR file, or why it is bad; runs in a worker process, which a decoder may crash."""
+    try:
+        radiance, repairs = check_radiance(path, max_repaired)
+    except ValueError as error:
+        return error
+    height, width = radiance.shape[:2]
+    kind = "pano" if is_panorama(height, width) else "photo"
+    repaired = f"; repaired: {repairs.negative} negative, {repairs.nan} NaN, {repairs.infinite} infinite pixels"
+    return f"{path}: {width}x{height} {kind}, {stops_of(radiance):.1f} stops{repaired if repairs.total else ''}"
