@@ -106,7 +106,7 @@ def check_tiff_claim(path: Path) -> None:
                 tag, kind = struct.unpack_from(f"{order}HH", entry)
                 if tag in (TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES):
                     (tags[tag],) = struct.unpack_from(order + value + TIFF_NUMBERS[kind], entry)
-    except (KeyError, OverflowError, OSError, struct.error) as error:
+    except (KeyError, OverflowError, OSError, ValueError, struct.error) as error:  # a place beyond any file's end
         raise ValueError(f"{path}: not a readable {path.suffix} file: no sound TIFF directory") from error
     wide, high = tags.get(TIFF_WIDTH, 0), tags.get(TIFF_HEIGHT, 0)
     check_claim(path, wide, high, wide * high * tags.get(TIFF_SAMPLES, 1) * 4)

@@ -8,6 +8,7 @@ task may run twice: it writes its files whole or not at all, and the same each t
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +19,7 @@ from typing import Any, Literal
 EngineName = Literal["local", "ray"]
 Make = Callable[[Path, Any], dict]
 Take = Callable[[str, "dict | ValueError"], None]
-MAX_DEATHS = 3  # of workers, before a run gives up: one out-of-memory kill must not end it
+MAX_DEATHS = 3  # of workers alone with one task, before it is refused: one out-of-memory kill must not do it
 
 
 def run_tasks(engine: str, folder: Path, tasks: dict[str, Any], make: Make, take: Take, workers: int) -> None:
@@ -27,13 +28,13 @@ def run_tasks(engine: str, folder: Path, tasks: dict[str, Any], make: Make, take
     Args:
         engine: "local", a pool of processes on this machine; "ray", see `hdrdata.engine_ray`.
         tasks: by name; picklable.
-        make: a function of an importable module; a ValueError refuses the task, any other error ends the run.
+        make: a function of an importable module; a ValueError refuses the task, any other error ends the run. A task
+            that kills its process again and again is refused, too.
         take: may raise, which ends the run.
         workers: tasks at a time; 0 for one a core.
 
     Raises:
         ValueError: if the engine is unknown, is not installed or cannot be reached.
-        ChildProcessError: if workers keep dying.
     """
     if engine == "local":
         _run_in_pools(folder, tasks, make, take, workers)
@@ -46,24 +47,38 @@ def run_tasks(engine: str, folder: Path, tasks: dict[str, Any], make: Make, take
 
 
 def _run_in_pools(folder: Path, tasks: dict[str, Any], make: Make, take: Take, workers: int) -> None:
-    """Make the tasks in a pool of processes, and in another one where a worker died."""
+    """Make the tasks in a pool of processes; what was under way when a worker died is made again, each alone."""
     workers = min(workers or os.cpu_count() or 1, len(tasks))
-    waiting, deaths = list(reversed(tasks)), 0
-    while waiting:
+    waiting, suspects, deaths = list(reversed(tasks)), [], Counter()
+    while waiting or suspects:
+        alone = not waiting
+        group = [suspects.pop()] if alone else waiting
+        running: dict[Future, str] = {}
         try:
-            _run_in_pool(folder, tasks, waiting, make, take, workers)
-        except BrokenProcessPool as error:
-            deaths += 1
-            if deaths > MAX_DEATHS:
-                raise ChildProcessError(f"worker processes died {deaths} times, {error}") from error
+            _run_in_pool(folder, tasks, group, running, make, take, 1 if alone else workers)
+        except BrokenProcessPool:
+            suspects.extend(group if alone else ())  # where it was not begun
+            for name in running.values():
+                deaths[name] += alone
+                if deaths[name] < MAX_DEATHS:
+                    suspects.append(name)
+                else:
+                    take(name, killed(name, tasks[name]))
 
 
-def _run_in_pool(folder: Path, tasks: dict[str, Any], waiting: list[str], make: Make, take: Take, workers: int) -> None:
-    """Make the tasks of `waiting` from its end, until it is empty; a worker that dies gives its tasks back."""
+def _run_in_pool(
+    folder: Path,
+    tasks: dict[str, Any],
+    waiting: list[str],
+    running: dict[Future, str],
+    make: Make,
+    take: Take,
+    workers: int,
+) -> None:
+    """Make the tasks of `waiting` from its end, until it is empty; `running` keeps those that a dead worker lost."""
     context = get_context("forkserver")  # imports `make`'s module once, and not once a worker
     context.set_forkserver_preload([make.__module__])
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    running: dict[Future, str] = {}
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
@@ -74,19 +89,20 @@ def _run_in_pool(folder: Path, tasks: dict[str, Any], waiting: list[str], make: 
                 if error is not None and not isinstance(error, ValueError):
                     raise error
                 take(running.pop(future), error or future.result())
-    except BrokenProcessPool as error:
-        names = ", ".join(running.values())
-        waiting.extend(running.values())
-        running.clear()
-        raise BrokenProcessPool(f"at last while making {names}") from error
     finally:  # also when Ctrl-C or a refusal ends it: what is queued is dropped, what runs ends and is kept
         pool.shutdown(wait=True, cancel_futures=True)
-        for future, name in running.items():
-            if future.done() and not future.cancelled() and future.exception() is None:
-                take(name, future.result())
+        for future in [future for future in running if future.done() and not future.cancelled()]:
+            if future.exception() is None:
+                take(running.pop(future), future.result())
 
 
-def _start_worker() -> None:
+def killed(name: str, task: Any) -> ValueError:
+    """What refuses a task that killed its process each time."""
+    what = getattr(task, "path", name)
+    return ValueError(f"{what}: the process that worked on it died {MAX_DEATHS} times: a decoder's crash, or memory")
+
+
+def start_worker() -> None:
     """Leave Ctrl-C to the parent, end where the parent was killed, and take one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()

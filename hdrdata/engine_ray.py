@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from hdrdata.disk import PARTIAL
-from hdrdata.engine import MAX_DEATHS, Make, Take, use_one_core
+from hdrdata.engine import MAX_DEATHS, Make, Take, killed, use_one_core
 
 PACKAGES = ("hdr-attnet", "numpy", "opencv-python-headless", "openexr", "fpng")  # which give the files their bytes
 STORE_BYTES = 100_000_000  # of Ray's object store, where we start it: rows are small
@@ -35,11 +35,11 @@ def run_on_ray(folder: Path, tasks: dict[str, Any], make: Make, take: Take, work
     Raises:
         ValueError: if Ray is not installed, or no cluster is at RAY_ADDRESS.
         OSError: naming the node, if it does not see the folders, has other versions, or a file cannot be written.
-        ChildProcessError: if a task lost its process or node again and again.
+        ChildProcessError: if a task lost its node again and again.
     """
     ray = _connect(workers)
     with tempfile.NamedTemporaryFile(prefix=f"{PARTIAL}run-", dir=folder) as token:
-        run = ray.remote(num_cpus=1, max_retries=MAX_DEATHS)(_make_on_a_node)
+        run = ray.remote(num_cpus=1, max_retries=MAX_DEATHS - 1)(_make_on_a_node)
         place = (os.getcwd(), folder / Path(token.name).name, _versions())
         waiting, running = list(reversed(tasks)), {}
         try:
@@ -50,7 +50,7 @@ def run_on_ray(folder: Path, tasks: dict[str, Any], make: Make, take: Take, work
                     running[run.remote(place, make, folder, tasks[name])] = name
                 for done in ray.wait(list(running), num_returns=1)[0]:
                     name = running.pop(done)
-                    take(name, _result(ray, done, name))
+                    take(name, _result(ray, done, name, tasks[name]))
         finally:  # at Ctrl-C or a refusal: a task under way is interrupted, and leaves no half-written file
             for task in running:
                 ray.cancel(task)
@@ -88,17 +88,19 @@ def _connect(workers: int) -> ModuleType:
     return ray
 
 
-def _result(ray: ModuleType, done: object, name: str) -> dict | ValueError:
-    """What a task gave: its row, or its ValueError as it was raised; any other error is raised."""
+def _result(ray: ModuleType, done: object, name: str, task: Any) -> dict | ValueError:
+    """What a task gave: its row, or the ValueError that refuses it; any other error is raised."""
     try:
         return ray.get(done)
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, ValueError):
             return error.cause
         raise error.cause from error
+    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
+        return killed(name, task)
     except ray.exceptions.RayError as error:
         reason = str(error).splitlines()[0]
-        raise ChildProcessError(f"Ray gave up {name} after {MAX_DEATHS} more attempts: {reason}") from error
+        raise ChildProcessError(f"Ray gave up {name} after {MAX_DEATHS} attempts: {reason}") from error
 
 
 def _make_on_a_node(place: tuple[str, Path, dict[str, str]], make: Make, folder: Path, task: Any) -> dict:

@@ -85,9 +85,8 @@ def _read_light(path: Path) -> Float[np.ndarray, "height width 3"]:
 
 
 def _read_exr(path: Path) -> np.ndarray:
-    headers = _open_exr(path, lambda file: [dict(part.header) for part in file.parts], header_only=True)
+    headers, names = _open_exr(path, _headers, header_only=True)
     check_exr_claims(path, headers)
-    names = [channel.name for header in reversed(headers) for channel in header["channels"]]
     chosen = _choose_channels(names)
     if chosen is None:
         raise ValueError(f"{path}: channels {', '.join(sorted(names))}: wanted R, G and B (or Y, or a single channel)")
@@ -98,6 +97,11 @@ def _read_exr(path: Path) -> np.ndarray:
     if len({plane.shape for plane in planes}) != 1 or planes[0].ndim != 2:
         raise ValueError(f"{path}: channels {', '.join(chosen)} differ in size; wanted no subsampling")
     return np.stack(planes, axis=-1)
+
+
+def _headers(file: OpenEXR.File) -> tuple[list[dict], list[str]]:
+    headers = [dict(part.header) for part in file.parts]
+    return headers, [channel.name for header in reversed(headers) for channel in header["channels"]]
 
 
 def _planes(file: OpenEXR.File, names: tuple[str, str, str]) -> list[np.ndarray]:

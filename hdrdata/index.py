@@ -201,9 +201,8 @@ def bring_up_to_date(
         the rows of all wanted entries that were not refused, and the counts.
 
     Raises:
-        ValueError: if an entry is refused and `on_error` is "stop"; if nothing at all was made; if another run is at
-            work in the folder.
-        ChildProcessError: if worker processes keep dying.
+        ValueError: if an entry is refused and `on_error` is "stop", also one that kills its worker again and again; if
+            nothing at all was made; if another run is at work in the folder.
     """
     if on_error not in ("stop", "skip"):
         raise ValueError(f"on_error '{on_error}'; wanted 'stop' or 'skip'")

@@ -7,7 +7,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
 
-from hdrdata.index import _start_worker, progress_bar
+from hdrdata.engine import start_worker
+from hdrdata.index import progress_bar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -56,7 +57,7 @@ def _map_in_pool(
     """Do the tasks of `waiting`, from its end; `running` holds those under way, also when this raises."""
     context = get_context("forkserver")
     context.set_forkserver_preload([getattr(function, "func", function).__module__])  # also of a partial
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
     try:
         while waiting or running:
             while waiting and len(running) < workers:

@@ -123,9 +123,13 @@ def test_a_worker_that_dies_once_is_survived(tmp_path):
     assert (tmp_path / "died").exists()
 
 
-def test_workers_that_keep_dying_end_the_run_and_are_named(tmp_path):
-    with pytest.raises(ChildProcessError, match="worker processes died 4 times, at last while making a"):
-        update(tmp_path, entries({"a": 1}, die=True), workers=1)
+def test_an_entry_that_kills_its_worker_each_time_is_refused_by_name_and_the_others_are_made(tmp_path):
+    wanted = entries({"b": 1, "c": 2}) + entries({"a": 1}, die=True)
+    with pytest.raises(ValueError, match="a: the process that worked on it died 3 times"):
+        update(tmp_path, wanted)
+    outcome = update(tmp_path, wanted, on_error="skip")
+    assert list(outcome.rows) == ["b", "c"]
+    assert [refusal.name for refusal in outcome.refused] == ["a"]
 
 
 def test_an_error_that_is_no_refusal_ends_the_run(tmp_path):
