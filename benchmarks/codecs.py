@@ -38,6 +38,7 @@ INGEST = {
     "on_magnified": "refuse",
     "max_repaired_share": 1,
     "on_error": "stop",
+    "engine": "local",
     "workers": 0,
 }
 Codec = tuple[Callable[[np.ndarray], bytes], Callable[[bytes], np.ndarray]]  # encode and decode a view

@@ -28,7 +28,6 @@ import numpy as np
 
 from hdrdata.files import decode_png
 from hdrdata.index import read_index
-from hdrdata.recipe import choose_recipe
 from hdrdata.scenes import scan_scenes
 from hdrdata.shards import ShardConfig, shard_number, shard_stacks
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
@@ -49,9 +48,10 @@ INGEST = {
     "on_magnified": "refuse",
     "max_repaired_share": 1,
     "on_error": "stop",
+    "engine": "local",
     "workers": 0,
 }
-SYNTHESIZE = {"recipe": "linear", "forms": ["pixels"], "png_encoder": "fpng", "workers": 0}
+SYNTHESIZE = {"recipe": "linear", "png_encoder": "fpng", "engine": "local", "workers": 0}
 Sample = tuple[str, dict[str, np.ndarray]]  # key, and pictures by letter
 
 
@@ -60,10 +60,12 @@ def build(scenes: Path, folder: Path) -> None:
     found = scan_scenes(scenes, sidecar=None, seed=0, val_share=0, test_share=0).scenes[:2]
     ingest_scenes(found, scenes, folder / "views", IngestConfig.parse("ingest", INGEST))
     config = SynthesizeConfig.parse("synthesize", SYNTHESIZE)
-    synthesize_stacks(read_views(folder / "views"), folder / "views", folder / "stacks", config)
+    synthesize_stacks(read_views(folder / "views"), folder / "views", folder / "stacks", config, ("pixels",))
     count = next(n for n in range(2, 1000) if len({shard_number(scene.key, n) for scene in found}) == 2)
-    shards = ShardConfig.parse("shard", {"name": "faults", "shards": {"train": count, "val": 1, "test": 1}})
-    shard_stacks(folder / "stacks", folder / "shards", shards, choose_recipe("linear"))
+    shards = ShardConfig.parse(
+        "shard", {"name": "faults", "form": "pixels", "shards": {"train": count, "val": 1, "test": 1}}
+    )
+    shard_stacks(folder / "stacks", folder / "shards", shards)
 
 
 # ---- damages: what they leave of a file's bytes; None for no file

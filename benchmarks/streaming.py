@@ -32,7 +32,6 @@ from hdrdata.exposure import expose_view
 from hdrdata.files import decode_png, half_bits
 from hdrdata.index import read_index
 from hdrdata.radiance_codec import EXTENSION, decode_radiance
-from hdrdata.recipe import choose_recipe
 from hdrdata.scenes import scan_scenes
 from hdrdata.shards import ShardConfig, shard_stacks
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
@@ -52,10 +51,11 @@ INGEST = {
     "on_magnified": "refuse",
     "max_repaired_share": 1,
     "on_error": "stop",
+    "engine": "local",
     "workers": 0,
 }
-SYNTHESIZE = {"recipe": "drtmo", "forms": ["pixels", "radiance"], "png_encoder": "fpng", "workers": 0}
-SHARD = {"name": "streaming", "shards": {"train": 1, "val": 1, "test": 1}}
+SYNTHESIZE = {"recipe": "drtmo", "png_encoder": "fpng", "engine": "local", "workers": 0}
+SHARD = {"name": "streaming", "form": "both", "shards": {"train": 1, "val": 1, "test": 1}}
 
 
 def build(scenes: Path, folder: Path, views: int) -> None:
@@ -64,8 +64,8 @@ def build(scenes: Path, folder: Path, views: int) -> None:
     chosen = found[:: max(len(found) // views, 1)][:views]
     ingest_scenes(chosen, scenes, folder / "views", IngestConfig.parse("ingest", INGEST))
     config = SynthesizeConfig.parse("synthesize", SYNTHESIZE)
-    synthesize_stacks(read_views(folder / "views"), folder / "views", folder / "stacks", config)
-    shard_stacks(folder / "stacks", folder / "shards", ShardConfig.parse("shard", SHARD), choose_recipe("drtmo"))
+    synthesize_stacks(read_views(folder / "views"), folder / "views", folder / "stacks", config, ("pixels", "radiance"))
+    shard_stacks(folder / "stacks", folder / "shards", ShardConfig.parse("shard", SHARD))
     shutil.rmtree(folder / "stacks")
 
 

@@ -11,9 +11,9 @@ from hdrdata.disk import sha256_of, written_whole
 from hdrdata.files import read_view
 from hdrdata.processes import map_in_processes
 from hdrdata.recipe import RecipeConfig, choose_recipe
-from hdrdata.stacks import SynthesizeConfig, _samples, recipe_digest
+from hdrdata.stacks import SynthesizeConfig, recipe_digest, remake_samples
 from hdrdata.tar_walk import walk_tar
-from hdrdata.tars import END_BLOCKS, IntegrityError, SampleLayout, pack_sample
+from hdrdata.tars import END_BLOCKS, IntegrityError, SampleLayout
 from hdrdata.verify import Fault, read_shard_index, view_of_sample
 from hdrdata.views import View, read_views
 
@@ -191,17 +191,14 @@ def _remade(task: _Task, view: str) -> Iterator[tuple[str, bytes]]:
     samples = [SampleLayout.from_json(sample) for sample in task.row["samples"]]
     missing = {sample.key: sample for sample in samples if view_of_sample(sample.key, task.crfs) == view}
     for encoder in ENCODERS:
-        config = SynthesizeConfig(recipe=task.recipe, forms=(task.row["form"],), png_encoder=encoder, workers=1)
+        config = SynthesizeConfig(recipe=task.recipe, png_encoder=encoder, engine="local", workers=1)
         try:
-            for key, form, members in _samples(task.catalog[view], half, config):
-                content, _ = pack_sample(key, form, members, 0)
-                if key in missing and _checked(content, missing[key]):
+            for key, content in remake_samples(task.catalog[view], half, task.row["form"], config, list(missing)):
+                if _checked(content, missing[key]):
                     del missing[key]
                     yield key, content
         except ValueError:  # this encoder has no wheel here
             continue
-        if not missing:
-            return
 
 
 def _why_not(task: _Task, layout: SampleLayout) -> str:

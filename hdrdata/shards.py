@@ -9,11 +9,9 @@ from pydantic import Field, PositiveInt
 
 from hdrdata.config import Section
 from hdrdata.disk import digest_of, written_whole
-from hdrdata.exposure import recipe_tables, thresholds_of
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, read_index
-from hdrdata.recipe import Recipe
 from hdrdata.stacks import ALGORITHM as STACKS_ALGORITHM
-from hdrdata.stacks import Form, recipe_digest
+from hdrdata.stacks import Form
 from hdrdata.tars import END_BLOCKS, SHARDS, IntegrityError, SampleLayout, check_bytes
 
 
@@ -55,7 +53,7 @@ def shard_number(scene: str, shards: int) -> int:
 
 
 def shard_stacks(
-    stacks: Path, shards: Path, config: ShardConfig, recipe: Recipe, *, workers: int = 0, engine: str = "local"
+    stacks: Path, shards: Path, config: ShardConfig, *, workers: int = 0, engine: str = "local"
 ) -> Outcome:
     """Bring the folder `shards` up to date with the stack files of the folder `stacks`.
 
@@ -65,7 +63,6 @@ def shard_stacks(
     A shard is a copy of its samples' bytes in the stack files, each checked on the way.
 
     Args:
-        recipe: the one that made the stacks.
         workers: tasks at a time; 0 for one a core.
         engine: what packs them; see `hdrdata.engine`.
 
@@ -73,11 +70,9 @@ def shard_stacks(
         rows by shard, and the counts of shards.
 
     Raises:
-        ValueError: if the stacks were made by another recipe or lack a form, or a stack file is damaged.
+        ValueError: if the stacks lack a form, or a stack file is damaged.
     """
     index = read_index(stacks, STACKS_ALGORITHM)
-    if index["recipe"]["digest"] != recipe_digest(recipe):
-        raise ValueError(f"{stacks}: made by another recipe than '{recipe.name}' of today; run synthesize again")
     missing = sorted(set(config.forms) - set(index["forms"]))
     if missing:
         raise ValueError(f"{stacks}: made without the form '{missing[0]}' that shard.form wants; run synthesize again")
@@ -105,19 +100,8 @@ def shard_stacks(
         title="shard",
         workers=workers,
         engine=engine,
-        finish=lambda rows: describe_shards(config.name, rows, {**index["recipe"], **_thresholds(recipe)}),
+        finish=lambda rows: describe_shards(config.name, rows, index["recipe"]),
     )
-
-
-def _thresholds(recipe: Recipe) -> dict[str, dict[str, list[list[int]]]]:
-    """For each CRF and exposure the 254 half floats (as bits) at which the LDR value rises; see `thresholds_of`.
-
-    Random cameras have none; what expands their samples stands in the recipe already.
-    """
-    if recipe.steps.draws is not None:
-        return {}
-    tables = recipe_tables(recipe)
-    return {"thresholds": {crf: [thresholds_of(row).tolist() for row in rows] for crf, rows in tables.items()}}
 
 
 def describe_shards(name: str, rows: dict[str, dict], recipe: dict) -> dict:

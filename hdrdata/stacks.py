@@ -6,6 +6,7 @@ the samples whose digest stands from its old self, and makes the others.
 
 import hashlib
 import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from hdrdata.camera import camera_digests, random_cameras
 from hdrdata.config import Section
 from hdrdata.disk import digest_of, written_whole
 from hdrdata.engine import EngineName
-from hdrdata.exposure import expose_view, recipe_tables
+from hdrdata.exposure import expose_view, recipe_tables, thresholds_of
 from hdrdata.files import encode_jpeg, encode_png, half_bits, read_view
 from hdrdata.index import Entry, Outcome, bring_up_to_date, describe_files, known_rows
 from hdrdata.radiance_codec import ENCODER, EXTENSION, encode_radiance
@@ -157,9 +158,10 @@ def recipe_digest(recipe: Recipe) -> str:
 
 
 def recipe_facts(recipe: Recipe) -> dict:
-    """A recipe as JSON tells it: name, exposures, and the digest of each camera; all about random cameras.
+    """A recipe as JSON tells it, so that a radiance sample can be expanded without any other file.
 
-    What stands under "random" photographs a view again, without any other file; see `RandomCameras.from_json`.
+    Name, exposures, the digest of each camera, and either "thresholds": for each CRF and exposure the 254 half floats
+    (as bits) at which the LDR value rises (see `thresholds_of`); or "random": see `RandomCameras.from_json`.
     """
     facts = {
         "name": recipe.name,
@@ -169,7 +171,10 @@ def recipe_facts(recipe: Recipe) -> dict:
         "exposures": list(recipe.exposures),
         "crfs": {name: _camera_facts(recipe, digest) for name, digest in camera_digests(recipe).items()},
     }
-    return facts if recipe.steps.draws is None else {**facts, "random": random_cameras(recipe).to_json()}
+    if recipe.steps.draws is not None:
+        return {**facts, "random": random_cameras(recipe).to_json()}
+    tables = _tables(recipe).items()
+    return {**facts, "thresholds": {crf: [thresholds_of(row).tolist() for row in rows] for crf, rows in tables}}
 
 
 def _camera_facts(recipe: Recipe, digest: str) -> dict:
@@ -230,6 +235,23 @@ def encode_stack(
 
 _tables = lru_cache(maxsize=2)(recipe_tables)
 _recipe = lru_cache(maxsize=2)(choose_recipe)
+
+
+def remake_samples(
+    view: View, half: Float16[np.ndarray, "height width 3"], form: Form, config: SynthesizeConfig, keys: Collection[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Of the samples of a view in one form those with the given keys, as bytes of a tar, by key.
+
+    Args:
+        half: the view's pixels.
+
+    Raises:
+        ValueError: if the recipe is unknown, or the encoder is not installed.
+    """
+    recipe = _recipe(config.recipe)
+    for sample in _wanted_samples(view, recipe, recipe_facts(recipe), (form,), None):
+        if sample.key in keys:
+            yield sample.key, pack_sample(sample.key, form, _members(sample, half, config), 0)[0]
 
 
 def _make_stack(folder: Path, task: _Task) -> dict:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from hdrdata.recipe import choose_recipe
 from hdrdata.shards import ShardConfig, shard_stacks
 from hdrdata.stacks import SynthesizeConfig
 from stages.params import read_section, stage
@@ -17,8 +16,7 @@ def main(stacks: Path, shards: Path) -> None:
     """Pack the tars of the folder STACKS into shards in the folder SHARDS."""
     config = read_section("shard", ShardConfig)
     synthesis = read_section("synthesize", SynthesizeConfig)
-    recipe = choose_recipe(synthesis.recipe)
-    outcome = shard_stacks(stacks, shards, config, recipe, workers=synthesis.workers, engine=synthesis.engine)
+    outcome = shard_stacks(stacks, shards, config, workers=synthesis.workers, engine=synthesis.engine)
     for form in ("pixels", "radiance"):
         rows = {name: row for name, row in outcome.rows.items() if row["form"] == form}
         if rows:

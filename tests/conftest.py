@@ -15,7 +15,6 @@ from hypothesis import settings
 from hdrdata.disk import read_json
 from hdrdata.files import write_exr
 from hdrdata.index import INDEX, Outcome
-from hdrdata.recipe import choose_recipe
 from hdrdata.scenes import Scan, scan_scenes, write_scenes
 from hdrdata.shards import ShardConfig, shard_stacks
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
@@ -95,8 +94,7 @@ def _build(scenes: Path, folder: Path, workers: int = 2, ingest: dict | None = N
     views = folder / "views"
     shard = ShardConfig.parse("shard", SHARD)
     synthesized = synthesize_stacks(read_views(views), views, folder / "stacks", synthesis, shard.forms)
-    recipe = choose_recipe(synthesis.recipe)
-    packed = shard_stacks(folder / "stacks", folder / "shards", shard, recipe, workers=workers)
+    packed = shard_stacks(folder / "stacks", folder / "shards", shard, workers=workers)
     return Built(scenes, folder, scan, ingested, synthesized, packed)
 
 

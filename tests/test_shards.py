@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from hdrdata.disk import read_json, sha256_of
 from hdrdata.files import write_exr
-from hdrdata.recipe import choose_recipe
 from hdrdata.shards import ShardConfig, shard_number, shard_stacks
 from hdrdata.stream import Shards
 
@@ -95,19 +94,13 @@ def test_a_damaged_stack_file_is_refused_and_no_shard_is_written(dataset, tmp_pa
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    recipe = choose_recipe("drtmo")
     with pytest.raises(ValueError, match=rf"{path.stem}\.tar, sample {path.stem}.*damaged.*remove the file"):
-        shard_stacks(stacks, tmp_path / "shards", ShardConfig.parse("shard", CONFIG), recipe, workers=1)
+        shard_stacks(stacks, tmp_path / "shards", ShardConfig.parse("shard", CONFIG), workers=1)
     assert not (tmp_path / "shards" / "index.json").exists()
     for shard in (tmp_path / "shards").rglob("*.tar"):
         assert not shard.name.startswith(".")
         relative = shard.relative_to(tmp_path / "shards").as_posix()
         assert sha256_of(shard) == dataset.shard_digests()[relative]  # whole, or not there
-
-
-def test_stacks_of_another_recipe_are_refused(dataset, tmp_path):
-    with pytest.raises(ValueError, match="made by another recipe than 'srgb' of today; run synthesize again"):
-        shard_stacks(dataset.stacks, tmp_path, ShardConfig.parse("shard", CONFIG), choose_recipe("srgb"))
 
 
 PLAIN_WEBDATASET = """

@@ -12,7 +12,7 @@ from hdrdata.disk import read_json
 from hdrdata.exposure import exposure_table
 from hdrdata.files import decode_jpeg, decode_png, half_bits, read_view
 from hdrdata.radiance_codec import decode_radiance
-from hdrdata.recipe import RecipeConfig, choose_recipe
+from hdrdata.recipe import choose_recipe
 from hdrdata.shards import ShardConfig, shard_stacks
 from hdrdata.stacks import recipe_digest, synthesize_stacks
 from hdrdata.stream import Shards
@@ -155,7 +155,7 @@ def test_another_recipe_writes_no_radiance_shard_again(dataset, synthesize_confi
     for choice in (THREE, STEEPER):
         config = synthesize_config(recipe=choice, workers=1)
         synthesize(dataset, tmp_path / "stacks", config, views=1)
-        made = shard_stacks(tmp_path / "stacks", shards, shard, choose_recipe(config.recipe), workers=1)
+        made = shard_stacks(tmp_path / "stacks", shards, shard, workers=1)
         written.append({path.parent.name: path.stat().st_mtime_ns for path in shards.rglob("*.tar")})
     assert (made.new, made.kept) == (1, 1)
     assert written[0]["radiance"] == written[1]["radiance"] and written[0]["pixels"] < written[1]["pixels"]
@@ -215,9 +215,8 @@ def test_one_more_random_camera_leaves_the_others_as_they_are(dataset, synthesiz
 def test_a_stack_without_a_form_that_shards_want_is_refused(dataset, synthesize_config, tmp_path):
     synthesize(dataset, tmp_path / "stacks", synthesize_config(recipe=THREE, workers=1), ("pixels",))
     config = ShardConfig.parse("shard", {"name": "a", "form": "both", "shards": {"train": 1, "val": 1, "test": 1}})
-    recipe = choose_recipe(RecipeConfig.parse("recipe", THREE))
     with pytest.raises(ValueError, match=r"stacks: made without the form 'radiance' that shard\.form wants"):
-        shard_stacks(tmp_path / "stacks", tmp_path / "shards", config, recipe, workers=1)
+        shard_stacks(tmp_path / "stacks", tmp_path / "shards", config, workers=1)
 
 
 @pytest.mark.parametrize(
@@ -234,9 +233,8 @@ def test_a_radiance_sample_of_any_recipe_expands_to_the_pixel_sample(dataset, sy
     config = synthesize_config(recipe=choice, workers=1)
     synthesize(dataset, tmp_path / "stacks", config, views=3)
     shard = ShardConfig.parse("shard", {"name": "a", "form": "both", "shards": {"train": 1, "val": 1, "test": 1}})
-    recipe = choose_recipe(config.recipe)
-    made = shard_stacks(tmp_path / "stacks", tmp_path / "shards", shard, recipe, workers=1)
-    seen = 0
+    made = shard_stacks(tmp_path / "stacks", tmp_path / "shards", shard, workers=1)
+    recipe, seen = choose_recipe(config.recipe), 0
     for part in {row["part"] for row in made.rows.values()}:
         pixels, radiance = (Shards(tmp_path / "shards", part, form) for form in ("pixels", "radiance"))
         assert radiance.crfs == recipe.cameras

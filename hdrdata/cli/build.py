@@ -10,7 +10,7 @@ import click
 from hdrdata.cli.words import FOLDER, one_line
 from hdrdata.engine import EngineName
 from hdrdata.index import Outcome
-from hdrdata.recipe import RECIPES, choose_recipe
+from hdrdata.recipe import RECIPES
 from hdrdata.scenes import PARTS, scan_scenes, write_scenes
 from hdrdata.shards import ShardConfig, shard_stacks
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
@@ -119,8 +119,7 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     for line in describe_views(views, ingest):
         click.echo(line)
     _tell("stacks of views", synthesize_stacks(views, out / "views", out / "stacks", synthesize, shard.forms))
-    recipe = choose_recipe(options["recipe"])
-    packed = shard_stacks(out / "stacks", out / "shards", shard, recipe, workers=workers, engine=engine)
+    packed = shard_stacks(out / "stacks", out / "shards", shard, workers=workers, engine=engine)
     _tell("shards", packed)
 
 
