@@ -29,9 +29,9 @@ import numpy as np
 from hdrdata.files import decode_png
 from hdrdata.index import read_index
 from hdrdata.scenes import scan_scenes
+from hdrdata.shard_reader import Shards
 from hdrdata.shards import ShardConfig, shard_number, shard_stacks
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
-from hdrdata.stream import Shards
 from hdrdata.tars import END_BLOCKS, SHARDS
 from hdrdata.views import IngestConfig, ingest_scenes, read_views
 

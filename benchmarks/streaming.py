@@ -33,9 +33,9 @@ from hdrdata.files import decode_png, half_bits
 from hdrdata.index import read_index
 from hdrdata.radiance_codec import EXTENSION, decode_radiance
 from hdrdata.scenes import scan_scenes
+from hdrdata.shard_reader import Shards
 from hdrdata.shards import ShardConfig, shard_stacks
 from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
-from hdrdata.stream import Shards
 from hdrdata.tars import SHARDS
 from hdrdata.views import IngestConfig, ingest_scenes, read_views
 

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrmodel.attention import ATTENTIONS
 from hdrmodel.config import TrainConfig, load_profile
 from hdrmodel.data import LookUp, PairBatch, PairDataset, Share, load_pairs

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from hdrdata.disk import digest_of
 from hdrdata.index import read_index
 from hdrdata.scenes import PARTS, Scene
-from hdrdata.stream import Shards, StackSample
+from hdrdata.shard_reader import Shards, StackSample
 from hdrdata.tars import SHARDS, SampleLayout
 from hdrdata.views import View
 

@@ -13,7 +13,7 @@ from hdrdata.drtmo import FOLDERS, LISTS, PICTURES, parse_stack_folder, stack_fo
 from hdrdata.files import encode_png
 from hdrdata.index import INDEX, JOURNAL, Entry, Outcome, bring_up_to_date, describe_files, read_index
 from hdrdata.scenes import PARTS
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.tars import SHARDS
 
 ALGORITHM = "drtmo-export-1"

@@ -16,8 +16,8 @@ from hdrdata.contents import UNSTATED, Contents, HeldView, list_views, stacks_of
 from hdrdata.disk import write_bytes
 from hdrdata.exposure import WHITE
 from hdrdata.index import progress_bar
+from hdrdata.shard_reader import Shards
 from hdrdata.statistics import percent, stops_text
-from hdrdata.stream import Shards
 from hdrdata.views import stops_of
 
 PAGE_BYTES = 4_500_000  # a page opens at once and can be mailed

@@ -17,7 +17,7 @@ from hdrdata.contents import Contents, HeldView, list_views, stacks_of
 from hdrdata.exposure import WHITE
 from hdrdata.files import half_bits
 from hdrdata.index import progress_bar
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.views import View, stops_of
 
 LEVELS = 256

@@ -19,7 +19,7 @@ from hdrdata.files import decode_png, quiet_decoders
 from hdrdata.index import INDEX, read_index
 from hdrdata.processes import map_in_processes
 from hdrdata.scenes import PARTS
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.tar_walk import PIECE, printable, tar_faults, walk_tar
 from hdrdata.tars import END_BLOCKS, KEY, SHARDS, IntegrityError, SampleLayout
 from hdrdata.views import read_views

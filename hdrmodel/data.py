@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from hdrdata.exposure import expose_view
 from hdrdata.files import half_bits
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.torch import epoch_order, generator, look_up
 
 Rotation = Literal["none", "quarter", "any"]

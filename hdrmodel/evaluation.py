@@ -19,7 +19,7 @@ from hdrdata.disk import write_bytes, write_json
 from hdrdata.exposure import WHITE, expose_view
 from hdrdata.files import half_bits, write_png
 from hdrdata.merge import linearise, merge_stack
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.alignment import align_gain
 from hdrmodel.batches import to_batch

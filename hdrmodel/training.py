@@ -22,7 +22,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from hdrdata.disk import digest_of, write_json, written_whole
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrmodel.attention import find_attention
 from hdrmodel.batches import to_batch, to_pictures
 from hdrmodel.config import LossConfig, TrainConfig

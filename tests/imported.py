@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hdrdata.disk import write_json
 from hdrdata.index import describe_files
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.tars import END_BLOCKS, SHARDS, pack_samples
 
 

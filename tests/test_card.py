@@ -15,8 +15,8 @@ from imported import write_imported
 from hdrdata.card import Publication, write_card, write_plain_card
 from hdrdata.disk import read_json
 from hdrdata.scenes import read_scenes
+from hdrdata.shard_reader import Shards
 from hdrdata.statistics import percent
-from hdrdata.stream import Shards
 from hdrdata.views import read_views
 
 NOTHING = Publication()

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.tars import IntegrityError
 from hdrmodel.data import Cut, LookUp, PairDataset, Share, Stacks, draw_cut, generator, load_pairs, pairs_of
 

@@ -17,7 +17,7 @@ from hdrdata.cli import main
 from hdrdata.drtmo import PairLists, parse_stack_folder, read_pair_lists, stack_folder, write_pair_list
 from hdrdata.files import write_exr
 from hdrdata.recipe import HALF_STOPS
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.tars import KEY
 
 NINE = tuple(2.0**ev for ev in HALF_STOPS)

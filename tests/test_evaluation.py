@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrmodel.config import EvaluateConfig
 from hdrmodel.evaluation import (
     METHODS,

@@ -14,7 +14,7 @@ from imported import copy_form, write_imported
 import hdrdata.preview
 from hdrdata.contents import Contents, HeldView
 from hdrdata.preview import choose_views, write_page, write_sheet
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 
 
 def views_of(scenes: dict[str, int]) -> list[HeldView]:

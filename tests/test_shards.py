@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from hdrdata.disk import read_json, sha256_of
 from hdrdata.files import write_exr
+from hdrdata.shard_reader import Shards
 from hdrdata.shards import ShardConfig, shard_number, shard_stacks
-from hdrdata.stream import Shards
 
 CONFIG = {"name": "tiny", "form": "both", "shards": {"train": 3, "val": 2, "test": 1}}
 

@@ -11,8 +11,8 @@ import yaml
 from imported import write_imported
 
 from hdrdata.disk import read_json, write_json
+from hdrdata.shard_reader import Shards
 from hdrdata.sidecars import SIDECARS, Written, write_sidecars
-from hdrdata.stream import Shards
 
 ALL = tuple(SIDECARS)
 FORMS = ("pixels", "radiance")

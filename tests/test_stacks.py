@@ -13,9 +13,9 @@ from hdrdata.exposure import exposure_table
 from hdrdata.files import decode_jpeg, decode_png, half_bits, read_view
 from hdrdata.radiance_codec import decode_radiance
 from hdrdata.recipe import choose_recipe
+from hdrdata.shard_reader import Shards
 from hdrdata.shards import ShardConfig, shard_stacks
 from hdrdata.stacks import recipe_digest, synthesize_stacks
-from hdrdata.stream import Shards
 from hdrdata.views import read_views
 
 RECIPE = choose_recipe("drtmo")

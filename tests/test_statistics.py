@@ -13,6 +13,7 @@ from hdrdata.contents import Contents
 from hdrdata.exposure import expose_view, exposure_table, recipe_tables
 from hdrdata.files import half_bits
 from hdrdata.recipe import choose_recipe
+from hdrdata.shard_reader import Shards, StackSample
 from hdrdata.statistics import (
     Spread,
     Statistics,
@@ -24,7 +25,6 @@ from hdrdata.statistics import (
     sparkline,
     stops_text,
 )
-from hdrdata.stream import Shards, StackSample
 from hdrdata.tars import IntegrityError
 from hdrdata.views import read_views
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrmodel.config import load_profile
 from hdrmodel.data import LookUp, PairBatch, PairDataset, Share, Stacks, load_pairs
 from hdrmodel.distributed import World

@@ -11,7 +11,7 @@ import pytest
 from hdrdata.disk import read_json
 from hdrdata.exposure import recipe_tables
 from hdrdata.recipe import choose_recipe
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrdata.tars import IntegrityError
 
 PARTS = ("train", "val", "test")

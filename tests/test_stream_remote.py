@@ -19,7 +19,8 @@ import pytest
 import hdrdata.remote
 from hdrdata.disk import read_json, write_json
 from hdrdata.remote import RemoteFolder, Retry
-from hdrdata.stream import Shards, open_stacks
+from hdrdata.shard_reader import Shards
+from hdrdata.stream import open_stacks
 from hdrdata.tars import IntegrityError
 
 QUICK = Retry(attempts=3, pause_seconds=0.001, timeout_seconds=0.2)

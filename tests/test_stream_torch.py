@@ -13,7 +13,8 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 
 from hdrdata.disk import read_json, write_json
 from hdrdata.exposure import look_up as look_up_on_cpu
-from hdrdata.stream import Shards, open_stacks
+from hdrdata.shard_reader import Shards
+from hdrdata.stream import open_stacks
 from hdrdata.tars import IntegrityError
 from hdrdata.torch import StackDataset, StackSampler, epoch_order, expand, look_up, look_up_tables
 

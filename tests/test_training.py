@@ -271,7 +271,7 @@ TWO_PROCESSES = """
 import sys
 from pathlib import Path
 import torch
-from hdrdata.stream import Shards
+from hdrdata.shard_reader import Shards
 from hdrmodel.config import load_profile
 from hdrmodel.data import LookUp, PairDataset, Share, load_pairs
 from hdrmodel.distributed import join_world
