@@ -11,6 +11,7 @@ inside `unshare --mount --map-root-user`.
 import contextlib
 import os
 import random
+import secrets
 import shutil
 import signal
 import socket
@@ -35,6 +36,7 @@ STAGES = {
     "shard": ("stacks", "shards"),
 }
 RAY = Path(sys.executable).with_name("ray")
+RAY_TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # of the trials' own cluster
 
 
 class Workspace:
@@ -47,7 +49,13 @@ class Workspace:
         self.params["scan"].update(scenes="scenes", sidecar=None)
         self.params["ingest"]["azimuths_degrees"] = [0, 180]
         self.params["shard"]["shards"] = {"train": 12, "val": 4, "test": 4}
-        self.environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        self.environment = {
+            **os.environ,
+            **RAY_TOKEN,
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+            "COLUMNS": "200",
+        }
         self.use("local")
         self.seconds = {}
         for name in STAGES:
@@ -74,6 +82,11 @@ class Workspace:
             command, cwd=self.folder, env=self.environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
         )
 
+    def wait_for_work(self, run: subprocess.Popen, stage: str) -> None:
+        """Wait until a stage that was begun has opened its journal."""
+        while run.poll() is None and not (self.folder / STAGES[stage][1] / JOURNAL).is_file():
+            time.sleep(0.01)
+
     def finish(self, stage: str) -> None:
         """Run a stage that must succeed."""
         process = self.start(stage)
@@ -82,10 +95,10 @@ class Workspace:
             raise click.ClickException(f"{stage}: {errors}")
 
     def said(self, stage: str) -> str:
-        """Run a stage: its error, or the last line that it printed."""
+        """Run a stage that must fail: the first line of its errors."""
         process = self.start(stage)
-        output, errors = process.communicate()
-        return (errors if process.returncode else output).strip().splitlines()[-1].replace(f"{self.folder}/", "")
+        _, errors = process.communicate()
+        return errors.splitlines()[0] if process.returncode else "nothing, and succeeded"
 
     def files(self, name: str) -> dict[str, str]:
         """The SHA-256 of every file of a folder, or of the one file; a run that ended has left no others."""
@@ -139,6 +152,7 @@ def kill_trial(work: Workspace, stage: str, what: str, moment: float, nodes: "li
     files differ at the end."""
     shutil.rmtree(work.folder / STAGES[stage][1])
     run = work.start(stage)
+    work.wait_for_work(run, stage)
     time.sleep(moment)
     done = work.entries(stage)
     if what == "node":
@@ -168,7 +182,7 @@ class RayNode:
 
     def start(self) -> None:
         command = [str(RAY), "start", *self.options, "--num-cpus=1", "--object-store-memory=100000000", "--block"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+        environment = {**os.environ, **RAY_TOKEN, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
         nowhere = subprocess.DEVNULL
         self.process = subprocess.Popen(
             command, env=environment, cwd="/", stdout=nowhere, stderr=nowhere, start_new_session=True
@@ -189,7 +203,8 @@ def ray_nodes() -> Iterator[tuple[str, list[RayNode]]]:
     nodes = [head]
     try:
         address = f"{socket.gethostbyname(socket.gethostname())}:{port}"
-        while subprocess.run([RAY, "health-check", "--address", address], capture_output=True, check=False).returncode:
+        health = [RAY, "health-check", "--address", address]
+        while subprocess.run(health, env={**os.environ, **RAY_TOKEN}, capture_output=True, check=False).returncode:
             time.sleep(1)
         nodes.append(RayNode(f"--address={address}"))
         time.sleep(5)
@@ -203,13 +218,15 @@ def kill_trials(work: Workspace, stage: str, engine: str, trials: int, nodes: li
     """Trials of one stage and engine, as rows of the table."""
     work.finish(stage)  # warm, and how long it takes
     shutil.rmtree(work.folder / STAGES[stage][1])
+    run = work.start(stage)
+    work.wait_for_work(run, stage)
     start = time.perf_counter()
-    work.finish(stage)
+    run.communicate()
     seconds = time.perf_counter() - start
     ways = ("group", "worker", "parent") if engine == "local" else ("parent", "worker", "node")
     results = {way: [] for way in ways}
     for trial in range(trials):
-        moment = number.uniform(0.2, 1) * seconds
+        moment = number.uniform(0, 1) * seconds
         way = ways[trial % len(ways)]
         results[way].append((moment, *kill_trial(work, stage, way, moment, nodes)))
     total = work.entries(stage)

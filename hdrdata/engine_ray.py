@@ -7,6 +7,7 @@ its process or node was lost.
 """
 
 import os
+import secrets
 import socket
 import tempfile
 import warnings
@@ -81,8 +82,10 @@ def _connect(workers: int) -> ModuleType:
                 ray.init(address, runtime_env={"env_vars": same_code}, **quiet)
             except (OSError, RuntimeError, ValueError) as error:
                 reason = str(error).splitlines()[0]
-                raise ValueError(f"RAY_ADDRESS '{address}': no Ray cluster to work with: {reason}") from error
+                hint = "" if "RAY_AUTH_MODE" in os.environ else " (if it wants a token: set RAY_AUTH_MODE=token)"
+                raise ValueError(f"RAY_ADDRESS '{address}': no Ray cluster to work with: {reason}{hint}") from error
         else:
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one to the user's home
             options = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
             ray.init("local", num_cpus=workers or None, **options, **quiet)
     return ray

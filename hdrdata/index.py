@@ -208,8 +208,7 @@ def bring_up_to_date(
         raise ValueError(f"on_error '{on_error}'; wanted 'stop' or 'skip'")
     folder.mkdir(parents=True, exist_ok=True)
     with _Journal.opened(folder / JOURNAL) as journal:
-        for leftover in folder.rglob(f"{PARTIAL}*"):  # of a run that was killed
-            leftover.unlink(missing_ok=True)
+        _remove_partial(folder)  # of a run that was killed
         index = _previous_index(folder, algorithm)
         before = index.get("rows", {})
         known = {**before, **journal.rows}
@@ -233,6 +232,7 @@ def bring_up_to_date(
             journal.add(name, rows[name])
 
         _run(engine, folder, missing, make, take, title, workers)
+        _remove_partial(folder)  # of workers that were killed
 
         refused = tuple(Refusal(name, row["refused"]) for name, row in sorted(rows.items()) if "refused" in row)
         made = {name: rows[name] for name in sorted(rows) if "refused" not in rows[name]}
@@ -263,6 +263,11 @@ def _run(
             bar.advance(line)
 
         run_tasks(engine, folder, {name: entry.task for name, entry in missing.items()}, make, take_and_tell, workers)
+
+
+def _remove_partial(folder: Path) -> None:
+    for partial in folder.rglob(f"{PARTIAL}*"):
+        partial.unlink(missing_ok=True)
 
 
 def _remove_others(folder: Path, wanted: set[str], known: dict[str, dict], ours: bool) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import get_args
 
@@ -25,10 +26,14 @@ def ray_here():
     """One Ray of two cores for all tests here, which start it in seconds."""
     patch = pytest.MonkeyPatch()
     patch.delenv("RAY_ADDRESS", raising=False)
+    patch.setenv("RAY_AUTH_MODE", "token")
+    patch.setenv("RAY_AUTH_TOKEN", "5" * 64)
     patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))  # of Ray's processes
     engine_ray._connect(2)
     yield
-    ray.shutdown()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of Ray's processes, which it tells to end and does not await
+        ray.shutdown()
     patch.undo()
 
 

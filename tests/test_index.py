@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hdrdata.disk import read_json, write_bytes
+from hdrdata.disk import PARTIAL, read_json, write_bytes
 from hdrdata.index import INDEX, JOURNAL, Entry, bring_up_to_date, describe_files, read_index
 
 ALGORITHM = "numbers-1"
@@ -23,6 +23,7 @@ def make_file(folder: Path, task: dict) -> dict:
     if "once" in task and not once.exists():
         once.touch()
         if task["first"] == "die":
+            (folder / f"{PARTIAL}half.txt").write_text("hal")
             os._exit(1)
         if task["first"] == "raise":
             raise OSError("disk full")
@@ -121,6 +122,7 @@ def test_a_worker_that_dies_once_is_survived(tmp_path):
     wanted = entries({"a": 1, "b": 2, "c": 3}) + entries({"d": 4}, once=str(tmp_path / "died"), first="die")
     assert counts(update(tmp_path / "numbers", wanted)) == (4, 0, 0, 0)
     assert (tmp_path / "died").exists()
+    assert sorted(path.name for path in (tmp_path / "numbers").iterdir()) == ["a.txt", "b.txt", "c.txt", "d.txt", INDEX]
 
 
 def test_an_entry_that_kills_its_worker_each_time_is_refused_by_name_and_the_others_are_made(tmp_path):
