@@ -151,6 +151,7 @@ def read_cases(pipe: multiprocessing.connection.Connection, folder: Path) -> Non
     limit = held + MEGABYTES * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    pipe.send("ready")
     while (name := pipe.recv()) is not None:
         try:
             check_radiance(folder / name, 1.0)
@@ -190,6 +191,7 @@ def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Cou
                 process = context.Process(target=read_cases, args=(other, folder), daemon=True)
                 process.start()
                 other.close()
+                pipe.recv()
             begun = time.perf_counter()
             try:
                 pipe.send(file)

@@ -15,9 +15,10 @@ import google_crc32c
 import numpy as np
 
 from hdrdata.disk import read_json
-from hdrdata.files import decode_png, quiet_decoders
+from hdrdata.files import decode_jpeg, decode_png, quiet_decoders
 from hdrdata.index import INDEX, read_index
 from hdrdata.processes import map_in_processes
+from hdrdata.radiance_codec import decode_radiance
 from hdrdata.scenes import PARTS
 from hdrdata.shard_reader import Shards
 from hdrdata.tar_walk import PIECE, printable, tar_faults, walk_tar
@@ -283,7 +284,8 @@ def _verify_shard(task: _Task) -> tuple[int, list[Fault]]:
 
 def _check_sample(content: bytes, layout: SampleLayout) -> dict[str, bytes]:
     """The members of a sample by extension, if checksums, tar headers and index agree."""
-    members = {name: content[member.offset - layout.offset :][: member.size] for name, member in layout.members.items()}
+    starts = {name: member.offset - layout.offset for name, member in layout.members.items()}
+    members = {name: content[start : start + layout.members[name].size] for name, start in starts.items()}
     for name, member in layout.members.items():
         found = google_crc32c.value(members[name])
         if found != member.crc32c:
@@ -323,9 +325,9 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
     found = sorted(name.partition(".")[0] for name in members if name != "json")
     if found != (sorted(letters) if layout.form == "pixels" else ["radiance"]):
         raise ValueError(f"has the members {' '.join(sorted(members))}; wanted those of the form {layout.form}")
-    size = about.get("size")
-    if not isinstance(size, int) or not 0 < size < 2**16:
-        raise ValueError(f"member json: size {size!r}; wanted pixels")
+    height, width = size = tuple(about.get(name, about.get("size")) for name in ("height", "width"))
+    if not all(isinstance(side, int) and 0 < side < 2**16 for side in size):
+        raise ValueError(f"member json: size {about.get('size')!r}; wanted pixels")
     brightest = task.brightest.get(wanted.get("crf", ""), 255)
     for name, content in members.items():
         if name == "json":
@@ -334,22 +336,21 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
             picture = decode_radiance(content) if layout.form == "radiance" else decode_picture(name, content, size)
         except (ValueError, EOFError, MemoryError) as error:
             raise ValueError(f"member {name}: {error}") from error
-        if picture.shape != (size, size, 3):
-            raise ValueError(f"member {name}: {picture.shape[1]}x{picture.shape[0]} pixels; its json says {size}")
+        if picture.shape != (height, width, 3):
+            found = f"{picture.shape[1]}x{picture.shape[0]}"
+            raise ValueError(f"member {name}: {found} pixels; its json says {width}x{height}")
         if layout.form == "pixels" and picture.max() > brightest:
             raise ValueError(f"member {name}: a level of {picture.max()}; its camera gives at most {brightest}")
 
 
-def decode_picture(name: str, content: bytes, size: object) -> np.ndarray:
-    """An LDR picture of a sample; a PNG that claims another size than `size` is refused before it is decoded."""
-    if name.endswith(".png") and content[16:24] != struct.pack(">II", size, size):
-        raise ValueError(f"no PNG picture of {size}x{size} pixels")
+def decode_picture(name: str, content: bytes, size: tuple[int, int]) -> np.ndarray:
+    """An LDR picture of a sample; a PNG that claims another height and width is refused before it is decoded."""
+    if name.endswith(".jpg"):
+        return decode_jpeg(content)
+    height, width = size
+    if content[16:24] != struct.pack(">II", width, height):
+        raise ValueError(f"no PNG picture of {width}x{height} pixels")
     return decode_png(content)
-
-
-def decode_radiance(content: bytes) -> np.ndarray:
-    """The half floats of a radiance member."""
-    return np.load(io.BytesIO(content), allow_pickle=False)
 
 
 def _deep_check(task: _Task) -> Callable[[str, dict[str, bytes]], None] | None:

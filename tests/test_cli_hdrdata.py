@@ -23,8 +23,9 @@ from hdrdata.recipe import choose_recipe
 from hdrdata.views import ingest_scenes, normalise_view, read_views
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = [[], ["expose"], ["check"], ["verify"], ["info"], ["build"], ["export"], ["import"]]
+COMMANDS = [[], ["expose"], ["check"], ["verify"], ["repair"], ["info"], ["build"], ["export"], ["import"]]
 COMMANDS += [["crf"], ["crf", "list"], ["crf", "select"], ["crf", "plot"]]
+COMMANDS += [["fetch"], ["merge"], ["stats"], ["preview"], ["card"], ["sidecars"]]
 
 
 def hdrdata(*arguments: object):
@@ -143,7 +144,7 @@ def test_verify_finds_what_is_damaged(dataset, tmp_path):
     result = hdrdata("verify", tmp_path / "shards")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[0].startswith(f"{shard}: ")
-    assert "1 faults" in result.stderr.splitlines()[-1]
+    assert "2 faults" in result.stderr.splitlines()[-1]
 
 
 def test_info_tells_forms_parts_cameras_and_exposures(dataset):

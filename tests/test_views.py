@@ -2,6 +2,7 @@
 
 import csv
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdrdata.disk import sha256_of
-from hdrdata.files import Repairs, read_view, write_exr
+from hdrdata.files import Repairs, check_radiance, read_view, write_exr
 from hdrdata.scenes import Scene, scan_scenes
 from hdrdata.views import (
     crop_of_photo,
@@ -23,6 +24,7 @@ from hdrdata.views import (
     views_of_scene,
 )
 
+SCENES = Path(__file__).parents[1] / "data" / "scenes"
 NO_REPAIRS = Repairs(0, 0, 0)
 
 
@@ -292,3 +294,28 @@ def test_a_scene_that_is_no_longer_the_scanned_one_is_named(tmp_path, scene_radi
     skipped = ingest_scenes(*arguments, ingest_config(workers=1, on_error="skip"))
     assert [refusal.reason.split(":")[0] for refusal in skipped.refused] == [str(tmp_path / "scenes" / "quay.exr")]
     assert len(skipped.rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "size", "digests"),
+    [
+        ("forest", "pano", 100, {"forest-0_80_10_000": "a6e9c79730f43ab5", "forest-0_80_10_120": "8437b76959dee6ba"}),
+        ("forest", "pano", 32, {"forest-0_80_10_000": "17795b2d9cd8536c", "forest-0_80_10_120": "aacdf91974b0cc57"}),
+        ("forest", "photo", 100, {"forest-0_crop_0": "6a0488c896f449cf"}),
+        ("colonnade", "pano", 32, {"colonnade-0_80_10_000": "01b9d14c42433666"}),
+    ],
+)
+def test_views_have_the_pixels_of_views_1(ingest_config, name, kind, size, digests):
+    # pixels_sha256 by the code of commit ce8cf3a, which held the whole panorama as float32 and reduced it once a view
+    radiance, repairs = check_radiance(SCENES / f"{name}.exr", 1.0)
+    this = Scene(f"{name}-0", "", "0" * 64, 1, name, "train", kind, "", 1.0)
+    config = ingest_config(view_size=size, photo_crops=2, max_magnification=8)
+    views = {view.key: view.pixels_sha256 for view, _ in views_of_scene(radiance, repairs, this, config)}
+    assert {key: views[key][:16] for key in digests} == digests
+
+
+@pytest.mark.parametrize("size", [128, 57, 40, 28, 19, 8])  # the panorama reduced by 1, 2, 2, 4, 5 and 14
+def test_half_floats_give_the_views_of_float32(scene_radiance, size):
+    half = scene_radiance(2, 256, 512).clip(0, 6e4).astype(np.float16)
+    views = [views_of_panorama(panorama, size, 80.0, 10.0, [0, 200]) for panorama in (half, half.astype(np.float32))]
+    assert np.array_equal(*views)
