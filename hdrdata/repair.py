@@ -11,10 +11,12 @@ from hdrdata.disk import sha256_of, written_whole
 from hdrdata.files import read_view
 from hdrdata.processes import map_in_processes
 from hdrdata.recipe import RecipeConfig, choose_recipe
+from hdrdata.remote import LocalFolder
+from hdrdata.shard_index import read_shard_index
 from hdrdata.stacks import SynthesizeConfig, recipe_digest, remake_samples
 from hdrdata.tar_walk import walk_tar
 from hdrdata.tars import END_BLOCKS, IntegrityError, SampleLayout
-from hdrdata.verify import Fault, read_shard_index, view_of_sample
+from hdrdata.verify import Fault, view_of_sample
 from hdrdata.views import View, read_views
 
 ENCODERS = ("fpng", "opencv")  # an index of shards does not say which wrote its pictures; the CRC-32C does
@@ -67,7 +69,7 @@ def repair_shards(
     Raises:
         ValueError: if there is no sound index, or `recipe` is another one than the index tells.
     """
-    index = read_shard_index(folder)
+    index = read_shard_index(LocalFolder(folder))
     chosen = _recipe_of(folder, index, recipe) if views else None
     catalog = {view.key: view for view in read_views(views)} if views else {}
     tasks = [

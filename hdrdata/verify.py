@@ -16,13 +16,14 @@ import numpy as np
 
 from hdrdata.disk import read_json
 from hdrdata.files import decode_jpeg, decode_png, quiet_decoders
-from hdrdata.index import INDEX, read_index
+from hdrdata.index import INDEX
 from hdrdata.processes import map_in_processes
 from hdrdata.radiance_codec import decode_radiance
-from hdrdata.scenes import PARTS
+from hdrdata.remote import LocalFolder
+from hdrdata.shard_index import read_shard_index
 from hdrdata.shard_reader import Shards
 from hdrdata.tar_walk import PIECE, printable, tar_faults, walk_tar
-from hdrdata.tars import END_BLOCKS, KEY, SHARDS, IntegrityError, SampleLayout
+from hdrdata.tars import END_BLOCKS, IntegrityError, SampleLayout
 from hdrdata.views import read_views
 
 SHARD_NAME = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+\.tar")  # relative, and below the folder
@@ -88,7 +89,7 @@ def verify_shards(
     Raises:
         ValueError: if there is no index, or it is damaged.
     """
-    index = read_shard_index(folder)
+    index = read_shard_index(LocalFolder(folder))
     if deep and {row["form"] for row in index["rows"].values()} != {"pixels", "radiance"}:
         raise ValueError(f"{folder}: deep needs both forms, pixels and radiance")
     brightest = _brightest_levels(folder, index) if decode else {}
@@ -125,35 +126,6 @@ def _verify_tar(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
     if not path.is_file():
         return 0, [(None, "not a file")]
     return tar_faults(path)
-
-
-def read_shard_index(folder: Path) -> dict:
-    """The index of a folder of shards, which may come from anybody: its names stay below the folder.
-
-    Raises:
-        ValueError: naming the index, if it is missing or damaged.
-    """
-    index = read_index(folder, SHARDS)
-    try:
-        for shard, row in index["rows"].items():
-            if not SHARD_NAME.fullmatch(shard):
-                raise ValueError(f"{folder / INDEX}: shard '{printable(shard)}'; wanted a .tar below the folder")
-            file = row["files"][shard]
-            numbers = [file["size"]]
-            for sample in map(SampleLayout.from_json, row["samples"]):
-                numbers += [sample.offset, sample.length, sample.crc32c]
-                numbers += [number for m in sample.members.values() for number in (m.offset, m.size, m.crc32c)]
-                if not KEY.fullmatch(sample.key):
-                    raise ValueError(f"{folder / INDEX}: sample '{printable(sample.key)}'; wanted [a-z0-9_-]")
-            if not all(type(number) is int and number >= 0 for number in numbers):
-                raise ValueError(f"{folder / INDEX}: {shard}: sizes and places are whole numbers from 0")
-            if row["part"] not in PARTS or len(bytes.fromhex(file["sha256"])) != 32:
-                raise ValueError(f"{folder / INDEX}: {shard}: not the row of a shard")
-        if not {"crfs", "letters", "digest", "name"} <= index["recipe"].keys():
-            raise ValueError(f"{folder / INDEX}: no recipe in it")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / INDEX}: damaged: {type(error).__name__} at {error}") from error
-    return index
 
 
 def _brightest_levels(folder: Path, index: dict) -> dict[str, int]:
@@ -366,8 +338,9 @@ def _deep_check(task: _Task) -> Callable[[str, dict[str, bytes]], None] | None:
         if view not in numbers:
             return
         expanded = reader.expand(radiance(numbers[view]), key.removeprefix(f"{view}_")).stack
-        for letter, ldr in zip(task.recipe["letters"], expanded, strict=True):
-            if not np.array_equal(decode_png(members[f"{letter}.png"]), ldr):
-                raise ValueError(f"member {letter}.png: not what the radiance sample of its view expands to")
+        pictures = sorted(name for name in members if name != "json")  # in the letters' order
+        for name, ldr in zip(pictures, expanded, strict=True):
+            if not np.array_equal(decode_picture(name, members[name], ldr.shape[:2]), ldr):
+                raise ValueError(f"member {name}: not what the radiance sample of its view expands to")
 
     return check
