@@ -343,14 +343,23 @@ def test_counts_are_held_against_catalog_scenes_and_folder(dataset, every_shard)
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda index, shard: index["rows"].update({"../../evil.tar": index["rows"][shard]}), "wanted a path inside the folder"),
-        (lambda index, shard: index["rows"].update({"/tmp/evil.tar": index["rows"][shard]}), "wanted a path inside the folder"),
-        (lambda index, shard: index["rows"][shard]["samples"][0].update(key="../x"), r"samples\.0\.key: String should match pattern"),
-        (lambda index, shard: index["rows"][shard]["samples"][0].update(length=-1), r"samples\.0\.length: Input should be greater than 0"),
-        (lambda index, shard: index["rows"][shard]["samples"][0].update(length="nine"), r"samples\.0\.length: Input should be a valid integer"),
+        (
+            lambda index, shard: index["rows"].update({"../../evil.tar": index["rows"][shard]}),
+            "a path inside the folder",
+        ),
+        (
+            lambda index, shard: index["rows"].update({"/tmp/evil.tar": index["rows"][shard]}),
+            "a path inside the folder",
+        ),
+        (lambda index, shard: index["rows"][shard]["samples"][0].update(key="../x"), "key: String should match"),
+        (lambda index, shard: index["rows"][shard]["samples"][0].update(length=-1), "length: Input should be greater"),
+        (
+            lambda index, shard: index["rows"][shard]["samples"][0].update(length="nine"),
+            "length: Input should be a valid",
+        ),
         (lambda index, shard: index["rows"][shard].pop("files"), r"files: Field required"),
         (lambda index, shard: index.pop("recipe"), "recipe: Field required"),
-        (lambda index, shard: index["rows"][shard].update(samples=[3]), r"samples\.0: Input should be a valid dictionary"),
+        (lambda index, shard: index["rows"][shard].update(samples=[3]), "Input should be a valid dict"),
     ],
 )
 def test_a_hostile_index_is_refused_in_one_line_before_anything_is_written(dataset, shards, spoil, reason):
