@@ -194,7 +194,8 @@ def bring_up_to_date(
         title: verb for the progress bar.
         workers: tasks at a time; 0 for one a core. The result does not depend on it, nor on the engine.
         engine: what runs the tasks; see `hdrdata.engine`.
-        on_error: "stop" raises at the first refused entry; "skip" records it, keeps the others and counts it.
+        on_error: "stop" raises at the first refused entry; "skip" records it, keeps the others and counts it;
+            the next run tries it again.
         finish: from all rows, further keys of index.json; runs last but for the index, and may write files.
 
     Returns:
@@ -218,7 +219,7 @@ def bring_up_to_date(
         for entry in entries:
             row = known.get(entry.name)
             usable = row and row["digest"] == entry.digest and _files_are_there(folder, row)
-            if usable and (on_error == "skip" or "refused" not in row):
+            if usable and "refused" not in row:  # what was refused is tried again: its file may be back
                 rows[entry.name] = row
             else:
                 missing[entry.name] = entry

@@ -324,12 +324,10 @@ def describe_views(views: tuple[View, ...], config: IngestConfig) -> list[str]:
 def _make_views(folder: Path, task: _Task) -> dict:
     """Write the views of one scene; runs in a worker process."""
     if not Path(task.path).is_file():  # no bad scene but another folder than the list's: nothing is to be skipped
-        raise FileNotFoundError(f"{task.path}: no such file; run scan again")
+        raise FileNotFoundError(f"{task.path}: no such file; it was there when the folder was scanned: run scan again")
     try:
-        if not Path(task.path).is_file():
-            raise ValueError(f"{task.path}: no such file any more; it was there when the folder was scanned")
         if sha256_of(Path(task.path)) != task.scene.sha256:
-            raise ValueError(f"{task.path}: its content is not that which was scanned; scan the folder again")
+            raise ValueError(f"{task.path}: its content is not that which was scanned; run scan again")
         radiance, repairs = check_radiance(Path(task.path), task.config.max_repaired_share)
     except OSError as error:
         raise ValueError(f"{task.path}: cannot be read: {error.strerror}") from error

@@ -25,7 +25,7 @@ def write_imported(shards: Path, folder: Path) -> Path:
     full, empty = "pixels/old-test-000000.tar", "pixels/old-train-000000.tar"
     layouts = pack_samples(iter(samples), folder / full)
     (folder / empty).write_bytes(END_BLOCKS)
-    recipe = {"name": "imported", "letters": reader.index["recipe"]["letters"], "evs": list(reader.evs),
+    recipe = {"name": "imported", "digest": "", "letters": reader.index["recipe"]["letters"], "evs": list(reader.evs),
               "exposures": list(reader.exposures), "crfs": {crf: {} for crf in reader.crfs}}  # fmt: skip
     rows = {
         name: {"digest": "", "form": "pixels", "part": part, "samples": [layout.to_json() for layout in held],
