@@ -6,6 +6,7 @@ that every node sees at the same path: the inputs, the output folder and the wor
 its process or node was lost.
 """
 
+import contextlib
 import os
 import secrets
 import socket
@@ -52,11 +53,11 @@ def run_on_ray(folder: Path, tasks: dict[str, Any], make: Make, take: Take, work
                 for done in ray.wait(list(running), num_returns=1)[0]:
                     name = running.pop(done)
                     take(name, _result(ray, done, name, tasks[name]))
-        finally:  # at Ctrl-C or a refusal: a task under way is interrupted, and leaves no half-written file
-            for task in running:
-                ray.cancel(task)
+        finally:  # at Ctrl-C or a refusal what is under way ends and is kept; ray.cancel may end this process (2.60)
             if running:
-                ray.wait(list(running), num_returns=len(running), timeout=SECONDS_TO_STOP)
+                for done in ray.wait(list(running), num_returns=len(running), timeout=SECONDS_TO_STOP)[0]:
+                    with contextlib.suppress(ray.exceptions.RayError):
+                        take(running[done], ray.get(done))
 
 
 def _connect(workers: int) -> ModuleType:

@@ -26,7 +26,7 @@ def ray_here():
     """One Ray of two cores for all tests here, which start it in seconds."""
     patch = pytest.MonkeyPatch()
     patch.delenv("RAY_ADDRESS", raising=False)
-    patch.setenv("RAY_AUTH_MODE", "token")
+    patch.delenv("RAY_AUTH_MODE", raising=False)  # Ray chooses, and finds this token
     patch.setenv("RAY_AUTH_TOKEN", "5" * 64)
     patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))  # of Ray's processes
     engine_ray._connect(2)

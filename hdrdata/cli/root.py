@@ -23,21 +23,5 @@ def main() -> None:
     """
 
 
-for command in (
-    build,
-    card,
-    check,
-    crf,
-    export_shards,
-    expose,
-    fetch,
-    import_folder,
-    info,
-    merge,
-    preview,
-    repair,
-    sidecars,
-    stats,
-    verify,
-):
+for command in (build, card, check, crf, export_shards, expose, fetch, import_folder, info, merge, preview, repair, sidecars, stats, verify):
     main.add_command(command)
