@@ -23,6 +23,7 @@ from hdrdata.views import IngestConfig, ingest_scenes, read_views
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50, database=None)
 settings.load_profile("repeatable")
 os.environ["COLUMNS"] = "120"  # of help texts
+os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", "5" * 64  # which Ray reads when it is imported
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would its children
 torch.set_num_threads(1)  # pictures this small gain nothing from a second
 

@@ -1,6 +1,7 @@
 """Engines: each runs the same tasks with the same end, whatever happens to its workers."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -96,10 +97,11 @@ def test_a_refusal_comes_as_it_was_raised(engine, tmp_path):
 
 
 @every_engine
-def test_a_task_that_always_kills_its_process_ends_the_run_and_is_named(engine, tmp_path):
-    with pytest.raises(ChildProcessError, match=r"n0"):
-        run(engine, tmp_path, [{"number": 0, "always": True}], workers=1)
-    assert files(tmp_path) == {}
+def test_a_task_that_always_kills_its_process_is_refused_by_name_and_the_others_are_made(engine, tmp_path):
+    taken = run(engine, tmp_path, [{"number": 0, "always": True}, {"number": 1}])
+    assert re.fullmatch(r"n0: the process that worked on it died 3 times: .*", str(taken["n0"]))
+    assert isinstance(taken["n0"], ValueError) and taken["n1"]["number"] == 1
+    assert files(tmp_path) == {"1.txt": "1"}
 
 
 @every_engine

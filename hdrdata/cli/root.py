@@ -23,5 +23,21 @@ def main() -> None:
     """
 
 
-for command in (build, card, check, crf, export_shards, expose, fetch, import_folder, info, merge, preview, repair, sidecars, stats, verify):
+for command in (
+    build,
+    card,
+    check,
+    crf,
+    export_shards,
+    expose,
+    fetch,
+    import_folder,
+    info,
+    merge,
+    preview,
+    repair,
+    sidecars,
+    stats,
+    verify,
+):
     main.add_command(command)
