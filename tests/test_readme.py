@@ -1,73 +1,127 @@
 """The README's examples, run as they stand but for the paths of what they read."""
 
+import hashlib
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from camera_files import write_picture
 from click.testing import CliRunner
+from http_server import http_server
 
 import hdrdata.cli
 import hdrmodel.cli
-from hdrdata.files import write_png
+from hdrdata.files import read_radiance, write_png
+from hdrdata.recipe import RecipeConfig
 from hdrmodel.attention import ATTENTIONS
 from hdrmodel.weights import initial_network, save_weights
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-COMMANDS = [
-    line
-    for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
-    for line in block.splitlines()
-    if line.startswith(("hdrdata ", "hdrmodel "))
-]
+EXAMPLES = re.findall(r"```(bash|python)\n(.*?)```", TEXT, re.DOTALL)
+YAML = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+FIRST = EXAMPLES.index(next(example for example in EXAMPLES if "hdrdata build" in example[1]))
+PROGRAMS = {"hdrdata": hdrdata.cli.main, "hdrmodel": hdrmodel.cli.main}
 SMALLER = {
     "--view-size 512": "--view-size 32",
+    "--view-size 256": "--view-size 32",
+    "--count 20": "--count 2",
+    "--k 5": "--k 2",
     "-s steps=5000": "-s steps=2 -s width=0.125 -s crop=32 -s loss.perceptual=0 -s validation_stacks=1",
 }
 SHARDS = "data/shards/pixels/hdr-train-{000000..000001}.tar"
 
 
 @pytest.fixture(scope="module")
-def place(scenes_folder, dataset, tmp_path_factory) -> Path:
-    """A folder in which the examples' paths lead somewhere."""
+def place(scenes_folder, dataset, tmp_path_factory) -> Iterator[Path]:
+    """A folder in which the examples' paths and addresses lead somewhere."""
     folder = tmp_path_factory.mktemp("readme")
-    (folder / "data").mkdir()
-    (folder / "data" / "shards").symlink_to(dataset.shards)
-    (folder / "my-hdr-images").symlink_to(scenes_folder)
+    shutil.copytree(dataset.shards, folder / "data" / "shards")
+    shutil.copytree(scenes_folder, folder / "my-hdr-images")
     network = initial_network("spatial", "attnet", 0.125, seed=0)
     save_weights(folder / "data" / "runs" / "spatial" / "0" / "weights.safetensors", network, {})
     write_png(folder / "photo.jpg", np.zeros((20, 30, 3), np.uint8))  # a PNG by another name: known by its content
-    return folder
+    shutil.copy(scenes_folder / "meadow.exr", folder / "church.exr")
+    curves = [(f"curve-{g}", np.linspace(0, 1, 1024) ** g) for g in (0.3, 0.4, 0.5, 1.5, 2)]
+    grid = " ".join(f"{x:.6f}" for x in np.linspace(0, 1, 1024))
+    lines = [f"{n}\nfilm\nI =\n{grid}\nB =\n{' '.join(f'{y:.6f}' for y in curve)}" for n, curve in curves]
+    (folder / "dorfCurves.txt").write_text("\n".join(lines))
+    light = read_radiance(scenes_folder / "harbour.exr")
+    for name, seconds in (("dark", 1 / 60), ("middle", 1 / 15), ("bright", 1 / 4)):
+        ldr = np.floor(255 * np.clip(light * seconds * 2, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+        write_picture(folder / f"{name}.jpg", ldr, None)
+    with http_server() as server:
+        panoramas = [(scenes_folder / name).read_bytes() for name in ("Court.01.exr", "night/lamp.exr")]
+        server.add_polyhaven({"abbey_court": panoramas[0], "zoo": panoramas[1]})
+        server.files["/mine.exr"] = panoramas[1] + bytes(8)  # not the same bytes as another
+        digest = hashlib.sha256(server.files["/mine.exr"]).hexdigest()
+        row = f"mine.exr,{server.url}/mine.exr,{digest},CC0-1.0"
+        (folder / "list.csv").write_text(f"name,url,sha256,licence\n{row}\n")
+        (folder / "api").write_text(server.url)
+        yield folder
 
 
-@pytest.mark.parametrize("number", range(len(PYTHON)))
-def test_the_python_examples_run(place, dataset, number):
-    code = PYTHON[number]
-    if "webdataset" in code:
-        assert SHARDS in code
-        code = code.replace(SHARDS, str(next((dataset.shards / "pixels").glob("*-train-*.tar"))))
+def run_command(line: str, place: Path) -> None:
+    for large, small in SMALLER.items():
+        line = line.replace(large, small)
+    if "polyhaven" in line:
+        line = line.partition("#")[0] + f" --api {(place / 'api').read_text()}"
+    program, *arguments = shlex.split(line, comments=True)
+    result = CliRunner().invoke(PROGRAMS[program], arguments)
+    assert result.exit_code == 0, f"{line}: {result.output}"
+
+
+def run_python(code: str, place: Path) -> None:
+    if SHARDS in code:
+        code = code.replace(SHARDS, str(next((place / "data/shards/pixels").glob("*-train-*.tar"))))
         code += "\nassert darkest.shape == (32, 32, 3) and (brightest >= darkest).all() and about['crf']"
-    result = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+    first = "data/shards/radiance/hdr-train-000000.tar"
+    code = code.replace(first, str(next((place / "data/shards/radiance").glob("*-train-*.tar"))))
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(place / "hf"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"{code}\n{result.stderr}"
 
 
-def test_the_commands_run_in_their_order(place, monkeypatch):
+@pytest.mark.parametrize("number", range(FIRST, len(EXAMPLES)))
+def test_the_examples_run_in_their_order(place, monkeypatch, number):
+    language, code = EXAMPLES[number]
     monkeypatch.chdir(place)
-    mains = {"hdrdata": hdrdata.cli.main, "hdrmodel": hdrmodel.cli.main}
-    assert {line.split()[1] for line in COMMANDS} == {"build", "info", "verify", "predict", "train"}
-    for line in COMMANDS:
-        for large, small in SMALLER.items():
-            line = line.replace(large, small)
-        program, *arguments = shlex.split(line, comments=True)
-        result = CliRunner().invoke(mains[program], arguments)
-        assert result.exit_code == 0, f"{line}: {result.output}"
-    assert (place / "photo.exr").is_file() and (place / "photo.preview.png").is_file()
+    if language == "python":
+        run_python(code, place)
+        return
+    for line in code.splitlines():
+        if line.startswith(tuple(PROGRAMS)):
+            run_command(line, place)
+
+
+def test_the_commands_before_them_run(place, monkeypatch):
+    monkeypatch.chdir(place)
+    lines = [line for _, code in EXAMPLES[:FIRST] for line in code.splitlines() if line.startswith(tuple(PROGRAMS))]
+    assert [line.split()[:2] for line in lines] == [["hdrmodel", "info"], ["hdrmodel", "train"]]
+    for line in lines:
+        run_command(line, place)
+
+
+def test_every_command_has_an_example_that_runs():
+    shown = {tuple(line.split()[:2]) for _, code in EXAMPLES for line in code.splitlines()}
+    for program, main in PROGRAMS.items():
+        for name in main.commands:
+            assert (program, name) in shown or name == "check", f"{program} {name}"
+
+
+def test_the_cameras_are_valid():
+    assert len(YAML) == 2
+    for text in YAML:
+        RecipeConfig.parse("synthesize.recipe", yaml.safe_load(text)["synthesize"]["recipe"])
 
 
 def test_the_experiments_change_values_that_are_there_and_name_every_attention():
