@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import gc
 import os
 import re
 import subprocess
@@ -146,7 +147,7 @@ def test_bytes_that_stay_wrong_are_read_twice_and_raise_with_shard_and_sample(se
     reader[0]
     server.faults, server.requests = repeat("wrong"), []
     shard, layout = reader.datasets[0].samples[1]
-    with pytest.raises(IntegrityError, match=rf"{server.url}/{shard}, sample {layout.key}, member .*: damaged: crc32c"):
+    with pytest.raises(IntegrityError, match=rf"{server.url}/{shard}, sample {layout.key}: damaged: crc32c"):
         reader[1]
     assert len(server.requests) == 2
     reader.close()
@@ -344,6 +345,7 @@ def test_a_store_is_read_like_a_folder(dataset, monkeypatch, tmp_path):
 
 
 def test_readers_leave_no_file_open(dataset):
+    gc.collect()  # what other tests left open
     before = len(os.listdir("/dev/fd"))
     for _ in range(3):
         reader = open_stacks(dataset.shards, part="train")

@@ -78,11 +78,15 @@ def test_iteration_skips_damage_where_told_and_tells_it_and_indexing_never_does(
         kept = [sample.key for sample in reader]
     assert kept == [key for key in shards.keys if key != layout.key]
     assert [(lost.shard, lost.key) for lost in reader.skipped] == [(shard, layout.key)]
-    assert "member c.png: damaged: crc32c" in reader.skipped[0].reason
-    with pytest.raises(IntegrityError, match=r"member c\.png: damaged"):
-        reader[2]
-    with pytest.raises(IntegrityError, match=r"member c\.png: damaged"):
-        StackDataset(reader)[2]
+    assert f"sample {layout.key}: damaged: crc32c" in reader.skipped[0].reason
+    for indexed in (reader, StackDataset(reader)):
+        with pytest.raises(IntegrityError, match=f"sample {layout.key}: damaged"):
+            indexed[2]
+    with (
+        open_stacks(dataset_copy.shards, part="train", form="pixels", exposures="ac") as some,
+        pytest.raises(IntegrityError, match=r"member c\.png: damaged"),
+    ):
+        some[2]
     reader.close()
 
 
