@@ -7,6 +7,7 @@ task may run twice: it writes its files whole or not at all, and the same each t
 
 import os
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +23,9 @@ Take = Callable[[str, "dict | ValueError"], None]
 MAX_DEATHS = 3  # of workers alone with one task, before it is refused: one out-of-memory kill must not do it
 
 
-def run_tasks(engine: str, folder: Path, tasks: dict[str, Any], make: Make, take: Take, workers: int) -> None:
+def run_tasks(
+    engine: str, folder: Path, tasks: dict[str, Any], make: Make, take: Take, workers: int, *, isolated: bool = True
+) -> None:
     """Make the tasks with one of the engines; what is made does not depend on which.
 
     Args:
@@ -32,11 +35,15 @@ def run_tasks(engine: str, folder: Path, tasks: dict[str, Any], make: Make, take
             that kills its process again and again is refused, too.
         take: may raise, which ends the run.
         workers: tasks at a time; 0 for one a core.
+        isolated: whether a task may crash its process, as a decoder of anybody's files may. Else a single task of the
+            local engine is made in this process, which saves the second that another takes to start.
 
     Raises:
         ValueError: if the engine is unknown, is not installed or cannot be reached.
     """
-    if engine == "local":
+    if engine == "local" and len(tasks) == 1 and not isolated:
+        _run_here(folder, tasks, make, take)
+    elif engine == "local":
         _run_in_pools(folder, tasks, make, take, workers)
     elif engine == "ray":
         from hdrdata.engine_ray import run_on_ray  # which needs an extra
@@ -44,6 +51,15 @@ def run_tasks(engine: str, folder: Path, tasks: dict[str, Any], make: Make, take
         run_on_ray(folder, tasks, make, take, workers)
     else:
         raise ValueError(f"unknown engine '{engine}'; known: local, ray")
+
+
+def _run_here(folder: Path, tasks: dict[str, Any], make: Make, take: Take) -> None:
+    for name, task in tasks.items():
+        try:
+            result = make(folder, task)
+        except ValueError as error:
+            result = error
+        take(name, result)
 
 
 def _run_in_pools(folder: Path, tasks: dict[str, Any], make: Make, take: Take, workers: int) -> None:
@@ -76,8 +92,11 @@ def _run_in_pool(
     workers: int,
 ) -> None:
     """Make the tasks of `waiting` from its end, until it is empty; `running` keeps those that a dead worker lost."""
-    context = get_context("forkserver")  # imports `make`'s module once, and not once a worker
-    context.set_forkserver_preload([make.__module__])
+    if workers == 1 and sys.platform == "linux" and threading.active_count() == 1:
+        context = get_context("fork")  # for a single task: nothing is imported again
+    else:
+        context = get_context("forkserver")  # imports `make`'s module once, and not once a worker
+        context.set_forkserver_preload([make.__module__])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
     try:
         while waiting or running:

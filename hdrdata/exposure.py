@@ -45,8 +45,9 @@ def exposure_table(
     return table
 
 
+@lru_cache(maxsize=2)
 def recipe_tables(recipe: Recipe) -> dict[str, UInt8[np.ndarray, "exposures 65536"]]:
-    """The tables of a recipe: for each CRF one row an exposure, in rising exposure.
+    """The tables of a recipe, made once: for each CRF one row an exposure, in rising exposure.
 
     Raises:
         ValueError: if the recipe draws its cameras, so that no table says what a picture is.

@@ -181,6 +181,7 @@ def bring_up_to_date(
     title: str,
     workers: int = 0,
     engine: str = "local",
+    isolated: bool = True,
     on_error: str = "stop",
     finish: Callable[[dict[str, dict]], dict] = lambda rows: {},
 ) -> Outcome:
@@ -194,6 +195,7 @@ def bring_up_to_date(
         title: verb for the progress bar.
         workers: tasks at a time; 0 for one a core. The result does not depend on it, nor on the engine.
         engine: what runs the tasks; see `hdrdata.engine`.
+        isolated: False if `make` cannot crash its process; see `hdrdata.engine.run_tasks`.
         on_error: "stop" raises at the first refused entry; "skip" records it, keeps the others and counts it;
             the next run tries it again.
         finish: from all rows, further keys of index.json; runs last but for the index, and may write files.
@@ -232,7 +234,7 @@ def bring_up_to_date(
             rows[name] = {"digest": missing[name].digest, **result}
             journal.add(name, rows[name])
 
-        _run(engine, folder, missing, make, take, title, workers)
+        _run(engine, folder, missing, make, take, title, workers, isolated)
         _remove_partial(folder)  # of workers that were killed
 
         refused = tuple(Refusal(name, row["refused"]) for name, row in sorted(rows.items()) if "refused" in row)
@@ -251,19 +253,29 @@ def bring_up_to_date(
 
 
 def _run(
-    engine: str, folder: Path, missing: dict[str, Entry], make: Make, take: Take, title: str, workers: int
+    engine: str,
+    folder: Path,
+    missing: dict[str, Entry],
+    make: Make,
+    take: Take,
+    title: str,
+    workers: int,
+    isolated: bool,
 ) -> None:
     """Make entries with an engine, and show how far it is."""
-    if not missing:
+    tasks = {name: entry.task for name, entry in missing.items()}
+    if len(tasks) < 2:  # whose bar would tell nothing; without its thread a process can be forked
+        if tasks:
+            run_tasks(engine, folder, tasks, make, take, workers, isolated=isolated)
         return
     with progress_bar() as bar:
-        line = bar.add_task(title, total=len(missing))
+        line = bar.add_task(title, total=len(tasks))
 
         def take_and_tell(name: str, result: dict | ValueError) -> None:
             take(name, result)
             bar.advance(line)
 
-        run_tasks(engine, folder, {name: entry.task for name, entry in missing.items()}, make, take_and_tell, workers)
+        run_tasks(engine, folder, tasks, make, take_and_tell, workers, isolated=isolated)
 
 
 def _remove_partial(folder: Path) -> None:

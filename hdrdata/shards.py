@@ -98,6 +98,7 @@ def shard_stacks(
         entries,
         _make_shard,
         title="shard",
+        isolated=False,
         workers=workers,
         engine=engine,
         finish=lambda rows: describe_shards(config.name, rows, index["recipe"]),

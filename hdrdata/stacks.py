@@ -112,6 +112,7 @@ def synthesize_stacks(
         entries,
         _make_stack,
         title="synthesize",
+        isolated=False,
         engine=config.engine,
         workers=config.workers,
         finish=lambda rows: {
@@ -173,7 +174,7 @@ def recipe_facts(recipe: Recipe) -> dict:
     }
     if recipe.steps.draws is not None:
         return {**facts, "random": random_cameras(recipe).to_json()}
-    tables = _tables(recipe).items()
+    tables = recipe_tables(recipe).items()
     return {**facts, "thresholds": {crf: [thresholds_of(row).tolist() for row in rows] for crf, rows in tables}}
 
 
@@ -224,7 +225,7 @@ def encode_stack(
         a.png, b.png ..., or a.jpg ... if the camera writes JPEG, in rising exposure; and what was drawn, if it was.
     """
     if recipe.steps.draws is None:
-        stack, drawn = expose_view(half_bits(view), _tables(recipe)[camera]), {}
+        stack, drawn = expose_view(half_bits(view), recipe_tables(recipe)[camera]), {}
     else:
         stack, drawn = random_cameras(recipe).photograph(view, camera)
     pictures = dict(zip(recipe.letters, stack, strict=True))
@@ -233,7 +234,6 @@ def encode_stack(
     return {f"{x}.png": encode_png(ldr, png_encoder) for x, ldr in pictures.items()}, drawn
 
 
-_tables = lru_cache(maxsize=2)(recipe_tables)
 _recipe = lru_cache(maxsize=2)(choose_recipe)
 
 

@@ -104,6 +104,15 @@ def test_a_task_that_always_kills_its_process_is_refused_by_name_and_the_others_
     assert files(tmp_path) == {"1.txt": "1"}
 
 
+def test_a_single_task_that_cannot_crash_is_made_in_this_process(tmp_path):
+    taken = {}
+    for task in ({"number": 0}, {"number": 1, "refuse": True}):
+        name = f"n{task['number']}"
+        run_tasks("local", tmp_path, {name: task}, make_number, taken.__setitem__, 2, isolated=False)
+    assert taken["n0"]["process"] == os.getpid() and files(tmp_path) == {"0.txt": "0"}
+    assert type(taken["n1"]) is IntegrityError
+
+
 @every_engine
 def test_an_error_of_the_disk_ends_the_run_in_its_own_words(engine, tmp_path):
     with pytest.raises(OSError, match=r"Permission denied: '0.txt'$"):
