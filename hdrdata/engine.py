@@ -7,7 +7,6 @@ task may run twice: it writes its files whole or not at all, and the same each t
 
 import os
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -92,11 +91,8 @@ def _run_in_pool(
     workers: int,
 ) -> None:
     """Make the tasks of `waiting` from its end, until it is empty; `running` keeps those that a dead worker lost."""
-    if workers == 1 and sys.platform == "linux" and threading.active_count() == 1:
-        context = get_context("fork")  # for a single task: nothing is imported again
-    else:
-        context = get_context("forkserver")  # imports `make`'s module once, and not once a worker
-        context.set_forkserver_preload([make.__module__])
+    context = get_context("forkserver")  # imports `make`'s module once, and not once a worker
+    context.set_forkserver_preload([make.__module__])
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
     try:
         while waiting or running:

@@ -264,7 +264,7 @@ def _run(
 ) -> None:
     """Make entries with an engine, and show how far it is."""
     tasks = {name: entry.task for name, entry in missing.items()}
-    if len(tasks) < 2:  # whose bar would tell nothing; without its thread a process can be forked
+    if len(tasks) < 2:  # whose bar would tell nothing
         if tasks:
             run_tasks(engine, folder, tasks, make, take, workers, isolated=isolated)
         return
