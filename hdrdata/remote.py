@@ -5,6 +5,7 @@ import io
 import os
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ class LocalFolder:
             self.close()
 
 
-class RemoteFolder:
+class RemoteFolder(ABC):
     """Files below a URL. What fails in passing is tried again; a connection belongs to one process."""
 
     gap = 1 << 16  # a request costs about as long as so many bytes
@@ -115,17 +116,17 @@ class RemoteFolder:
         self.download(name, content)
         return content.getvalue()
 
+    @abstractmethod
     def size(self, name: str) -> int:
         """Bytes of a file; FileNotFoundError if there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, name: str, offset: int, size: int) -> bytes:
         """`size` bytes from `offset`, fewer at the end of the file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def download(self, name: str, file: io.BufferedIOBase) -> None:
         """Append to `file` what it lacks of a file, of which it may hold a beginning."""
-        raise NotImplementedError
 
     def renew(self, name: str) -> bool:
         """Whether reading again may give other bytes than those that were found damaged."""
