@@ -243,6 +243,7 @@ def test_a_slice_of_the_fuzzing_finds_no_crash():
     """200 of the cases of benchmarks/fuzz_readers.py, with a seed of their own."""
     program = [sys.executable, str(ROOT / "benchmarks" / "fuzz_readers.py"), "--cases", "200", "--seed", "2", "--json"]
     result = subprocess.run(program, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     assert told["findings"] == []
     assert {kind: sum(counts.values()) for kind, counts in told["table"].items()} == dict.fromkeys(
