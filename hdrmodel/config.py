@@ -67,7 +67,7 @@ class TrainConfig(Section):
 class LpipsConfig(Section):
     """Which LPIPS, and where its trunk is if it cannot be downloaded."""
 
-    trunk: Literal["alex", "squeeze"] | None  # null: no LPIPS
+    trunk: Literal["alex", "squeeze", "vgg"] | None  # null: no LPIPS
     trunk_file: str | None
 
 

@@ -11,15 +11,17 @@ import pickle
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlparse
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG19_Weights
+from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights, VGG19_Weights
 
 CHANNELS = (64, 128, 256)  # of the three stages
 DOWNLOAD_SECONDS = 20.0  # without a byte, before a download is given up
@@ -39,6 +41,7 @@ class TorchvisionFile:
 
 
 TORCHVISION_FILES = {
+    "vgg16": TorchvisionFile(VGG16_Weights.IMAGENET1K_V1.url, "HDRMODEL_VGG16"),
     "vgg19": TorchvisionFile(VGG19_Weights.IMAGENET1K_V1.url, "HDRMODEL_VGG19"),
     "alexnet": TorchvisionFile(AlexNet_Weights.IMAGENET1K_V1.url, "HDRMODEL_ALEXNET"),
     "squeezenet1_1": TorchvisionFile(SqueezeNet1_1_Weights.IMAGENET1K_V1.url, "HDRMODEL_SQUEEZENET1_1"),
@@ -69,18 +72,21 @@ def find_torchvision_file(name: str, path: Path | None = None) -> Path:
     return cached
 
 
-def find_stlpips_vgg16(path: Path | None = None) -> Path:
-    """Find the VGG-16 inside the installed package stlpips-pytorch without importing it; raises WeightsMissing.
+STLPIPS_FILES = {"vgg16-stlpips": "vgg_shift_tolerant.pth", "alex-stlpips": "alex_shift_tolerant.pth"}
 
-    Importing it would need IPython and torchsummary, which the package uses and does not declare.
+
+def find_stlpips_file(name: str, path: Path | None = None) -> Path:
+    """Find one of `STLPIPS_FILES` inside the installed package stlpips-pytorch without importing it.
+
+    Importing it would need IPython and torchsummary, which the package uses and does not declare. Raises
+    WeightsMissing.
     """
     if path is not None:
-        return _require_file(path, "vgg16-stlpips")
+        return _require_file(path, name)
     spec = importlib.util.find_spec("stlpips_pytorch")
     if spec is None or not spec.submodule_search_locations:
-        raise WeightsMissing("the weights of vgg16-stlpips come with a package: pip install --no-deps stlpips-pytorch")
-    weights = Path(spec.submodule_search_locations[0]) / "weights" / "vST0.0" / "vgg_shift_tolerant.pth"
-    return _require_file(weights, "vgg16-stlpips")
+        raise WeightsMissing(f"the weights of {name} come with a package: pip install --no-deps stlpips-pytorch")
+    return _require_file(Path(spec.submodule_search_locations[0]) / "weights" / "vST0.0" / STLPIPS_FILES[name], name)
 
 
 def _require_file(path: Path, name: str) -> Path:
@@ -108,12 +114,12 @@ def pick(state: dict[str, Tensor], names: dict[str, str], path: Path) -> dict[st
     return {new: state[old] for new, old in names.items()}
 
 
-class MaxBlurPool(nn.Module):
-    """Halve height and width, tolerant of shifts: a dense 2x2 maximum, then every second pixel of a 1-2-1 blur.
+class BlurPool(nn.Module):
+    """Halve height and width, tolerant of shifts: every second pixel of a 1-2-1 blur.
 
     Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, with the wide margin (2 pixels, by
-    reflection) of Ghildyal and Liu, "Shift-tolerant Perceptual Similarity Metric", ECCV 2022: n pixels become n // 2
-    + 1.
+    reflection) of Ghildyal and Liu, "Shift-tolerant Perceptual Similarity Metric", ECCV 2022: n pixels become (n + 1)
+    // 2 + 1.
     """
 
     def __init__(self, channels: int):
@@ -125,8 +131,16 @@ class MaxBlurPool(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch channels halved_height halved_width"]:
-        dense = F.pad(F.max_pool2d(x, 2, stride=1), (2, 2, 2, 2), mode="reflect")
-        return F.conv2d(dense, self.kernel, stride=2, groups=x.shape[1])
+        return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="reflect"), self.kernel, stride=2, groups=x.shape[1])
+
+
+class MaxBlurPool(BlurPool):
+    """`BlurPool` of a dense 2x2 maximum: n pixels become n // 2 + 1."""
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels halved_height halved_width"]:
+        return super().forward(F.max_pool2d(x, 2, stride=1))
 
 
 def max_pool(channels: int) -> nn.Module:
@@ -176,6 +190,50 @@ class Trunk(nn.Module):
         return features
 
 
+class ShiftTolerantAlexNet(nn.Module):
+    """The five convolutions of AlexNet with nothing skipped before a blur: the trunk of ST-LPIPS.
+
+    Ghildyal and Liu, "Shift-tolerant Perceptual Similarity Metric", ECCV 2022: the first convolution has stride 1 and
+    its result is blurred and halved before the ReLU; pools are dense 3x3 maxima, blurred and halved.
+    """
+
+    NAMES: ClassVar = {  # of the package's entries
+        f"{here}.{kind}": f"net.{there}.{kind}"
+        for here, there in {
+            "stages.0.0": "slice1.0",
+            "stages.1.2": "slice2.5",
+            "stages.2.2": "slice3.9",
+            "stages.3.0": "slice4.11",
+            "stages.4.0": "slice5.13",
+        }.items()
+        for kind in ("weight", "bias")
+    }
+
+    def __init__(self):
+        super().__init__()
+        self.stages = nn.ModuleList(
+            [
+                nn.Sequential(nn.Conv2d(3, 64, kernel_size=11, padding=2), BlurPool(64), nn.ReLU()),
+                nn.Sequential(*_dense_pool(64), nn.Conv2d(64, 192, kernel_size=5, padding=2), nn.ReLU()),
+                nn.Sequential(*_dense_pool(192), nn.Conv2d(192, 384, kernel_size=3, padding=1), nn.ReLU()),
+                nn.Sequential(nn.Conv2d(384, 256, kernel_size=3, padding=1), nn.ReLU()),
+                nn.Sequential(nn.Conv2d(256, 256, kernel_size=3, padding=1), nn.ReLU()),
+            ]
+        )
+
+    def forward(self, x: Float[Tensor, "batch 3 height width"]) -> list[Float[Tensor, "batch _ _ _"]]:
+        """Compute the features after each ReLU, from pictures that are already scaled as LPIPS scales them."""
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return features
+
+
+def _dense_pool(channels: int) -> list[nn.Module]:
+    return [nn.MaxPool2d(kernel_size=3, stride=1), BlurPool(channels)]
+
+
 @dataclass(frozen=True)
 class TrunkSource:
     """Where a trunk's weights are and what they are the weights of."""
@@ -185,13 +243,9 @@ class TrunkSource:
     pool: Callable[[int], nn.Module]
 
 
-def _find_vgg19(path: Path | None) -> Path:
-    return find_torchvision_file("vgg19", path)
-
-
 TRUNKS = {
     "vgg19": TrunkSource(
-        _find_vgg19,
+        partial(find_torchvision_file, "vgg19"),
         (
             ("features.0", "features.2"),
             ("features.5", "features.7"),
@@ -200,7 +254,7 @@ TRUNKS = {
         max_pool,
     ),
     "vgg16-stlpips": TrunkSource(
-        find_stlpips_vgg16,
+        partial(find_stlpips_file, "vgg16-stlpips"),
         (
             ("net.slice1.0", "net.slice1.2"),
             ("net.slice2.6", "net.slice2.8"),
