@@ -9,15 +9,27 @@ import yaml
 from hdrdata.command import OneLineErrorsGroup
 from hdrdata.crf import choose_crf
 from hdrdata.disk import sha256_of
-from hdrmodel.attention import ATTENTIONS, find_attention
+from hdrmodel.attention import ATTENTIONS
+from hdrmodel.baselines.radiance_network import BaselineConfig
 from hdrmodel.config import PROFILES, load_profile
 from hdrmodel.network import NetworkConfig
 from hdrmodel.predict import HDRReconstructor, predict_file
-from hdrmodel.summary import LARGEST_WIDTH, format_summary, format_table, summarize_network
+from hdrmodel.summary import (
+    LARGEST_WIDTH,
+    BaselineSummary,
+    Summary,
+    format_baselines,
+    format_summary,
+    format_table,
+    summarize,
+)
 from hdrmodel.training import WEIGHTS, summarise
 from hdrmodel.training import train as train_variant
 from hdrmodel.unet import PRESETS, find_preset
+from hdrmodel.variants import BASELINES, VARIANTS, describe_network, find_variant
 from hdrmodel.weights import load_weights
+
+VARIANT_NAMES = f"{', '.join(ATTENTIONS)}; or another paper's network: {', '.join(BASELINES)}"
 
 
 @click.group(cls=OneLineErrorsGroup)
@@ -29,20 +41,20 @@ def main() -> None:
 @main.command()
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
-@click.option("--attention", metavar="NAME", default="none", show_default=True,
-              help=f"The variant: {', '.join(ATTENTIONS)}.")  # fmt: skip
+@click.option("--variant", "--attention", "variant", metavar="NAME", default="none", show_default=True,
+              help=f"HDR-AttNet with an attention: {VARIANT_NAMES}.")  # fmt: skip
 @click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
               help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU.")  # fmt: skip
 @click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
               help="Replace a value of the profile; give it once per value. --show names them all.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
-              help="Of the first weights and of the order, crops and augmentation of the pairs.")  # fmt: skip
+              help="Of the first weights and of the order, crops and augmentation of the samples.")  # fmt: skip
 @click.option("--anew", is_flag=True, help="Train again where a run has ended: its weights are replaced.")
 @click.option("--show", is_flag=True, help="Print the configuration as YAML, and train nothing.")
 def train(
     shards: Path | None,
     run: Path | None,
-    attention: str,
+    variant: str,
     profile: str,
     changes: tuple[str, ...],
     seed: int,
@@ -56,6 +68,8 @@ def train(
     \b
     Spatial attention for an hour or so on two CPU cores:
         hdrmodel train data/shards runs/spatial --attention spatial -s steps=5000
+    A network of another paper on the same data:
+        hdrmodel train data/shards runs/expandnet --variant expandnet
     The paper's training on four GPUs, in bfloat16:
         torchrun --standalone --nproc-per-node 4 -m hdrmodel.cli train data/shards runs/paper \\
             --attention spatial --profile paper -s precision=bf16 -s compile=true
@@ -68,7 +82,7 @@ def train(
         raise click.UsageError("wanted the folders SHARDS and RUN")
     if (run / WEIGHTS).exists() and not anew:
         raise click.ClickException(f"{run / WEIGHTS}: a run has ended here; --anew replaces it")
-    record = train_variant(shards, run, attention, seed, config)
+    record = train_variant(shards, run, variant, seed, config)
     if record is not None:
         click.echo(f"{summarise(record)}\n{run / WEIGHTS}")
 
@@ -115,8 +129,10 @@ def predict(photo: Path, out: Path, weights: Path, crf: str, device: str) -> Non
 
 @main.command()
 @click.argument("weights", type=click.Path(path_type=Path), required=False)
-@click.option("--attention", metavar="NAME", help=f"One of {', '.join(ATTENTIONS)}. Default: a table of all.")
-@click.option("--preset", metavar="NAME", help=f"Activations: one of {', '.join(PRESETS)}. Default: attnet.")
+@click.option("--variant", "--attention", "variant", metavar="NAME",
+              help=f"HDR-AttNet with an attention: {VARIANT_NAMES}. Default: a table of all.")  # fmt: skip
+@click.option("--preset", metavar="NAME",
+              help=f"HDR-AttNet's activations: one of {', '.join(PRESETS)}. Default: attnet.")  # fmt: skip
 @click.option("--width", type=float, metavar="FACTOR",
               help=f"Multiplies all numbers of channels; above 0, at most {LARGEST_WIDTH}. "
                    "Default: 1, the paper's.")  # fmt: skip
@@ -124,7 +140,7 @@ def predict(photo: Path, out: Path, weights: Path, crf: str, device: str) -> Non
               help="Height and width of the picture for which work is counted.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON, with work in MACs.")
 def info(
-    weights: Path | None, attention: str | None, preset: str | None, width: float | None, size: int, as_json: bool
+    weights: Path | None, variant: str | None, preset: str | None, width: float | None, size: int, as_json: bool
 ) -> None:
     """Say what a file of WEIGHTS holds, or what a network would cost: parameters, multiplications, attention.
 
@@ -133,34 +149,43 @@ def info(
         hdrmodel info data/runs/spatial/0/weights.safetensors
     A network of the paper's size, without a file:
         hdrmodel info --attention spatial
-    All attentions beside each other:
+        hdrmodel info --variant expandnet
+    All variants beside each other:
         hdrmodel info
     """
     if weights is not None:
-        given = {"--attention": attention, "--preset": preset, "--width": width}
+        given = {"--variant": variant, "--preset": preset, "--width": width}
         if unwanted := [name for name, value in given.items() if value is not None]:
             raise ValueError(f"{weights}: a file says itself what its network is; leave out {', '.join(unwanted)}")
         network, header = load_weights(weights)
-        summary = summarize_network(network.config, size)
+        summary = summarize(network.config, size)
         facts = {**header, "parameters": f"{summary.parameters:,}"}
         content = {"file": header, **summary.as_json()}
-        lines = [*(f"{name}: {value}" for name, value in facts.items()), "", *format_summary(summary)]
-    elif attention is not None:
-        summary = summarize_network(_network_config(attention, preset, width), size)
-        content, lines = summary.as_json(), format_summary(summary)
+        lines = [*(f"{name}: {value}" for name, value in facts.items()), "", *_format(summary)]
+    elif variant is not None:
+        if find_variant(variant) is not None and preset is not None:
+            raise ValueError(f"--preset {preset}: is HDR-AttNet's; leave it out for {variant}, which has none")
+        summary = summarize(_describe(variant, preset, width), size)
+        content, lines = summary.as_json(), _format(summary)
     else:
-        summaries = [summarize_network(_network_config(name, preset, width), size) for name in ATTENTIONS]
-        content, lines = [summary.as_json() for summary in summaries], format_table(summaries)
+        summaries = [summarize(_describe(name, preset, width), size) for name in VARIANTS]
+        content = [summary.as_json() for summary in summaries]
+        ours = len(ATTENTIONS)
+        lines = [*format_table(summaries[:ours]), "", *format_baselines(summaries[ours:])]
     click.echo(json.dumps(content, indent=2) if as_json else "\n".join(lines))
 
 
-def _network_config(attention: str, preset: str | None, width: float | None) -> NetworkConfig:
+def _format(summary: Summary | BaselineSummary) -> list[str]:
+    return format_summary(summary) if isinstance(summary, Summary) else format_baselines([summary])
+
+
+def _describe(variant: str, preset: str | None, width: float | None) -> NetworkConfig | BaselineConfig:
     preset, width = "attnet" if preset is None else preset, 1.0 if width is None else width
-    find_attention(attention)  # these refuse an unknown name in one line, pydantic in four
+    find_variant(variant)  # these refuse an unknown name in one line, pydantic in four
     find_preset(preset)
     if not 0 < width <= LARGEST_WIDTH:
         raise ValueError(f"--width {width:g}: wanted a number above 0 and at most {LARGEST_WIDTH}")
-    return NetworkConfig(attention=attention, preset=preset, width=width)
+    return describe_network(variant, preset, width)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 class LossConfig(Section):
-    """Weights and forms of the four losses."""
+    """Weights and forms of HDR-AttNet's four losses; a baseline has its own paper's loss, and reads none of this."""
 
     reconstruction: NonNegativeFloat
     representation: NonNegativeFloat
@@ -35,11 +35,11 @@ class PlateauConfig(Section):
 class TrainConfig(Section):
     """How one variant is trained."""
 
-    form: Literal["radiance", "pixels"]  # of the shards
-    preset: str
-    width: Annotated[float, Field(gt=0, le=4)]
+    form: Literal["radiance", "pixels"]  # of the shards; baselines learn from radiance alone
+    preset: str  # HDR-AttNet's activations; baselines have none
+    width: Annotated[float, Field(gt=0, le=4)]  # of every variant: 1 is its paper's
     steps: PositiveInt
-    batch: PositiveInt  # pairs a step of the optimizer, over all processes and accumulated parts
+    batch: PositiveInt  # pairs (of baselines: photographs) a step, over all processes and accumulated parts
     accumulate: PositiveInt  # parts that a process computes one after another
     crop: Annotated[int, Field(ge=16)]  # pixels
     flips: bool  # left-right and up-down, each with probability 1/2

@@ -1,4 +1,7 @@
-"""Training pairs, each a pure function of its position: any number of loaders and processes gives the same sequence."""
+"""Training samples, each a pure function of its position: any number of loaders and processes gives the same sequence.
+
+HDR-AttNet learns from pairs of exposures, the baselines from photographs and their radiance.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -32,6 +35,25 @@ class PairBatch:
     longer: Float[Tensor, "batch 3 height width"]
     ratio: Float[Tensor, " batch"]  # t_longer / t_shorter, >= 1
     keys: list[str]  # "<view>_<crf>:<shorter>-<longer>", for messages
+
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What network and loss take."""
+        return self.shorter, self.longer, self.ratio
+
+
+@dataclass(frozen=True)
+class PhotoBatch:
+    """Photographs of crops under one camera response each, and the light that they show."""
+
+    ldr: Float[Tensor, "batch 3 height width"]  # at EV 0, LDR [0, 1]
+    radiance: Float[Tensor, "batch 3 height width"]  # linear, >= 0; 1 is what saturates the photograph
+    keys: list[str]  # "<view>_<crf>", for messages
+
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor]:
+        """What network and loss take."""
+        return self.ldr, self.radiance
 
 
 def pairs_of(exposures: int) -> list[tuple[int, int]]:
@@ -140,30 +162,26 @@ class Stacks:
         return expose_view(half_bits(self.shards.radiance(view).radiance), self.shards.tables[crf])
 
 
-class PairDataset(Dataset):
-    """Pairs of exposures cut from views, by position: epoch = position // items, each epoch in a fresh order.
+class CutDataset(Dataset):
+    """Squares cut from views, by position: epoch = position // items, each epoch in a fresh order.
 
-    An item is a view, a camera response and a pair, each as often as the others. Of the radiance form a sample holds
-    the crop's half floats as bits and the rows of the look-up tables, so that a loader moves 6 bytes a pixel and no
-    picture is decoded; `LookUp` makes the two LDR pictures of it, on any device. Of the pixels form it holds the two
-    pictures, which are the same but where a cut is turned by any angle: there it is turned before it is exposed, as a
-    camera would be, or after.
+    An item is a view, a camera response and one of `choices`, each as often as the others.
 
     Args:
-        shards: of either form.
+        shards: of a form that the samples can be made from.
         crop: pixels, height and width.
         seed: of the order, the crops and the augmentation.
-        flips, rotation: the augmentation, see `draw_cut`; the same for both pictures.
+        flips, rotation: the augmentation, see `draw_cut`; the same for all that a sample holds of one cut.
 
     Raises:
         ValueError: if a view is smaller than the crop.
     """
 
+    choices = 1  # what a sample is made of, for each view and camera response
+
     def __init__(self, shards: Shards, crop: int, seed: int, flips: bool, rotation: Rotation):
         self.stacks = Stacks(shards)
         self.crop, self.seed, self.flips, self.rotation = crop, seed, flips, rotation
-        self.pairs = pairs_of(len(shards.exposures))
-        self.letters = shards.index["recipe"]["letters"]
         for view, key in enumerate(self.stacks.views):
             height, width = shards.picture_size(self.stacks.number(view, self.stacks.crfs[0]))
             if min(height, width) < crop:
@@ -175,15 +193,47 @@ class PairDataset(Dataset):
     @property
     def items(self) -> int:
         """Items an epoch."""
-        return len(self.stacks) * len(self.stacks.crfs) * len(self.pairs)
+        return len(self.stacks) * len(self.stacks.crfs) * self.choices
 
     def __len__(self) -> int:
         return self.items
 
-    def __getitem__(self, position: int) -> dict:
+    def _item(self, position: int) -> tuple[int, int, int]:
+        """View, camera response and choice of a position, by their numbers."""
         epoch, place = divmod(position, self.items)
-        rest, pair = divmod(int(epoch_order(self.seed, epoch, self.items)[place]), len(self.pairs))
-        view, place = divmod(rest, len(self.stacks.crfs))
+        rest, choice = divmod(int(epoch_order(self.seed, epoch, self.items)[place]), self.choices)
+        return (*divmod(rest, len(self.stacks.crfs)), choice)
+
+    def _bits(self, number: int, position: int) -> Tensor:
+        """The half floats of a radiance sample's square."""
+        radiance = self.stacks.shards.radiance(number).radiance
+        bits = half_bits(np.ascontiguousarray(self._draw(radiance.shape[:2], position).of(radiance)))
+        return _to_tensor(bits.view(np.int16))
+
+    def _draw(self, size: tuple[int, int], position: int) -> Cut:
+        return draw_cut(*size, self.crop, self.flips, self.rotation, generator(self.seed, AUGMENTATION, position))
+
+
+class PairDataset(CutDataset):
+    """Pairs of exposures: `PairBatch`es, by `LookUp.pairs`.
+
+    Of the radiance form a sample holds the crop's half floats as bits and the rows of the look-up tables, so that a
+    loader moves 6 bytes a pixel and no picture is decoded; `LookUp` makes the two LDR pictures of it, on any device. Of
+    the pixels form it holds the two pictures, which are the same but where a cut is turned by any angle: there it is
+    turned before it is exposed, as a camera would be, or after.
+    """
+
+    def __init__(self, shards: Shards, crop: int, seed: int, flips: bool, rotation: Rotation):
+        super().__init__(shards, crop, seed, flips, rotation)
+        self.pairs = pairs_of(len(shards.exposures))
+        self.letters = shards.index["recipe"]["letters"]
+
+    @property
+    def choices(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, position: int) -> dict:
+        view, place, pair = self._item(position)
         shorter, longer = self.pairs[pair]
         crf, shards = self.stacks.crfs[place], self.stacks.shards
         number = self.stacks.number(view, crf)
@@ -197,15 +247,40 @@ class PairDataset(Dataset):
             cut = self._draw(pictures.shape[1:3], position)
             sample["shorter"], sample["longer"] = (_to_tensor(cut.of(pictures[at])) for at in (0, -1))
         else:
-            radiance = shards.radiance(number).radiance
-            bits = half_bits(np.ascontiguousarray(self._draw(radiance.shape[:2], position).of(radiance)))
             first = place * len(shards.exposures)
-            sample["bits"] = _to_tensor(bits.view(np.int16))
+            sample["bits"] = self._bits(number, position)
             sample["rows"] = torch.tensor([first + shorter, first + longer])
         return sample
 
-    def _draw(self, size: tuple[int, int], position: int) -> Cut:
-        return draw_cut(*size, self.crop, self.flips, self.rotation, generator(self.seed, AUGMENTATION, position))
+
+class PhotoDataset(CutDataset):
+    """Photographs at EV 0 and their radiance: `PhotoBatch`es, by `LookUp.photos`.
+
+    A sample holds the crop's half floats, which are the radiance, and the row of the look-up tables that makes the
+    photograph of them. The exposure is not varied: at EV 0 the views, whose mean radiance is 0.5 each, are exposed as
+    the test part's inputs are.
+
+    Raises:
+        ValueError: if the shards are of the pixels form, which holds no radiance, or a view is smaller than the crop.
+    """
+
+    def __init__(self, shards: Shards, crop: int, seed: int, flips: bool, rotation: Rotation):
+        if shards.form != "radiance":
+            raise ValueError(
+                f"{shards.folder}: the form '{shards.form}' holds no radiance, from which a baseline learns; "
+                "wanted train.form radiance"
+            )
+        super().__init__(shards, crop, seed, flips, rotation)
+        self.middle = shards.evs.index(0.0)
+
+    def __getitem__(self, position: int) -> dict:
+        view, place, _ = self._item(position)
+        crf = self.stacks.crfs[place]
+        return {
+            "key": f"{self.stacks.views[view]}_{crf}",
+            "bits": self._bits(self.stacks.number(view, crf), position),
+            "row": place * len(self.stacks.shards.exposures) + self.middle,
+        }
 
 
 def _to_tensor(picture: np.ndarray) -> Tensor:
@@ -236,14 +311,23 @@ class LookUp(nn.Module):
         return look_up(bits, self.tables, rows).float() / 255
 
     def pairs(self, sample: dict) -> PairBatch:
-        """The two pictures of each sample of a collated batch, of either form."""
-        device = self.tables.device
-        sample = {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in sample.items()}
+        """The two pictures of each sample of a collated batch of `PairDataset`, of either form."""
+        sample = self._moved(sample)
         if "bits" in sample:
             shorter, longer = (self(sample["bits"], sample["rows"][:, column]) for column in (0, 1))
         else:
             shorter, longer = (sample[name].float() / 255 for name in ("shorter", "longer"))
         return PairBatch(shorter, longer, sample["ratio"].float(), sample["key"])
+
+    def photos(self, sample: dict) -> PhotoBatch:
+        """The photograph and the radiance of each sample of a collated batch of `PhotoDataset`."""
+        sample = self._moved(sample)
+        bits = sample["bits"]
+        return PhotoBatch(self(bits, sample["row"]), bits.view(torch.float16).float(), sample["key"])
+
+    def _moved(self, sample: dict) -> dict:
+        device = self.tables.device
+        return {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in sample.items()}
 
 
 @dataclass(frozen=True)
@@ -270,7 +354,7 @@ class Share(Sampler):
 
     @property
     def size(self) -> int:
-        """Pairs in a part."""
+        """Samples in a part."""
         return self.batch // (self.accumulate * self.processes)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -286,12 +370,12 @@ class Share(Sampler):
 class _Batches(Dataset):
     """Collated samples by a list of positions; what is wrong with the user's files comes out as a value."""
 
-    def __init__(self, pairs: PairDataset):
-        self.pairs = pairs
+    def __init__(self, samples: CutDataset):
+        self.samples = samples
 
     def __getitem__(self, positions: list[int]) -> dict | Exception:
         try:
-            return default_collate([self.pairs[position] for position in positions])
+            return default_collate([self.samples[position] for position in positions])
         except (ValueError, OSError) as error:  # a loader process would wrap its own traceback into the message
             return error
 
@@ -316,7 +400,7 @@ def _as_it_is(batch: dict | Exception) -> dict | Exception:
     return batch
 
 
-def load_pairs(dataset: PairDataset, share: Share, workers: int) -> Iterator[dict]:
+def load_pairs(dataset: CutDataset, share: Share, workers: int) -> Iterator[dict]:
     """Collated samples, one batch for each list of positions of `share`, in its order.
 
     Args:

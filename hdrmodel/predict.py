@@ -12,7 +12,8 @@ from hdrdata.disk import sha256_of
 from hdrdata.files import quiet_opencv, write_exr, write_png
 from hdrdata.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.batches import to_batch
-from hdrmodel.reconstruct import HALF_STOPS, generate_stack, merge_generated
+from hdrmodel.reconstruct import HALF_STOPS, reconstruct
+from hdrmodel.variants import Network
 from hdrmodel.weights import choose_device, load_weights
 
 
@@ -62,11 +63,11 @@ class HDRReconstructor:
     HDRReconstructor.from_file(Path("weights.safetensors"))(ldr).radiance
     """
 
-    def __init__(self, network, device: str = "auto", crf: CameraResponse | None = None):
+    def __init__(self, network: Network, device: str = "auto", crf: CameraResponse | None = None):
         """Hold a network on a device.
 
         Args:
-            network: HDRAttNet with trained weights.
+            network: of any variant, with trained weights.
             device: "auto", "cpu" or "cuda".
             crf: the photographs' camera response; sRGB if None.
         """
@@ -81,8 +82,8 @@ class HDRReconstructor:
 
     def __call__(self, ldr: UInt8[np.ndarray, "height width 3"]) -> Prediction:
         """Reconstruct one RGB photograph of any size."""
-        stack = generate_stack(self.network, to_batch(ldr[None]).to(self.device), HALF_STOPS)
-        return Prediction(merge_generated(stack, HALF_STOPS, self.crf), stack, HALF_STOPS)
+        made = reconstruct(self.network, to_batch(ldr[None]).to(self.device), HALF_STOPS, self.crf)
+        return Prediction(made.radiance, made.stack, HALF_STOPS)
 
 
 def predict_file(photo: Path, out: Path, reconstructor: HDRReconstructor, weights_sha256: str) -> Path:

@@ -1,4 +1,6 @@
-"""From one LDR picture to its stack and to one radiance map."""
+"""From one LDR picture to its stack and to one radiance map, by any variant."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,8 +11,56 @@ from hdrdata.exposure import WHITE
 from hdrdata.merge import linearise, merge_stack
 from hdrmodel.batches import to_pictures
 from hdrmodel.network import HDRAttNet, Pictures, soft_mask
+from hdrmodel.variants import Network
 
 HALF_STOPS = tuple(ev / 2 for ev in range(-4, 5))  # the stack that the network was made for
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a network makes of one photograph."""
+
+    stack: Float32[np.ndarray, "evs height width 3"]  # LDR [0, 1]; at EV 0 the photograph itself
+    radiance: Float32[np.ndarray, "height width 3"]  # linear, >= 0; 1 is what saturates the photograph
+
+
+@torch.no_grad()
+def reconstruct(network: Network, ldr: Pictures, evs: tuple[float, ...], crf: CameraResponse) -> Reconstruction:
+    """Reconstruct one photograph: HDR-AttNet makes a stack and merges it, a baseline radiance, which is exposed again.
+
+    Args:
+        network: in evaluation mode.
+        ldr: one picture, (1, 3, height, width), [0, 1].
+        evs: stops relative to the picture, rising, one of which is 0.
+        crf: the photograph's camera response. A baseline is not told it: it only makes the stack of the radiance.
+    """
+    if isinstance(network, HDRAttNet):
+        stack = generate_stack(network, ldr, evs)
+        return Reconstruction(stack, merge_generated(stack, evs, crf))
+    (radiance,), (photograph,) = to_pictures(network(ldr)), to_pictures(ldr)
+    return Reconstruction(expose_again(radiance, photograph, evs, crf), radiance)
+
+
+def expose_again(
+    radiance: Float32[np.ndarray, "height width 3"],
+    photograph: Float32[np.ndarray, "height width 3"],
+    evs: tuple[float, ...],
+    crf: CameraResponse,
+) -> Float32[np.ndarray, "evs height width 3"]:
+    """Photograph a radiance map as the stacks are: floor(255 f(min(E 2^ev, 1))), and 254 where it saturates.
+
+    Args:
+        radiance: E, >= 0; 1 is what saturates the photograph.
+        photograph: LDR [0, 1]: the picture at EV 0, as it is.
+
+    Returns:
+        LDR pictures [0, 1], in the order of `evs`.
+    """
+    stack = np.empty((len(evs), *radiance.shape), np.float32)
+    for ldr, ev in zip(stack, evs, strict=True):
+        levels = np.floor(255.0 * crf(np.minimum(radiance.astype(np.float64) * 2.0**ev, 1.0)))
+        ldr[:] = photograph if ev == 0 else np.minimum(levels, WHITE) / 255.0
+    return stack
 
 
 @torch.no_grad()

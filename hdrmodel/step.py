@@ -1,4 +1,4 @@
-"""One step of training: both directions of a batch of pairs, their loss, and what the optimizer does with it."""
+"""One step of training: a batch through the network, its loss, and what the optimizer does with it."""
 
 import copy
 import math
@@ -11,11 +11,12 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from hdrmodel.baselines.radiance_network import PhotoNetwork
 from hdrmodel.config import TrainConfig
-from hdrmodel.data import PairBatch
+from hdrmodel.data import PairBatch, PhotoBatch
 from hdrmodel.distributed import World
-from hdrmodel.losses import PairLoss
-from hdrmodel.network import HDRAttNet, PairNetwork, Pictures, Ratios
+from hdrmodel.network import HDRAttNet, PairNetwork
+from hdrmodel.variants import Network
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LOWEST_RATE = 0.01  # where the cosine schedule ends, as a share of the first rate
@@ -32,15 +33,18 @@ def rate_at(step: int, config: TrainConfig) -> float:
 class Objective(nn.Module):
     """Network and loss in one module, as DistributedDataParallel and torch.compile want it."""
 
-    def __init__(self, network: HDRAttNet, loss_of: PairLoss):
+    def __init__(self, network: Network, loss_of: nn.Module):
         super().__init__()
-        self.pair = PairNetwork(network)
+        self.predict = PairNetwork(network) if isinstance(network, HDRAttNet) else PhotoNetwork(network)
         self.loss_of = loss_of
 
-    def forward(self, shorter: Pictures, longer: Pictures, ratio: Ratios) -> Float[Tensor, " terms"]:
-        """The weighted sum of the losses, and behind it the terms, which have no gradients, as `loss_of.terms`."""
-        predicted = self.pair(shorter, longer, ratio)
-        total, terms = self.loss_of(predicted, shorter, longer, ratio)
+    def forward(self, *inputs: Tensor) -> Float[Tensor, " terms"]:
+        """The weighted sum of the losses, and behind it the terms, which have no gradients, as `loss_of.terms`.
+
+        Args:
+            inputs: those of the variant's batches, `PairBatch` or `PhotoBatch`.
+        """
+        total, terms = self.loss_of(self.predict(*inputs), *inputs)
         return torch.stack([total, *(terms[name].detach() for name in self.loss_of.terms)])
 
 
@@ -49,7 +53,7 @@ class Stepper:
 
     Args:
         network: in single precision; moved to the world's device here.
-        loss_of: as `network`.
+        loss_of: as `network`; of what the network predicts and the inputs of a batch. `PairLoss`, or a baseline's.
         config: the optimizer's, schedule's and precision's part of it.
         world: the processes that compute the step together; gradients are their mean.
 
@@ -57,7 +61,7 @@ class Stepper:
         ValueError: if the processes cannot share the batch, or batch normalisation is to be synchronised on CPUs.
     """
 
-    def __init__(self, network: HDRAttNet, loss_of: PairLoss, config: TrainConfig, world: World):
+    def __init__(self, network: Network, loss_of: nn.Module, config: TrainConfig, world: World):
         gpu = world.device.type == "cuda"
         if config.sync_batch_norm and world.size > 1 and not gpu:
             raise ValueError("train.sync_batch_norm: PyTorch synchronises batch normalisation between GPUs only")
@@ -90,7 +94,7 @@ class Stepper:
         self._objective = torch.compile(objective) if config.compile else objective
 
     @property
-    def weights(self) -> HDRAttNet:
+    def weights(self) -> Network:
         """The network that is validated and kept: the moving average where there is one."""
         return self.network if self.average is None else self.average.module
 
@@ -99,8 +103,8 @@ class Stepper:
         """The learning rate now."""
         return self.optimizer.param_groups[0]["lr"]
 
-    def step(self, parts: Sequence[PairBatch], number: int) -> Float[Tensor, " terms"]:
-        """Learn from the pairs of step `number`, counted from 0.
+    def step(self, parts: Sequence[PairBatch | PhotoBatch], number: int) -> Float[Tensor, " terms"]:
+        """Learn from the batch of step `number`, counted from 0.
 
         Returns:
             the loss and its terms, named by `names`: means over the parts, on the device, so that nothing waits for it.
@@ -126,11 +130,11 @@ class Stepper:
             self.average.update_parameters(self.network)
         return torch.stack(terms).mean(dim=0)
 
-    def objective(self, part: PairBatch) -> Float[Tensor, " terms"]:
+    def objective(self, part: PairBatch | PhotoBatch) -> Float[Tensor, " terms"]:
         """The loss and its terms, in the configured precision; only the loss, the first, has gradients."""
         precision = PRECISIONS[self.config.precision]
         with torch.autocast(self.world.device.type, dtype=precision, enabled=precision != torch.float32):
-            return self._objective(part.shorter, part.longer, part.ratio)
+            return self._objective(*part.inputs)
 
     def tell_validation(self, psnr: float) -> None:
         """Let the plateau schedule know how validation came out, in dB."""

@@ -13,8 +13,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hdrmodel.attention import find_attention
+from hdrmodel.baselines.radiance_network import BaselineConfig
 from hdrmodel.network import HDRAttNet, NetworkConfig, count_parameters
 from hdrmodel.unet import STRIDE, UNet
+from hdrmodel.variants import Network, build_network
 
 STACK_EXPOSURES = 8  # generated for a stack of nine pictures; the ninth is the input
 LARGEST_WIDTH = 4  # 995 million parameters; far above, their number leaves 64 bits
@@ -80,25 +82,69 @@ class Summary:
         }
 
 
-def padded_size(size: int) -> int:
-    """Height and width of the picture that the U-Nets see: the next multiple of `STRIDE`."""
-    return -(-size // STRIDE) * STRIDE
+@dataclass(frozen=True)
+class BaselineSummary:
+    """What a baseline costs; its stack is its radiance exposed again, and costs no more."""
+
+    config: BaselineConfig
+    size: int  # pixels: height and width of the picture
+    parameters: int
+    macs: int  # of one picture
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary as plain values; `format_baselines` has the same for people."""
+        return {**self.config.model_dump(), "size": self.size, "parameters": self.parameters, "macs": self.macs}
 
 
-def summarize_network(config: NetworkConfig, size: int) -> Summary:
-    """Count what a network costs for pictures of `size` x `size` pixels, padded as the network pads them.
+def summarize(config: NetworkConfig | BaselineConfig, size: int) -> Summary | BaselineSummary:
+    """Count what the network of a variant costs for pictures of `size` x `size` pixels.
 
     Raises:
         ValueError: if the size is no number of pixels that a picture may have.
     """
-    if not 1 <= size <= LARGEST_SIZE:
-        raise ValueError(f"a picture of {size}x{size} pixels: wanted a side from 1 to {LARGEST_SIZE}")
+    return summarize_network(config, size) if isinstance(config, NetworkConfig) else summarize_baseline(config, size)
+
+
+def network_costs(network: Network, size: int) -> tuple[int, float]:
+    """Parameters, and GMACs of reconstructing one picture of `size` x `size` pixels: of HDR-AttNet, its whole stack."""
+    summary = summarize(network.config, size)
+    macs = sum(summary.macs()["stack"]) if isinstance(summary, Summary) else summary.macs
+    return summary.parameters, macs / 1e9
+
+
+def padded_size(size: int) -> int:
+    """Height and width of the picture that HDR-AttNet's U-Nets see: the next multiple of `STRIDE`."""
+    return -(-size // STRIDE) * STRIDE
+
+
+def summarize_network(config: NetworkConfig, size: int) -> Summary:
+    """Count what HDR-AttNet costs for pictures of `size` x `size` pixels, padded as the network pads them.
+
+    Raises:
+        ValueError: if the size is no number of pixels that a picture may have.
+    """
+    _require_size(size)
     with torch.device("meta"):
         network = HDRAttNet(config).eval()
     unets = {"N1": network.encoding, "N2": network.up, "N3": network.down}
     modules = Counter(type(module).__name__ for unet in unets.values() for module in _attention_sites(unet).values())
     summaries = {name: _summarize_unet(unet, padded_size(size)) for name, unet in unets.items()}
     return Summary(config, size, summaries, dict(modules))
+
+
+def summarize_baseline(config: BaselineConfig, size: int) -> BaselineSummary:
+    """`summarize_network` for a baseline."""
+    _require_size(size)
+    with torch.device("meta"):
+        network = build_network(config).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.empty(1, 3, size, size, device="meta"))
+    return BaselineSummary(config, size, count_parameters(network), counter.get_total_flops() // 2)
+
+
+def _require_size(size: int) -> None:
+    if not 1 <= size <= LARGEST_SIZE:
+        raise ValueError(f"a picture of {size}x{size} pixels: wanted a side from 1 to {LARGEST_SIZE}")
 
 
 def _attention_sites(unet: UNet) -> dict[str, nn.Module]:
@@ -166,6 +212,18 @@ def format_table(summaries: list[Summary]) -> list[str]:
             f"{convolutions / 1e9:>14.2f}{_small(attention / 1e9):>11}  {places}"
         )
     return [*lines, "", *_EXPLANATION]
+
+
+def format_baselines(summaries: list[BaselineSummary]) -> list[str]:
+    """The lines that compare baselines of one width."""
+    size = summaries[0].size
+    lines = [
+        f"width {summaries[0].config.width:g}; GMACs at {size}x{size}",
+        "",
+        f"{'baseline':<12}{'parameters':>12}{'GMACs':>14}",
+    ]
+    lines += [f"{each.config.baseline:<12}{each.parameters:>12,}{each.macs / 1e9:>14.2f}" for each in summaries]
+    return [*lines, "", "A baseline makes radiance of a picture; exposing it again, to a stack, costs no network."]
 
 
 _EXPLANATION = (

@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -22,19 +22,31 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from hdrdata.disk import digest_of, write_json, written_whole
+from hdrdata.exposure import expose_view
+from hdrdata.files import half_bits
 from hdrdata.shard_reader import Shards
-from hdrmodel.attention import find_attention
 from hdrmodel.batches import to_batch, to_pictures
 from hdrmodel.config import LossConfig, TrainConfig
-from hdrmodel.data import LookUp, PairDataset, Share, Stacks, load_pairs
+from hdrmodel.data import (
+    CutDataset,
+    LookUp,
+    PairBatch,
+    PairDataset,
+    PhotoBatch,
+    PhotoDataset,
+    Share,
+    Stacks,
+    load_pairs,
+)
 from hdrmodel.distributed import World, join_world
 from hdrmodel.losses import LossWeights, PairLoss
 from hdrmodel.metrics import psnr_ldr
-from hdrmodel.network import HDRAttNet, count_parameters
+from hdrmodel.network import HDRAttNet, Pictures, count_parameters
 from hdrmodel.step import Stepper
 from hdrmodel.tracking import Log, open_log, show_progress
 from hdrmodel.trunks import load_trunk
 from hdrmodel.unet import STRIDE, find_preset
+from hdrmodel.variants import Network, find_variant
 from hdrmodel.weights import choose_device, initial_network, save_weights
 
 LOGGER = logging.getLogger(__name__)
@@ -68,7 +80,7 @@ class Progress:
 
 
 def make_loss(config: LossConfig) -> tuple[PairLoss, dict[str, str] | None]:
-    """The training loss, and the name and SHA-256 of the trunk of its perceptual term (None without that term)."""
+    """HDR-AttNet's loss, and the name and SHA-256 of the trunk of its perceptual term (None without that term)."""
     weights = LossWeights(config.reconstruction, config.representation, config.perceptual, config.total_variation)
     if weights.perceptual == 0:
         return PairLoss(weights, config.norm, None), None
@@ -78,11 +90,13 @@ def make_loss(config: LossConfig) -> tuple[PairLoss, dict[str, str] | None]:
 
 @torch.no_grad()
 def validate(
-    network: HDRAttNet, stacks: Stacks, count: int, device: torch.device
+    network: Network, stacks: Stacks, count: int, device: torch.device
 ) -> tuple[dict[str, float | dict[str, float]], UInt8[np.ndarray, "height width 3"]]:
     """LDR PSNR over whole pictures: the middle exposure in, every other one against the truth.
 
-    The views are spread evenly over the part, the camera responses come in turn.
+    HDR-AttNet makes the other exposures itself; the radiance of a baseline is exposed by the look-up tables of the
+    stack's own camera response, as the truth was. The views are spread evenly over the part, the camera responses come
+    in turn.
 
     Args:
         count: stacks, at most.
@@ -94,17 +108,13 @@ def validate(
     shards = stacks.shards
     middle = shards.evs.index(0.0)
     others = [index for index in range(len(shards.evs)) if index != middle]
-    ratio = torch.tensor([shards.exposures[index] / shards.exposures[middle] for index in others], device=device)
     was_training = network.training
     network.eval()
     values, picture = [], None
     for place, view in enumerate(np.unique(np.linspace(0, len(stacks) - 1, min(count, len(stacks))).round())):
-        truth = to_batch(stacks.stack(int(view), stacks.crfs[place % len(stacks.crfs)])).to(device)
-        made = [  # one exposure after another: all at once would need eight times the memory
-            network.expose(encoded, one).float().clamp(0, 1)
-            for encoded in [network.encode(truth[middle : middle + 1])]
-            for one in ratio.float().split(1)
-        ]
+        crf = stacks.crfs[place % len(stacks.crfs)]
+        truth = to_batch(stacks.stack(int(view), crf)).to(device)
+        made = _exposures(network, truth[middle : middle + 1], shards, crf, others)
         values.append(psnr_ldr(torch.cat(made), truth[others]))
         if picture is None:
             made.insert(middle, truth[middle : middle + 1])
@@ -115,6 +125,18 @@ def validate(
     return {"psnr_ldr": float(psnr.mean()), "psnr_ldr_by_ev": by_ev}, picture
 
 
+def _exposures(network: Network, ldr: Pictures, shards: Shards, crf: str, wanted: list[int]) -> list[Pictures]:
+    """What a network makes of one photograph at the numbers `wanted` of the shards' exposures, one after another."""
+    if isinstance(network, HDRAttNet):  # all at once would need eight times the memory
+        middle = shards.exposures[shards.evs.index(0.0)]
+        ratio = torch.tensor([shards.exposures[index] / middle for index in wanted], device=ldr.device)
+        encoded = network.encode(ldr)
+        return [network.expose(encoded, one).float().clamp(0, 1) for one in ratio.float().split(1)]
+    (radiance,) = to_pictures(network(ldr)).astype(np.float16)
+    stack = expose_view(half_bits(radiance), shards.tables[crf][wanted])
+    return list(to_batch(stack).to(ldr.device).split(1))
+
+
 def _strip(stack: Float[Tensor, "exposures 3 height width"]) -> UInt8[np.ndarray, "strip_height strip_width 3"]:
     """A stack as one small picture, side by side."""
     levels = (to_pictures(stack) * 255).round().astype(np.uint8)
@@ -123,7 +145,7 @@ def _strip(stack: Float[Tensor, "exposures 3 height width"]) -> UInt8[np.ndarray
     return np.concatenate(small, axis=1)
 
 
-def train(shards: Path, run: Path, attention: str, seed: int, config: TrainConfig) -> dict | None:
+def train(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig) -> dict | None:
     """Train a variant and write `weights.safetensors`, `run.json` and `dvclive/` to the folder `run`.
 
     A run that was cut short goes on from `last.ckpt` if configuration, seed, data and number of processes are the same,
@@ -133,8 +155,8 @@ def train(shards: Path, run: Path, attention: str, seed: int, config: TrainConfi
 
     Args:
         shards: folder of shards with the parts train and val in the configured form.
-        attention: the variant, a name in ATTENTIONS.
-        seed: of the network's first weights, and of the order, the crops and the augmentation of the pairs.
+        variant: a name in ATTENTIONS or in BASELINES.
+        seed: of the network's first weights, and of the order, the crops and the augmentation of the samples.
 
     Returns:
         what run.json holds; None in a process that does not lead.
@@ -149,7 +171,7 @@ def train(shards: Path, run: Path, attention: str, seed: int, config: TrainConfi
         with torch.random.fork_rng(devices=devices), _stop_signals() as stop:
             torch.manual_seed(seed)  # for an attention that draws; nothing here does
             try:
-                return _train(shards, run, attention, seed, config, world, stop)
+                return _train(shards, run, variant, seed, config, world, stop)
             except torch.OutOfMemoryError as error:
                 raise ValueError(
                     "the GPU's memory is too small; wanted a smaller batch, a larger accumulate or precision bf16"
@@ -157,9 +179,9 @@ def train(shards: Path, run: Path, attention: str, seed: int, config: TrainConfi
 
 
 def _train(
-    shards: Path, run: Path, attention: str, seed: int, config: TrainConfig, world: World, stop: "_Stop"
+    shards: Path, run: Path, variant: str, seed: int, config: TrainConfig, world: World, stop: "_Stop"
 ) -> dict | None:
-    setup = _prepare(shards, run, attention, seed, config, world)
+    setup = _prepare(shards, run, variant, seed, config, world)
     run.mkdir(parents=True, exist_ok=True)
     progress = _resume(run / CHECKPOINT, setup)
     if world.device.type == "cuda":
@@ -176,7 +198,7 @@ def _train(
     if not world.leads:
         return None
     record = _record(setup, progress)
-    about = {"variant": attention, "seed": seed, "data": setup.data}
+    about = {"variant": variant, "seed": seed, "data": setup.data}
     record["weights_sha256"] = save_weights(run / WEIGHTS, setup.stepper.weights, about)
     write_json(run / RUN, record)
     (run / CHECKPOINT).unlink(missing_ok=True)
@@ -188,14 +210,14 @@ class _Setup:
     """What does not change while a run trains, but for the weights inside `stepper`."""
 
     run: Path
-    attention: str
+    variant: str
     seed: int
     config: TrainConfig
     world: World
-    pairs: PairDataset
+    samples: CutDataset
     validation: Stacks
     data: str  # a digest of the shards
-    look_up: LookUp
+    batch_of: Callable[[dict], PairBatch | PhotoBatch]  # collated samples
     stepper: Stepper
     trunk: dict[str, str] | None
 
@@ -204,40 +226,44 @@ class _Setup:
         """A digest of all that the weights depend on."""
         unimportant = HOW_TO_RUN | (HOW_TO_VALIDATE if self.config.schedule != "plateau" else set())
         settings = self.config.model_dump(mode="json", exclude=unimportant)
-        return digest_of([self.attention, self.seed, settings, self.data, self.trunk, self.world.size])
+        return digest_of([self.variant, self.seed, settings, self.data, self.trunk, self.world.size])
 
     def share(self, first_step: int) -> Share:
-        """This process's part of the pairs from a step on."""
+        """This process's part of the samples from a step on."""
         config, world = self.config, self.world
         return Share(config.batch, first_step, config.steps, config.accumulate, world.rank, world.size)
 
 
-def _prepare(shards: Path, run: Path, attention: str, seed: int, config: TrainConfig, world: World) -> _Setup:
-    find_attention(attention)
+def _prepare(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig, world: World) -> _Setup:
+    baseline = find_variant(variant)
     find_preset(config.preset)
     training, validation = (Shards(shards, part, config.form) for part in ("train", "val"))
     if 0.0 not in training.evs or len(training.evs) < 2:
         raise ValueError(f"{shards}: exposures {training.evs}; training needs EV 0, which is the input, and another")
     rows = training.index["rows"].values()
-    pairs = PairDataset(training, config.crop, seed, config.flips, config.rotation)
-    loss_of, trunk = make_loss(config.loss)
+    dataset = PairDataset if baseline is None else PhotoDataset
+    samples = dataset(training, config.crop, seed, config.flips, config.rotation)
+    look_up = LookUp(training.tables).to(world.device)
+    loss_of, trunk = make_loss(config.loss) if baseline is None else (baseline.loss(), None)
+    network = initial_network(variant, config.preset, config.width, seed)
     setup = _Setup(
         run=run,
-        attention=attention,
+        variant=variant,
         seed=seed,
         config=config,
         world=world,
-        pairs=pairs,
+        samples=samples,
         validation=Stacks(validation),
         data=digest_of([row["files"] for row in rows if row["form"] == config.form]),
-        look_up=LookUp(training.tables).to(world.device),
-        stepper=Stepper(initial_network(attention, config.preset, config.width, seed), loss_of, config, world),
+        batch_of=look_up.pairs if baseline is None else look_up.photos,
+        stepper=Stepper(network, loss_of, config, world),
         trunk=trunk,
     )
-    if setup.share(0).size == 1 and config.crop <= STRIDE:
+    deepest = STRIDE if baseline is None else network.deepest_norm
+    if setup.share(0).size == 1 and config.crop <= deepest:
         raise ValueError(
-            f"a part of one pair and a crop of {config.crop} pixels leave batch normalisation one value a channel at "
-            f"the deepest level; wanted a crop above {STRIDE}, or a larger batch"
+            f"a part of one sample and a crop of {config.crop} pixels leave batch normalisation one value a channel at "
+            f"the deepest level; wanted a crop above {deepest}, or a larger batch"
         )
     return setup
 
@@ -245,14 +271,14 @@ def _prepare(shards: Path, run: Path, attention: str, seed: int, config: TrainCo
 def _advance(setup: _Setup, progress: Progress, log: Log, stop: "_Stop") -> None:
     """Train to the last step, or until asked to stop."""
     config, world, stepper = setup.config, setup.world, setup.stepper
-    samples = load_pairs(setup.pairs, setup.share(progress.step), config.loader_workers)
+    samples = load_pairs(setup.samples, setup.share(progress.step), config.loader_workers)
     unseen: list[tuple[int, Tensor, list[str]]] = []  # steps whose losses nobody has looked at yet
-    title = f"train {setup.attention} ({setup.seed})"
+    title = f"train {setup.variant} ({setup.seed})"
     with show_progress(title, config.steps, progress.step, world.leads) as bar:
         clock = Clock(progress, config.loader_workers)
         while progress.step < config.steps:
             with clock.waiting():
-                parts = [setup.look_up.pairs(sample) for sample in islice(samples, config.accumulate)]
+                parts = [setup.batch_of(sample) for sample in islice(samples, config.accumulate)]
             terms = stepper.step(parts, progress.step)
             progress.step += 1
             step = progress.step
@@ -319,7 +345,7 @@ def _record(setup: _Setup, progress: Progress) -> dict:
     """What run.json holds, but for the weights' hash."""
     config, device = setup.config, setup.world.device
     return {
-        "variant": setup.attention,
+        "variant": setup.variant,
         "seed": setup.seed,
         "parameters": count_parameters(setup.stepper.network),
         "config": config.model_dump(mode="json"),
@@ -368,7 +394,7 @@ def _finite(checked: list[tuple[int, Tensor, list[str]]], world: World) -> Itera
 
 
 @torch.no_grad()
-def _is_finite(network: HDRAttNet) -> bool:
+def _is_finite(network: Network) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
 
 

@@ -9,7 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from hdrdata.disk import write_bytes
-from hdrmodel.network import HDRAttNet, NetworkConfig
+from hdrmodel.baselines.radiance_network import BaselineConfig
+from hdrmodel.network import NetworkConfig
+from hdrmodel.variants import Network, build_network, describe_network
 
 FORMAT = "hdrmodel-1"
 
@@ -27,14 +29,19 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def initial_network(attention: str, preset: str, width: float, seed: int) -> HDRAttNet:
-    """The network of a variant before its first step: the same for the same seed."""
+def initial_network(variant: str, preset: str, width: float, seed: int) -> Network:
+    """The network of a variant before its first step: the same for the same seed. A baseline has no preset."""
+    return untrained_network(describe_network(variant, preset, width), seed)
+
+
+def untrained_network(config: NetworkConfig | BaselineConfig, seed: int) -> Network:
+    """`initial_network` from a network's description, such as that of a trained one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return HDRAttNet(NetworkConfig(attention=attention, preset=preset, width=width))
+        return build_network(config)
 
 
-def save_weights(path: Path, network: HDRAttNet, about: dict[str, str]) -> str:
+def save_weights(path: Path, network: Network, about: dict[str, str]) -> str:
     """Write a network's weights and configuration, whole or not at all.
 
     Args:
@@ -50,8 +57,10 @@ def save_weights(path: Path, network: HDRAttNet, about: dict[str, str]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def load_weights(path: Path) -> tuple[HDRAttNet, dict]:
+def load_weights(path: Path) -> tuple[Network, dict]:
     """Build the network that a file describes, with its weights, in evaluation mode.
+
+    The header's "network" says which: {"attention", "preset", "width"} is HDR-AttNet, {"baseline", "width"} a baseline.
 
     Returns:
         the network on the CPU, and the file's header.
@@ -68,8 +77,10 @@ def load_weights(path: Path) -> tuple[HDRAttNet, dict]:
     if header.get("format") != FORMAT:
         raise ValueError(f"{path}: format {header.get('format')!r}; wanted weights that `train` wrote ({FORMAT})")
     try:
-        network = HDRAttNet(NetworkConfig.model_validate(header["network"]))
+        described = header["network"]
+        config = BaselineConfig if "baseline" in described else NetworkConfig
+        network = build_network(config.model_validate(described))
         network.load_state_dict(tensors)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: its weights do not fit its description: {' '.join(str(error).split())}") from error
     return network.eval().to(memory_format=torch.channels_last), header  # faster for whole pictures, on CPUs too

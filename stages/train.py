@@ -15,7 +15,7 @@ from stages.params import read_section, stage
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path))
 def main(variant: str, seed: int, shards: Path, run: Path) -> None:
-    """Train the VARIANT (a name in hdrmodel's ATTENTIONS) from SEED on the folder SHARDS into the folder RUN."""
+    """Train the VARIANT (a name in hdrmodel's VARIANTS) from SEED on the folder SHARDS into the folder RUN."""
     record = train(shards, run, variant, seed, read_section("train", TrainConfig))
     if record is not None:
         click.echo(summarise(record))

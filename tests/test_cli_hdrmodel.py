@@ -9,6 +9,7 @@ from click.testing import CliRunner
 import hdrmodel.cli
 from hdrmodel.attention import ATTENTIONS
 from hdrmodel.cli import main
+from hdrmodel.variants import BASELINES
 from hdrmodel.weights import initial_network, save_weights
 
 
@@ -16,7 +17,7 @@ from hdrmodel.weights import initial_network, save_weights
 def count_once():
     """Count the same network once: it takes most of a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hdrmodel.cli, "summarize_network", functools.cache(hdrmodel.cli.summarize_network))
+        patch.setattr(hdrmodel.cli, "summarize", functools.cache(hdrmodel.cli.summarize))
         yield
 
 
@@ -58,16 +59,26 @@ def test_info_of_a_file_tells_its_header_and_its_network(weights):
     assert (plain["attention"], plain["preset"], plain["width"]) == ("spatial", "base2023", 0.05)
 
 
-def test_info_without_arguments_is_a_table_of_all_attentions():
+def test_info_of_a_baseline_tells_what_it_costs(tmp_path):
+    rows = [line.split() for line in told("--variant", "expandnet").splitlines()]
+    assert ["expandnet", "456,899", "53.80"] in rows  # counted by hand in test_summary.py
+    path = tmp_path / "w.safetensors"
+    save_weights(path, initial_network("expandnet", "attnet", 0.05, seed=0), {"variant": "expandnet"})
+    plain = json.loads(told(path, "--size", 64, "--json"))
+    assert (plain["file"]["network"], plain["baseline"]) == ({"baseline": "expandnet", "width": 0.05}, "expandnet")
+    assert f"parameters: {plain['parameters']:,}\n" in told(path, "--size", 64)
+
+
+def test_info_without_arguments_is_a_table_of_all_variants():
     rows = [line.split() for line in told("--width", 0.05, "--size", 64).splitlines()]
-    names = [row[0] for row in rows if row and row[0] in ATTENTIONS]
-    assert names == list(ATTENTIONS)
+    names = [row[0] for row in rows if row and row[0] in (*ATTENTIONS, *BASELINES)]
+    assert names == [*ATTENTIONS, *BASELINES]
 
 
 def test_info_as_json_holds_a_network_or_a_list_of_them():
     small = ("--width", 0.05, "--size", 64, "--json")
     one, every = json.loads(told("--attention", "self", *small)), json.loads(told(*small))
-    assert [network["attention"] for network in every] == list(ATTENTIONS)
+    assert [network.get("attention") or network["baseline"] for network in every] == [*ATTENTIONS, *BASELINES]
     assert every[list(ATTENTIONS).index("self")] == one
     assert one["sites"].keys() == {"encoder level 7"}
 
@@ -75,7 +86,8 @@ def test_info_as_json_holds_a_network_or_a_list_of_them():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--attention", "cbam"], "unknown attention 'cbam'; known are ['none', 'spatial'"),
+        (["--attention", "cbam"], "unknown variant 'cbam'; known are ['none', 'spatial'"),
+        (["--variant", "hdrunet", "--preset", "attnet"], "--preset attnet: is HDR-AttNet's; leave it out for hdrunet"),
         (["--attention", "none", "--preset", "gelu"], "unknown preset 'gelu'; known are ['attnet'"),
         (["--preset", "gelu"], "unknown preset 'gelu'; known are ['attnet'"),
         (["--width", "0"], "--width 0: wanted a number above 0 and at most 4"),

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from hdrdata.shard_reader import Shards
 from hdrdata.tars import IntegrityError
-from hdrmodel.data import Cut, LookUp, PairDataset, Share, Stacks, draw_cut, generator, load_pairs, pairs_of
+from hdrmodel.data import (
+    Cut,
+    LookUp,
+    PairDataset,
+    PhotoDataset,
+    Share,
+    Stacks,
+    draw_cut,
+    generator,
+    load_pairs,
+    pairs_of,
+)
 
 FORMS = ("radiance", "pixels")
 
@@ -59,6 +70,42 @@ def test_loader_workers_do_not_change_the_sequence(radiance_shards):
         assert one["key"] == two["key"]
         assert torch.equal(one["bits"], two["bits"])
         assert torch.equal(one["rows"], two["rows"])
+
+
+def test_an_epoch_of_photographs_holds_each_view_under_each_camera_once(radiance_shards):
+    photos = PhotoDataset(radiance_shards, 16, 1, True, "quarter")
+    assert photos.items == len(photos.stacks) * 5
+    first, second = (
+        [photos[position]["key"] for position in range(start, start + photos.items)] for start in (0, photos.items)
+    )
+    assert set(first) == set(second) == {f"{view}_{crf}" for view in photos.stacks.views for crf in photos.stacks.crfs}
+    assert first != second
+
+
+def test_a_photograph_is_the_picture_at_ev_0_and_its_radiance_the_view(radiance_shards, pixel_shards):
+    photos = PhotoDataset(radiance_shards, 32, 2, False, "none")  # views of 32 pixels: the crop is all of it
+    numbers = {key: number for number, key in enumerate(pixel_shards.keys)}
+    views = {key: number for number, key in enumerate(radiance_shards.keys)}
+    look_up = LookUp(radiance_shards.tables)
+    for sample in load_pairs(photos, Share(5, 0, 3), workers=0):
+        made = look_up.photos(sample)
+        for place, key in enumerate(made.keys):
+            assert np.array_equal(levels(made.ldr[place]), pixel_shards.stack(numbers[key]).stack[4])
+            view = radiance_shards.radiance(views[key.rpartition("_")[0]]).radiance.astype(np.float32)
+            assert np.array_equal(made.radiance[place].permute(1, 2, 0).numpy(), view)
+
+
+def test_loader_workers_do_not_change_the_sequence_of_photographs(radiance_shards):
+    photos = PhotoDataset(radiance_shards, 16, 3, True, "any")
+    alone, helped = (list(load_pairs(photos, Share(4, 1, 4), workers)) for workers in (0, 1))
+    for one, two in zip(alone, helped, strict=True):
+        assert one["key"] == two["key"]
+        assert torch.equal(one["bits"], two["bits"]) and torch.equal(one["row"], two["row"])
+
+
+def test_photographs_without_radiance_are_refused(pixel_shards):
+    with pytest.raises(ValueError, match=r"the form 'pixels' holds no radiance, .*wanted train\.form radiance$"):
+        PhotoDataset(pixel_shards, 16, 0, True, "none")
 
 
 def test_both_forms_give_the_same_batches_bit_for_bit(radiance_shards, pixel_shards):

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from hdrdata.files import encode_png, write_png
 from hdrmodel.cli import main
 from hdrmodel.predict import HDRReconstructor, read_photo
+from hdrmodel.variants import BASELINES
 from hdrmodel.weights import initial_network, save_weights
 
 
@@ -36,6 +37,20 @@ def test_a_photo_becomes_an_exr_of_its_size_and_a_preview(weights, photo, tmp_pa
     assert radiance.shape == photo.shape
     assert np.isfinite(radiance).all() and (radiance >= 0).all()
     assert cv2.imread(str(tmp_path / "photo.preview.png")).shape == photo.shape
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_the_weights_of_a_baseline_predict_too(name, photo, tmp_path):
+    save_weights(tmp_path / "w.safetensors", initial_network(name, "attnet", 0.05, seed=0), {"variant": name})
+    write_png(tmp_path / "photo.png", photo)
+    result = run("predict", tmp_path / "photo.png", "-o", tmp_path / "o.exr", "--weights", tmp_path / "w.safetensors")
+    assert result.exit_code == 0, result.output
+    with OpenEXR.File(str(tmp_path / "o.exr")) as file:
+        radiance = file.channels()["RGB"].pixels
+    assert radiance.shape == photo.shape and np.isfinite(radiance).all() and (radiance >= 0).all()
+    assert cv2.imread(str(tmp_path / "o.preview.png")).shape == photo.shape
+    stack = HDRReconstructor.from_file(tmp_path / "w.safetensors")(photo).stack
+    assert np.array_equal(stack[4], photo.astype(np.float32) / 255)
 
 
 def test_the_file_holds_what_the_python_api_gives(weights, photo, tmp_path):

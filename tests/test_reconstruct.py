@@ -4,7 +4,8 @@ import torch
 
 from hdrdata.crf import named_crfs
 from hdrdata.exposure import exposure_table
-from hdrmodel.reconstruct import HALF_STOPS, generate_stack, merge_generated
+from hdrmodel.reconstruct import HALF_STOPS, expose_again, generate_stack, merge_generated, reconstruct
+from hdrmodel.variants import BASELINES
 from hdrmodel.weights import initial_network
 
 
@@ -41,3 +42,35 @@ def test_saturated_pixels_take_their_light_from_the_darker_pictures():
     stack = np.stack([table[radiance.view(np.uint16)] for table in tables]).astype(np.float32) / 255
     assert stack[4].min() == np.float32(254 / 255)
     assert merge_generated(stack, HALF_STOPS, crf) == pytest.approx(radiance.astype(np.float32), rel=0.01)
+
+
+@pytest.mark.parametrize("name", sorted(named_crfs()))
+def test_radiance_exposed_again_is_the_stack_of_the_look_up_tables(name):
+    crf = named_crfs()[name]
+    bits = np.random.default_rng(0).integers(0, 0x7C00, (30, 20, 3)).astype(np.uint16)  # every magnitude there is
+    stack = np.stack([exposure_table(crf, 2.0**ev)[bits] for ev in HALF_STOPS])
+    photograph = np.full((30, 20, 3), 0.5, np.float32)
+    made = expose_again(bits.view(np.float16).astype(np.float32), photograph, HALF_STOPS, crf)
+    assert np.array_equal(made[4], photograph)
+    others = [place for place in range(9) if place != 4]
+    assert np.array_equal((made[others] * 255).round().astype(np.uint8), stack[others])
+
+
+def test_hdr_attnet_is_reconstructed_by_its_merged_stack(network):
+    ldr, crf = torch.rand(1, 3, 20, 17), named_crfs()["srgb"]
+    made = reconstruct(network, ldr, HALF_STOPS, crf)
+    assert np.array_equal(made.stack, generate_stack(network, ldr, HALF_STOPS))
+    assert np.array_equal(made.radiance, merge_generated(made.stack, HALF_STOPS, crf))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_is_reconstructed_by_its_own_radiance(name):
+    network, ldr = initial_network(name, "attnet", 0.05, seed=0).eval(), torch.rand(1, 3, 20, 17)
+    crf = named_crfs()["gamma14"] if "gamma14" in named_crfs() else named_crfs()["srgb"]
+    made = reconstruct(network, ldr, HALF_STOPS, crf)
+    with torch.no_grad():
+        assert np.array_equal(made.radiance, network(ldr)[0].permute(1, 2, 0).numpy())
+    assert made.stack.shape == (9, 20, 17, 3)
+    assert np.array_equal(made.stack[4], ldr[0].permute(1, 2, 0).numpy())
+    light = np.minimum(made.radiance.astype(np.float64) * 4, 1)  # EV +2
+    assert np.array_equal(made.stack[8], np.minimum(np.floor(255 * crf(light)), 254).astype(np.float32) / 255)

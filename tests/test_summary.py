@@ -5,8 +5,18 @@ import functools
 import pytest
 import torch
 
+from hdrmodel.baselines.radiance_network import BaselineConfig
 from hdrmodel.network import HDRAttNet, NetworkConfig, count_parameters
-from hdrmodel.summary import format_summary, format_table, summarize_network
+from hdrmodel.summary import (
+    format_baselines,
+    format_summary,
+    format_table,
+    network_costs,
+    summarize_baseline,
+    summarize_network,
+)
+from hdrmodel.variants import BASELINES
+from hdrmodel.weights import initial_network
 
 PIXELS = [(512 >> level) ** 2 for level in range(7)]  # of the seven levels of a 512x512 picture
 WIDTHS = [32, 64, 128, 256, 512, 512, 512]  # of N2 and N3, down
@@ -28,6 +38,40 @@ def test_the_network_without_attention_costs_what_the_paper_s_does():
     assert gigamacs == pytest.approx(expected, abs=0.005)
     assert summary.attention_parameters == 0 and not summary.modules
     assert all(attention == 0 for _, attention in summary.macs().values())
+
+
+def test_expandnet_costs_its_convolutions():
+    """By hand: weights times pixels of the output, of the local, the dilated, the global branch and the fusion."""
+    pixels = 512 * 512
+    local = (3 * 64 + 64 * 128) * 9 * pixels
+    dilation = (3 + 3 * 64) * 64 * 9 * pixels
+    whole = 3 * 64 * 9 * 128**2 + 64 * 64 * 9 * (64**2 + 32**2 + 16**2 + 8**2 + 4**2) + 64 * 64 * 16
+    fuse = (256 * 64 + 64 * 3) * pixels
+    summary = summarize_baseline(BaselineConfig(baseline="expandnet", width=1.0), 512)
+    assert summary.parameters == 456_899
+    assert summary.macs == local + dilation + whole + fuse
+    assert summary.as_json() == {
+        "baseline": "expandnet", "width": 1.0, "size": 512, "parameters": 456_899, "macs": summary.macs
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_of_a_picture_of_any_size_is_counted(name):
+    config = BaselineConfig(baseline=name, width=0.05)
+    small, large = (summarize_baseline(config, size) for size in (1, 65))
+    assert 0 < small.macs <= large.macs
+    assert any(f"{large.parameters:,}" in line for line in format_baselines([large]))
+    with pytest.raises(ValueError, match=r"0x0 pixels: wanted a side from 1 to 32768"):
+        summarize_baseline(config, 0)
+
+
+def test_the_costs_of_a_network_are_those_of_its_whole_reconstruction():
+    network = initial_network("self", "attnet", 0.05, seed=0)
+    macs = summarize_network(network.config, 64).macs()["stack"]
+    assert network_costs(network, 64) == (count_parameters(network), sum(macs) / 1e9)
+    baseline = initial_network("hdrunet", "attnet", 0.05, seed=0)
+    macs = summarize_baseline(baseline.config, 64).macs
+    assert network_costs(baseline, 64) == (count_parameters(baseline), macs / 1e9)
 
 
 def hidden(channels):

@@ -197,7 +197,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_samples_names(log_every, datas
         ("crop=64", r"view .* has 32x32 pixels; wanted at least the crop of 64"),
         ("accumulate=3", r"a batch of 2 does not divide into 3 parts"),
         ("preset=resnet", r"unknown preset 'resnet'"),
-        ("accumulate=2", r"a part of one pair and a crop of 32 pixels leave .* wanted a crop above 64"),
+        ("accumulate=2", r"a part of one sample and a crop of 32 pixels leave .* wanted a crop above 64"),
     ],
 )
 def test_bad_parameters_are_refused_by_name(change, message, dataset, tmp_path):
@@ -206,8 +206,8 @@ def test_bad_parameters_are_refused_by_name(change, message, dataset, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_shards_and_unknown_attentions_are_refused(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"unknown attention 'cbam'; known are"):
+def test_missing_shards_and_unknown_variants_are_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"unknown variant 'cbam'; known are \['none', .*'hdrunet'\]$"):
         train(dataset.shards, tmp_path / "run", "cbam", 0, config())
     with pytest.raises(ValueError, match=r"no index\.json in it"):
         train(tmp_path, tmp_path / "run", "none", 0, config())
@@ -273,7 +273,8 @@ from pathlib import Path
 import torch
 from hdrdata.shard_reader import Shards
 from hdrmodel.config import load_profile
-from hdrmodel.data import LookUp, PairDataset, Share, load_pairs
+from hdrmodel.baselines.hdrunet import TanhLoss
+from hdrmodel.data import LookUp, PairDataset, PhotoDataset, Share, load_pairs
 from hdrmodel.distributed import join_world
 from hdrmodel.losses import LossWeights, PairLoss
 from hdrmodel.step import Stepper
@@ -283,20 +284,25 @@ from hdrmodel.weights import initial_network
 folder, out, *changes = sys.argv[1:]
 config = load_profile("quick", changes)
 shards = Shards(Path(folder), "train", "radiance")
+look_up = LookUp(shards.tables)
+pair_loss = PairLoss(LossWeights(100.0, 1.0, 0.0, 1e-5), "l1", None)
 with join_world(torch.device("cpu")) as world:
-    loss_of = PairLoss(LossWeights(100.0, 1.0, 0.0, 1e-5), "l1", None)
-    stepper = Stepper(initial_network("spatial", "attnet", config.width, 0), loss_of, config, world)
-    stepper.network.eval()  # batch normalisation by its buffers: no sample depends on another
     share = Share(config.batch, 0, 1, config.accumulate, world.rank, world.size)
-    samples = load_pairs(PairDataset(shards, config.crop, 0, True, "quarter"), share, 0)
-    terms = stepper.step([LookUp(shards.tables).pairs(sample) for sample in samples], 0)
-    gradients = {name: parameter.grad for name, parameter in stepper.network.named_parameters()}
-    torch.save({"gradients": gradients, "terms": world.mean(terms)}, f"{out}/gradients-{world.size}-{world.rank}.pt")
+    for variant, dataset, batch_of, loss_of in (
+        ("spatial", PairDataset, look_up.pairs, pair_loss),
+        ("hdrunet", PhotoDataset, look_up.photos, TanhLoss()),
+    ):
+        stepper = Stepper(initial_network(variant, "attnet", config.width, 0), loss_of, config, world)
+        stepper.network.eval()  # batch normalisation by its buffers: no sample depends on another
+        samples = load_pairs(dataset(shards, config.crop, 0, True, "quarter"), share, 0)
+        terms = world.mean(stepper.step([batch_of(sample) for sample in samples], 0))
+        gradients = {name: parameter.grad for name, parameter in stepper.network.named_parameters()}
+        torch.save({"gradients": gradients, "terms": terms}, f"{out}/{variant}-{world.size}-{world.rank}.pt")
 """
 
 
 def test_two_processes_compute_the_gradient_of_one_with_the_double_batch(dataset, tmp_path):
-    """Batch 8 in one process, and twice 2 in each of two over Gloo, of the same pairs."""
+    """Batch 8 in one process, and twice 2 in each of two over Gloo, of the same pairs, and of the same photographs."""
     (tmp_path / "gradients.py").write_text(TWO_PROCESSES)
     changes = ["width=0.125", "batch=8", "crop=32", "clip_gradient=null"]
     for processes in (1, 2):
@@ -305,12 +311,14 @@ def test_two_processes_compute_the_gradient_of_one_with_the_double_batch(dataset
         command = [*launch, *paths, *changes, f"accumulate={processes}"]
         result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr
-    alone, *ranks = (torch.load(tmp_path / f"gradients-{name}.pt", weights_only=True) for name in ("1-0", "2-0", "2-1"))
-    for rank in ranks:
-        assert torch.allclose(rank["terms"], alone["terms"], rtol=1e-4)
-        for name, gradient in rank["gradients"].items():
-            wanted = alone["gradients"][name]
-            assert torch.allclose(gradient, wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max()) + 1e-9), name
+    for variant in ("spatial", "hdrunet"):
+        files = (tmp_path / f"{variant}-{place}.pt" for place in ("1-0", "2-0", "2-1"))
+        alone, *ranks = (torch.load(file, weights_only=True) for file in files)
+        for rank in ranks:
+            assert torch.allclose(rank["terms"], alone["terms"], rtol=1e-4)
+            for name, gradient in rank["gradients"].items():
+                wanted = alone["gradients"][name]
+                assert torch.allclose(gradient, wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max()) + 1e-9), name
 
 
 def test_two_processes_train_what_one_trains_that_accumulates_two_parts(dataset, tmp_path):

@@ -4,7 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from hdrmodel.weights import choose_device, initial_network, load_weights, save_weights
+from hdrmodel.variants import BASELINES, VARIANTS, variant_of
+from hdrmodel.weights import choose_device, initial_network, load_weights, save_weights, untrained_network
 
 
 def test_weights_come_back_with_their_network(tmp_path):
@@ -17,6 +18,36 @@ def test_weights_come_back_with_their_network(tmp_path):
     assert again.config == network.config
     with torch.no_grad():
         assert torch.equal(again(picture, ratio), network(picture, ratio))
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_comes_back_too(name, tmp_path):
+    network = initial_network(name, "attnet", 0.05, seed=3).eval()
+    save_weights(tmp_path / "w.safetensors", network, {"variant": name})
+    again, header = load_weights(tmp_path / "w.safetensors")
+    assert header["network"] == {"baseline": name, "width": 0.05}
+    assert again.config == network.config and not again.training
+    picture = torch.rand(1, 3, 20, 30)
+    with torch.no_grad():
+        assert torch.equal(again(picture), network.to(memory_format=torch.channels_last)(picture))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_network_s_description_says_which_variant_it_is_and_gives_it_again(name):
+    one = initial_network(name, "base2023", 0.05, seed=3)
+    again = untrained_network(one.config, seed=3)
+    assert variant_of(one) == name
+    ours, theirs = one.state_dict(), again.state_dict()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@pytest.mark.parametrize("described", [{"baseline": "resnet", "width": 1.0}, {"baseline": "hdrcnn"}, {}, 3])
+def test_a_network_that_nobody_knows_is_refused_in_one_line(described, tmp_path):
+    header = {"hdrmodel": json.dumps({"format": "hdrmodel-1", "network": described})}
+    save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", metadata=header)
+    with pytest.raises(ValueError, match=r"w\.safetensors: its weights do not fit its description: .+") as caught:
+        load_weights(tmp_path / "w.safetensors")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_same_seed_gives_the_same_network_and_leaves_the_global_generator_alone():
