@@ -9,22 +9,16 @@ import yaml
 from hdrdata.command import OneLineErrorsGroup
 from hdrdata.crf import choose_crf
 from hdrdata.disk import sha256_of
-from hdrmodel.attention import ATTENTIONS
-from hdrmodel.baselines.radiance_network import BaselineConfig
+from hdrmodel.attention import ATTENTIONS, find_attention
+from hdrmodel.compare import compare_scores, format_comparison
 from hdrmodel.config import PROFILES, load_profile
 from hdrmodel.network import NetworkConfig
 from hdrmodel.predict import HDRReconstructor, predict_file
-from hdrmodel.summary import (
-    LARGEST_WIDTH,
-    BaselineSummary,
-    Summary,
-    format_baselines,
-    format_summary,
-    format_table,
-    summarize,
-)
+from hdrmodel.scores import read_scores
+from hdrmodel.summary import LARGEST_WIDTH, format_summary, format_table, summarize_network
 from hdrmodel.training import WEIGHTS, summarise
 from hdrmodel.training import train as train_variant
+from hdrmodel.uncertainty import RESAMPLES
 from hdrmodel.unet import PRESETS, find_preset
 from hdrmodel.variants import BASELINES, VARIANTS, describe_network, find_variant
 from hdrmodel.weights import load_weights
@@ -125,6 +119,34 @@ def predict(photo: Path, out: Path, weights: Path, crf: str, device: str) -> Non
     reconstructor = HDRReconstructor.from_file(weights, device, choose_crf(crf))
     preview = predict_file(photo, out, reconstructor, sha256_of(weights))
     click.echo(f"{out} and {preview}")
+
+
+@main.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--method", metavar="NAME", default="network", show_default=True,
+              help="Of A; also step0, input_crf, input_srgb, oracle, network_debevec, network_mertens.")  # fmt: skip
+@click.option("--method-b", metavar="NAME", help="Of B. Default: that of A.")
+@click.option("--by-clipping", is_flag=True, help="Also among the stacks whose inputs are clipped by a like share.")
+@click.option("--resamples", type=click.IntRange(100, 100_000), default=RESAMPLES, show_default=True,
+              help="Of the scenes, for the intervals.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
+def compare(
+    a: Path, b: Path, method: str, method_b: str | None, by_clipping: bool, resamples: int, as_json: bool
+) -> None:
+    """Say in which scores A and B differ by more than chance: two folders of scores, or their per_picture.csv.
+
+    The interval of a difference is over scenes, and over seeds where there are several. A verdict wants one that
+    does not hold 0, and a difference that the metric resolves. The exit code is 0 whatever the verdict.
+
+    \b
+    Two variants on the same stacks:
+        hdrmodel compare data/scores/spatial data/scores/none
+    A variant against doing nothing with the camera response known:
+        hdrmodel compare data/scores/spatial data/scores/spatial --method-b input_crf
+    """
+    comparison = compare_scores(read_scores(a), read_scores(b), method, method_b or method, resamples, by_clipping)
+    click.echo(json.dumps(comparison.to_json(), indent=2) if as_json else "\n".join(format_comparison(comparison)))
 
 
 @main.command()
