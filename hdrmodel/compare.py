@@ -1,6 +1,7 @@
 """Compare two sets of scores, picture by picture: differences with intervals, win rates and verdicts."""
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -161,11 +162,11 @@ def format_comparison(comparison: Comparison) -> list[str]:
         if group.label:
             lines += ["", f"Clipped share of the input {group.label}: {_count(group)}", ""]
         lines += _table(group)
-    lines += [
-        "",
-        f"{_count(whole)}; means over those of which both have a finite score. A - B: {METHOD};",
-        f"{comparison.resamples} resamples{_seed_note(a, b)}. Each row stands alone: of twenty ties one is told apart.",
-    ]
+    explanation = (
+        f"{_count(whole)}; means over those of which both have a finite score. A - B: {METHOD}; {comparison.resamples} "
+        f"resamples{_seed_note(a, b)}. Each row stands alone: of twenty ties one is told apart."
+    )
+    lines += ["", *textwrap.wrap(explanation, 100)]
     for group in comparison.groups:
         where = f" (clipped {group.label})" if group.label else ""
         for line in group.lines:

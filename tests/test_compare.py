@@ -47,7 +47,7 @@ def test_a_better_variant_is_told_so_whatever_the_direction_of_the_metric(folder
     assert rows["PU21-PSNR", "HDR"].endswith("not separable: under the metric's resolution of 3.5 dB")
     assert rows["PU21-PSNR", "HDR"].split()[2] == "gain"
     assert "30 stacks of 10 scenes; means over" in text
-    assert "2000 resamples; A and B from one seed: another may differ by more." in text
+    assert "2000 resamples; A and B from one seed: another may differ by more." in " ".join(text.split())
     swapped = rows_of(told(folders / "none", folders / "better"))
     assert swapped["PSNR", "LDR"].endswith(" 0 %  B better") and swapped["LPIPS", "LDR"].endswith("B better")
 
@@ -102,7 +102,7 @@ def test_seeds_widen_the_interval_and_are_named(tmp_path):
     one = write_scores(tmp_path / "one", score_rows(drawn=2))
     text = told(several, one)
     assert "network of several, seeds 0, 1, 10\n" in text
-    assert "resamples; B from one seed: another may differ by more." in text
+    assert "resamples; B from one seed: another may differ by more." in " ".join(text.split())
     columns = json.loads(told(several, one, "--json"))["groups"][0]["columns"]
     assert columns["psnr_ldr"]["why"] == "the interval holds 0"  # 3 dB, of three seeds: +- 4.3 * 2 / sqrt(3)
     assert columns["psnr_ldr"]["low"] == pytest.approx(3 - 4.3 * 2 / 3**0.5, abs=0.3)
