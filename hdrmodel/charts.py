@@ -1,4 +1,4 @@
-"""The geometry of charts: axes with round ticks, and curves, in the units of an SVG's viewBox."""
+"""The geometry of charts: axes with round ticks, and curves, in the units of an SVG's viewBox; and their numbers."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from statistics import fmean
 Points = list[tuple[float, float | None]]
 
 MINUS = "\N{MINUS SIGN}"
+NO_VALUE = "\N{EN DASH}"
 MOST_POINTS = 240  # a curve with more is averaged over neighbours
 
 
@@ -20,6 +21,7 @@ class Axis:
     start: float
     end: float
     log: bool = False
+    most: int = 6  # steps between ticks
 
     def at(self, value: float) -> float:
         """The coordinate of a value, to a tenth of a unit."""
@@ -29,7 +31,7 @@ class Axis:
     @property
     def ticks(self) -> list[tuple[float, str]]:
         """Coordinates and texts of the ticks."""
-        values = decades(self.low, self.high) if self.log else round_steps(self.low, self.high)
+        values = decades(self.low, self.high) if self.log else round_steps(self.low, self.high, self.most)
         return [(self.at(value), f"{value:g}".replace("-", MINUS)) for value in values]
 
 
@@ -50,15 +52,17 @@ def decades(low: float, high: float) -> list[float]:
     return [value for value in values if low <= value <= high]
 
 
-def fit_axis(values: Sequence[float], start: float, end: float, *, zero: bool = False, log: bool = False) -> Axis:
+def fit_axis(
+    values: Sequence[float], start: float, end: float, *, zero: bool = False, log: bool = False, most: int = 6
+) -> Axis:
     """An axis that holds all values (and 0 if `zero`), with a little air where it does not end at 0."""
     low, high = min(values), max(values)
     if log:
-        return Axis(low / 1.15, high * 1.15, start, end, log=True)
+        return Axis(low / 1.15, high * 1.15, start, end, log=True, most=most)
     low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
     air = 0.04 * (high - low) or 0.5
     ends_at_zero = zero and high == 0 and low < 0
-    return Axis(low - (0 if zero and low == 0 else air), high + (0 if ends_at_zero else air), start, end)
+    return Axis(low - (0 if zero and low == 0 else air), high + (0 if ends_at_zero else air), start, end, most=most)
 
 
 def line_chart(title: str, x_label: str, y_label: str, series: list[tuple[str, str, Points]], *, log: bool) -> dict:
@@ -94,3 +98,14 @@ def thin(points: Points) -> Points:
     known = [(x, y) for x, y in points if y is not None]
     groups = [known[start : start + size] for start in range(0, len(known), size)]
     return [(fmean(x for x, _ in group), fmean(y for _, y in group)) for group in groups]
+
+
+def format_number(value: float | None, digits: int, sign: bool = False) -> str:
+    """A number with a true minus sign; an en dash for None."""
+    if value is None:
+        return NO_VALUE
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    text = text if float(text) else text.lstrip("+-")
+    return text.replace("-", MINUS)
