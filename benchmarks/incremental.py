@@ -102,6 +102,8 @@ def synthesized(output: str) -> str:
 @click.option("--repeats", default=3, show_default=True, help="Of the runs with nothing to do; the median is told.")
 @click.option("--scratch", type=click.Path(file_okay=False, path_type=Path), help="Folder to work in; about 10 GB.")
 def main(scenes: Path, count: int, size: int, repeats: int, scratch: Path | None) -> None:
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="incremental-", dir=scratch) as temporary:
         sources, folder = Path(temporary) / "sources", Path(temporary) / "repository"
         click.echo(f"making {count} sources of {size} pixels", err=True)

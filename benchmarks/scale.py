@@ -97,6 +97,8 @@ def build(sources: list[Path], form: str, workers: int, scratch: Path) -> Row:
 @click.option("--pixels", default=0.25, show_default=True, help="Largest share of the sources in pixels form.")
 @click.option("--scratch", type=click.Path(file_okay=False, path_type=Path), help="Folder to work in; about 15 GB.")
 def main(scenes: Path, workers: int, radiance: float, pixels: float, scratch: Path | None) -> None:
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scale-", dir=scratch) as temporary:
         (Path(temporary) / "sources").mkdir()
         click.echo(f"making {PANORAMAS} panoramas and {PHOTOGRAPHS} photographs", err=True)

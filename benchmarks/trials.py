@@ -47,7 +47,7 @@ class Workspace:
         self.params = yaml.safe_load((ROOT / "params.yaml").read_text())
         shutil.copytree(scenes, folder / "scenes")
         self.params["scan"].update(scenes="scenes", sidecar=None)
-        self.params["ingest"]["azimuths_degrees"] = [0, 180]
+        self.params["ingest"]["azimuths_degrees"] = [*range(0, 360, 20)]  # enough work to be killed in its middle
         self.params["shard"]["shards"] = {"train": 12, "val": 4, "test": 4}
         self.environment = {
             **os.environ,
