@@ -1,6 +1,7 @@
 """The command hdrmodel: train networks, describe them and use their weights."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -9,13 +10,26 @@ import yaml
 from hdrdata.command import OneLineErrorsGroup
 from hdrdata.crf import choose_crf
 from hdrdata.disk import sha256_of
-from hdrmodel.attention import ATTENTIONS, find_attention
+from hdrdata.shard_reader import Shards
+from hdrmodel.attention import ATTENTIONS
+from hdrmodel.baselines.radiance_network import BaselineConfig
 from hdrmodel.compare import compare_scores, format_comparison
-from hdrmodel.config import PROFILES, load_profile
+from hdrmodel.config import PROFILES, load_evaluation, load_profile
+from hdrmodel.estimates import write_inputs
+from hdrmodel.evaluation import evaluate_predictions, evaluate_weights, format_scores
+from hdrmodel.metric_table import METRICS
 from hdrmodel.network import NetworkConfig
 from hdrmodel.predict import HDRReconstructor, predict_file
 from hdrmodel.scores import read_scores
-from hdrmodel.summary import LARGEST_WIDTH, format_summary, format_table, summarize_network
+from hdrmodel.summary import (
+    LARGEST_WIDTH,
+    BaselineSummary,
+    Summary,
+    format_baselines,
+    format_summary,
+    format_table,
+    summarize,
+)
 from hdrmodel.training import WEIGHTS, summarise
 from hdrmodel.training import train as train_variant
 from hdrmodel.uncertainty import RESAMPLES
@@ -24,6 +38,7 @@ from hdrmodel.variants import BASELINES, VARIANTS, describe_network, find_varian
 from hdrmodel.weights import load_weights
 
 VARIANT_NAMES = f"{', '.join(ATTENTIONS)}; or another paper's network: {', '.join(BASELINES)}"
+EXIT_ABSENT = 3  # of `evaluate`, where a metric is not to be had
 
 
 @click.group(cls=OneLineErrorsGroup)
@@ -79,6 +94,77 @@ def train(
     record = train_variant(shards, run, variant, seed, config)
     if record is not None:
         click.echo(f"{summarise(record)}\n{run / WEIGHTS}")
+
+
+@main.command()
+@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--weights", multiple=True, type=click.Path(path_type=Path),
+              help="What `train` wrote; once for each seed of one variant.")  # fmt: skip
+@click.option("--predictions", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
+              help="HDR files of another program instead: one a picture, named by its key.")  # fmt: skip
+@click.option("--name", metavar="NAME", help="Of that program, in the tables. Default: the folder's name.")
+@click.option(
+    "--allow-missing", is_flag=True, help="Measure where there are predictions; else a missing one is refused."
+)
+@click.option(
+    "--inputs", is_flag=True, help="Write the pictures that predictions are made of to OUT, and measure nothing."
+)
+@click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
+              help="Replace a value of the configuration; give it once per value. --show names them all.")  # fmt: skip
+@click.option("--show", is_flag=True, help="Print the configuration and all metrics, and measure nothing.")
+def evaluate(
+    shards: Path,
+    out: Path,
+    weights: tuple[Path, ...],
+    predictions: Path | None,
+    name: str | None,
+    allow_missing: bool,
+    inputs: bool,
+    changes: tuple[str, ...],
+    show: bool,
+) -> None:
+    """Measure weights, or another program's HDR files, on the test part of the folder SHARDS into the folder OUT.
+
+    OUT gets per_picture.csv (a row a picture and method), per_exposure.csv, summary.json (means, 95 % intervals, the
+    protocol in words), metrics.json and pictures/. Beside the network always stand doing nothing (the LDR input,
+    linearised) and the merged true stack. The same command again goes on where it was interrupted. Exit code 3: all
+    was measured but metrics whose weights or programs are not to be had; it says how to get them.
+
+    \b
+    What `dvc repro` trained:
+        hdrmodel evaluate data/shards scores/spatial --weights data/runs/spatial/0/weights.safetensors
+    Another program, from our inputs to its scores:
+        hdrmodel evaluate data/shards inputs --inputs
+        other-program inputs/*.png --out theirs
+        hdrmodel evaluate data/shards scores/theirs --predictions theirs
+    Slower metrics too, without the colour alignment:
+        hdrmodel evaluate data/shards scores/spatial --weights data/runs/spatial/0/weights.safetensors \\
+            -s metrics=[psnr,ssim,lpips,psnr_pu21,vsi_pu21,cvvdp] -s alignments=[none,gain]
+    """
+    config = load_evaluation(changes)
+    if show:
+        click.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
+        for metric in METRICS.values():
+            note = f" {metric.note}" if metric.note else ""
+            click.echo(f"# {metric.key}: {metric.name} ({', '.join(metric.sets)}).{note}")
+        return
+    if inputs:
+        count = write_inputs(Shards(shards, "test", "radiance"), out, config.crfs_a_view)
+        click.echo(f"{out}: {count} pictures")
+        return
+    if bool(weights) == (predictions is not None):
+        raise click.UsageError("wanted --weights FILE or --predictions FOLDER")
+    if weights:
+        summary = evaluate_weights(shards, weights, out, config)
+    else:
+        summary = evaluate_predictions(shards, predictions, out, name or predictions.name, config, allow_missing)
+    click.echo("\n".join(format_scores(summary)))
+    click.echo(out / "summary.json")
+    for why in summary["absent"].values():
+        click.echo(f"absent: {why}", err=True)
+    if summary["absent"]:
+        sys.exit(EXIT_ABSENT)
 
 
 @main.command()

@@ -71,11 +71,21 @@ class LpipsConfig(Section):
     trunk_file: str | None
 
 
+class BootstrapConfig(Section):
+    """How the intervals are drawn."""
+
+    resamples: Annotated[int, Field(ge=100)]
+    seed: NonNegativeInt
+
+
 class EvaluateConfig(Section):
     """How a variant is measured."""
 
     crfs_a_view: PositiveInt | None  # how many of the camera responses each view is measured under; null: all
+    metrics: tuple[str, ...]  # names in METRICS
+    alignments: tuple[Literal["none", "gain", "crf"], ...]  # of the estimate to the reference, for metrics of light
     lpips: LpipsConfig
+    bootstrap: BootstrapConfig
     median_nits: PositiveFloat  # the reference's median luminance is brought to this, cd/m^2
     peak_nits: PositiveFloat  # and clipped here
     pictures_a_scene: NonNegativeInt  # shown in the report
@@ -95,7 +105,16 @@ def load_profile(name: str, changes: Sequence[str] = ()) -> TrainConfig:
     Raises:
         ValueError: naming a change that is no "name=value", a name that does not exist, or a wrong value.
     """
-    values = yaml.safe_load(resources.files("hdrmodel").joinpath("profiles", f"{name}.yaml").read_text("utf-8"))
+    return TrainConfig.parse("train", _changed(f"{name}.yaml", changes))
+
+
+def load_evaluation(changes: Sequence[str] = ()) -> EvaluateConfig:
+    """The shipped configuration of evaluation, some values replaced; as `load_profile`."""
+    return EvaluateConfig.parse("evaluate", _changed("evaluate.yaml", changes))
+
+
+def _changed(file: str, changes: Sequence[str]) -> dict:
+    values = yaml.safe_load(resources.files("hdrmodel").joinpath("profiles", file).read_text("utf-8"))
     for change in changes:
         path, equals, value = change.partition("=")
         *sections, last = path.split(".")
@@ -108,4 +127,4 @@ def load_profile(name: str, changes: Sequence[str] = ()) -> TrainConfig:
             section[last] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise ValueError(f"'{change}': the value is no YAML: {error}") from error
-    return TrainConfig.parse("train", values)
+    return values

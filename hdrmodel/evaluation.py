@@ -1,151 +1,80 @@
-"""Measure a trained variant on the stacks of the test part, beside doing nothing and beside the true stack."""
+"""Measure a trained variant, or the HDR files of another program, on the stacks of the test part.
+
+Beside them always stand doing nothing (the floor) and the merged true stack (the ceiling).
+"""
 
 import csv
 import io
+import json
+import math
+import os
+import shlex
+import shutil
+import statistics
+import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, UInt8
-from rich.progress import track
+from rich.progress import Progress
 
-from hdrdata.crf import CameraResponse, srgb_crf
-from hdrdata.disk import write_bytes, write_json
-from hdrdata.exposure import WHITE, expose_view
-from hdrdata.files import half_bits, write_png
-from hdrdata.merge import linearise, merge_stack
+from hdrdata.disk import digest_of, sha256_of, write_bytes, write_json
+from hdrdata.files import write_exr, write_png
 from hdrdata.shard_reader import Shards
 from hdrdata.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.alignment import align_gain
-from hdrmodel.batches import to_batch
 from hdrmodel.config import EvaluateConfig
-from hdrmodel.metrics import LUMINANCE_WEIGHTS, Lpips, psnr_ldr, psnr_pu21, ssim_ldr
-from hdrmodel.network import HDRAttNet
-from hdrmodel.reconstruct import generate_stack, merge_generated
-from hdrmodel.trunks import WeightsMissing
-from hdrmodel.weights import choose_device, initial_network, load_weights
+from hdrmodel.estimates import (
+    Case,
+    Estimate,
+    PredictionFiles,
+    case_keys,
+    estimate_by_merging,
+    estimate_by_network,
+    estimate_without_network,
+    read_cases,
+)
+from hdrmodel.leaks import check_no_leak, scenes_of_parts
+from hdrmodel.measuring import PROTOCOL, measure
+from hdrmodel.metric_table import METRICS, Column, columns_of, load_metrics
+from hdrmodel.summary import network_costs
+from hdrmodel.uncertainty import STRATA, Table, mean_interval, stratum_label
+from hdrmodel.variants import BASELINES, Network, variant_of
+from hdrmodel.weights import choose_device, device_name, load_weights, untrained_network
 
-METRICS = ("psnr_ldr", "ssim_ldr", "lpips_ldr", "psnr_tonemapped", "ssim_tonemapped", "psnr_pu21_gain")
-SEEDED = ("network", "step0")  # the methods that depend on the seed
+FORMAT = "scores-2"
+PARTIAL = "rows.partial.jsonl"  # of an evaluation that was cut short
+PICTURES, LAST_PICTURE = "pictures", "truth.png"  # what `write_pictures` writes last
+SEEDED = ("network", "step0", "network_debevec", "network_mertens")  # the methods that depend on the seed
 METHODS = (*SEEDED, "input_crf", "input_srgb", "oracle")
+TIMED = 4  # calls of the network, the first of which warms up
+FACTS = ("key", "scene", "view", "crf", "method", "seed", "clipped_share")
+INTERVALS = (
+    "95 % intervals by a bootstrap over scenes{seeds} of {resamples} resamples: pictures of one scene are not "
+    "independent. They say how far the mean over other scenes of this kind may lie, and nothing of other kinds."
+)
 
-PROTOCOL = {
-    "ldr": "Each of the other exposures, made from the middle one, against the stack's own: display-referred [0, 1], "
-    "peak 1; PSNR, SSIM and LPIPS are means over pictures of each picture's value.",
-    "merge": "Debevec and Malik's merge with the known exposures and the known camera response; where the input "
-    "is well exposed, its own linearised value stands. The oracle merges the true stack.",
-    "tonemapped": "Both radiance maps brought to one gain, clipped to the light that saturates the stack's shortest "
-    "exposure, and tone mapped by OpenCV's Reinhard operator (gamma 2.2, intensity 0, light 0.5, colour 0).",
-    "hdr": "PU21-PSNR (banding_glare, peak 256, RGB) on absolute light: the reference's median luminance at "
-    "{median_nits:g} cd/m2, clipped at {peak_nits:g}; the estimate brought to it by one gain, fitted where the input "
-    "is not clipped.",
-}
+Estimates = list[tuple[str, int | None, Estimate]]
 
 
 @dataclass(frozen=True)
-class Case:
-    """One test picture: the stack of a view under one camera response, and the view itself."""
+class Subject:
+    """What is measured: how it makes its estimates, and what the scores are told to be of."""
 
-    key: str
-    view: str
-    scene: str
-    crf: CameraResponse
-    evs: tuple[float, ...]
-    stack: UInt8[np.ndarray, "exposures height width 3"]
-    radiance: Float32[np.ndarray, "height width 3"]
-
-    @property
-    def middle(self) -> int:
-        """The number of the input: the picture at EV 0."""
-        return self.evs.index(0.0)
-
-    @property
-    def input(self) -> UInt8[np.ndarray, "height width 3"]:
-        return self.stack[self.middle]
-
-    @property
-    def unclipped(self) -> Bool[np.ndarray, "height width 3"]:
-        """Where the input tells the light: neither black nor saturated."""
-        return (self.input > 0) & (self.input < 254)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a method makes of the input: the LDR stack, and the radiance map (1 is what saturates the input)."""
-
-    stack: Float32[np.ndarray, "exposures height width 3"] | None  # None: the method makes none
-    radiance: Float32[np.ndarray, "height width 3"]
-
-
-def read_cases(shards: Shards, crfs_a_view: int | None = None) -> Iterator[Case]:
-    """The stacks of shards in radiance form, by view and camera response.
-
-    Args:
-        crfs_a_view: how many camera responses each view comes under, taken in turn; None: all.
-    """
-    crfs = sorted(shards.crfs)
-    count = min(crfs_a_view or len(crfs), len(crfs))
-    responses = {name: shards.crf(name) for name in crfs}
-    for number in range(len(shards)):
-        sample = shards.radiance(number)
-        radiance = sample.radiance.astype(np.float32)
-        for crf in (crfs[(number * count + place) % len(crfs)] for place in range(count)):
-            stack = expose_view(half_bits(sample.radiance), shards.tables[crf])
-            yield Case(f"{sample.key}_{crf}", sample.key, sample.scene, responses[crf], shards.evs, stack, radiance)
-
-
-def estimate_by_network(case: Case, network: HDRAttNet, device: torch.device) -> Estimate:
-    """The network's stack from the input, merged."""
-    stack = generate_stack(network, to_batch(case.input[None]).to(device), case.evs)
-    return Estimate(stack, merge_generated(stack, case.evs, case.crf))
-
-
-def estimate_by_linearising(case: Case, crf: CameraResponse) -> Estimate:
-    """Do nothing: linearise the input with a camera response, and expose that again."""
-    radiance = linearise(case.input.astype(np.float32) / 255, crf)
-    levels = [np.floor(255 * crf(np.minimum(radiance * 2.0**ev, 1.0))).clip(0, WHITE) for ev in case.evs]
-    return Estimate(np.stack(levels).astype(np.float32) / 255, radiance.astype(np.float32))
-
-
-def estimate_by_oracle(case: Case) -> Estimate:
-    """Merge the true stack: the ceiling of every method that generates one."""
-    merged = merge_stack(case.stack.astype(np.float32) / 255, np.exp2(case.evs), case.crf)
-    return Estimate(None, merged)
-
-
-def measure(
-    case: Case, estimate: Estimate, config: EvaluateConfig, lpips: Lpips | None
-) -> tuple[dict, dict[float, float]]:
-    """All metrics of one estimate: a row of the table, and the LDR PSNR by exposure value."""
-    row: dict[str, float | None] = dict.fromkeys(METRICS)
-    by_ev: dict[float, float] = {}
-    if estimate.stack is not None:
-        others = [place for place in range(len(case.evs)) if place != case.middle]
-        made = _batch(estimate.stack[others])
-        truth = _batch(case.stack[others].astype(np.float32) / 255)
-        psnr = psnr_ldr(made, truth)
-        by_ev = {case.evs[place]: float(value) for place, value in zip(others, psnr, strict=True)}
-        row["psnr_ldr"] = float(psnr.mean())
-        row["ssim_ldr"] = float(ssim_ldr(made, truth).mean())
-        if lpips is not None:
-            row["lpips_ldr"] = float(lpips(made, truth).mean())
-    truth, estimated = case.radiance.astype(np.float64), estimate.radiance.astype(np.float64)
-    if not (estimated[case.unclipped] > 0).any():
-        return row, by_ev  # an input that is clipped everywhere tells no gain: the metrics of light stay empty
-    aligned = align_gain(estimated, truth, case.unclipped)
-    brightest = 2.0 ** -min(case.evs)  # what saturates the shortest exposure
-    mapped = [_batch(tonemap_reinhard(np.minimum(x, brightest).astype(np.float32))[None]) for x in (aligned, truth)]
-    row["psnr_tonemapped"] = float(psnr_ldr(*mapped))
-    row["ssim_tonemapped"] = float(ssim_ldr(*mapped))
-    nits = config.median_nits / max(float(np.median(truth @ np.array(LUMINANCE_WEIGHTS))), 1e-8)
-    absolute = [_batch(np.minimum(x * nits, config.peak_nits)[None]) for x in (aligned, truth)]
-    row["psnr_pu21_gain"] = float(psnr_pu21(*absolute))
-    return row, by_ev
+    name: str
+    kind: str  # "attention", "baseline" or "predictions"
+    seeds: tuple[int, ...]
+    identity: object  # all that its estimates depend on, as JSON
+    data: str  # a digest of what it was trained on; "" if that is not known
+    network: Network | None  # of the first seed; None: another program's files
+    estimate: Callable[[Case], Estimates]
 
 
 def evaluate(
@@ -153,9 +82,10 @@ def evaluate(
 ) -> dict:
     """Measure a variant's weights of every seed on the test part and write the scores to the folder `scores`.
 
-    `per_picture.csv` has a row for each picture, method and, where the method depends on it, seed; `metrics.json` the
-    means over all seeds, `summary.json` these, each seed's own and how they were measured, and `pictures/` what the
-    report shows of the first seed.
+    `per_picture.csv` has a row for each picture, method and, where the method depends on it, seed;
+    `per_exposure.csv` the LDR metrics of each generated exposure; `metrics.json` the means over all seeds,
+    `summary.json` these with their intervals, each seed's own, and how they were measured; `pictures/` what the report
+    shows of the first seed. An evaluation that was cut short goes on with the next picture.
 
     Args:
         runs: has a folder a seed with `weights.safetensors`.
@@ -165,116 +95,429 @@ def evaluate(
         what summary.json holds.
 
     Raises:
-        ValueError: if there is no test part, no weights, the weights are of another variant, or those of two seeds are
-            of different networks or data.
+        ValueError: if there is no test part, a scene lies in two parts, there are no weights, they are of another
+            variant, or those of two seeds are of different networks or data.
     """
+    files = {seed: runs / str(seed) / "weights.safetensors" for seed in seeds}
+    return _evaluate(shards, scores, _subject_of_weights(files, variant, config), config)
+
+
+def evaluate_weights(shards: Path, files: Sequence[Path], scores: Path, config: EvaluateConfig) -> dict:
+    """As `evaluate`, of files of weights: all of one variant, each of a seed that its header tells.
+
+    Raises:
+        ValueError: also if two files are of one seed.
+    """
+    by_seed: dict[int, Path] = {}
+    for file in files:
+        seed = int(load_weights(file)[1].get("seed", 0))
+        if seed in by_seed:
+            raise ValueError(f"{file}: weights of seed {seed}, as {by_seed[seed]}; wanted one file a seed")
+        by_seed[seed] = file
+    return _evaluate(shards, scores, _subject_of_weights(by_seed, None, config), config)
+
+
+def evaluate_predictions(
+    shards: Path, folder: Path, scores: Path, name: str, config: EvaluateConfig, allow_missing: bool = False
+) -> dict:
+    """As `evaluate`, of HDR files that another program made of the inputs (`hdrmodel.estimates.write_inputs`).
+
+    Args:
+        folder: `<key>.exr`, .hdr, .pfm or .tif, linear RGB of any scale, of the size of the input.
+        name: of the program, for the tables.
+        allow_missing: measure on the pictures that have a file; else a missing one is refused.
+
+    Raises:
+        ValueError: naming the files that are missing, or the one that is wrong.
+    """
+    predictions = PredictionFiles(folder)
+    keys = case_keys(_open_test_part(shards), config.crfs_a_view)
+    missing = set(predictions.missing(keys))
+    if len(missing) == len(keys):
+        raise ValueError(f"{folder}: no HDR file is named by a key of the test part, such as {keys[0]}.exr")
+    if missing and not allow_missing:
+        shown = ", ".join(sorted(missing)[:3])
+        raise ValueError(
+            f"{folder}: {len(missing)} of {len(keys)} pictures have no HDR file: {shown}"
+            f"{', ...' if len(missing) > 3 else ''}; wanted one named by each key (or --allow-missing)"
+        )
+
+    def estimate(case: Case) -> Estimates:
+        return [("network", None, predictions.estimate(case))]
+
+    digests = {key: sha256_of(path) for key, path in predictions.paths.items() if key in set(keys)}
+    subject = Subject(name, "predictions", (), digests, "", None, estimate)
+    return _evaluate(shards, scores, subject, config, missing)
+
+
+def _subject_of_weights(files: dict[int, Path], variant: str | None, config: EvaluateConfig) -> Subject:
     device = choose_device(config.device)
+    networks, kinds, identity = {}, [], []
+    for seed, file in files.items():
+        trained, header = load_weights(file)
+        name = variant_of(trained)
+        variant = variant or name
+        if name != variant:
+            raise ValueError(f"{file.parent}: weights of the variant '{name}'; wanted '{variant}'")
+        kinds.append((trained.config, header.get("data", "")))
+        if kinds[-1] != kinds[0]:
+            raise ValueError(f"{file.parent}: another network or other data than {next(iter(files.values())).parent}")
+        identity.append([seed, sha256_of(file)])
+        untrained = untrained_network(trained.config, seed).eval()
+        networks[seed] = {"network": trained.to(device), "step0": untrained.to(device)}
+
+    def estimate(case: Case) -> Estimates:
+        estimates = []
+        for seed, pair in networks.items():
+            made, before = (estimate_by_network(case, pair[name], device) for name in ("network", "step0"))
+            estimates.append(("network", seed, Estimate(made.stack, made.radiance)))
+            estimates += [(method, seed, one) for method, one in estimate_by_merging(made).items()]
+            estimates.append(("step0", seed, Estimate(before.stack, before.radiance)))
+        return estimates
+
+    first = next(iter(networks.values()))["network"]
+    kind = "baseline" if variant in BASELINES else "attention"
+    return Subject(variant, kind, tuple(files), identity, kinds[0][1], first, estimate)
+
+
+def _open_test_part(shards: Path) -> Shards:
     reader = Shards(shards, "test", "radiance")
     if 0.0 not in reader.evs:
         raise ValueError(f"{shards}: exposures {reader.evs}; evaluation needs EV 0, which is the input")
-    networks, kinds = {}, []
-    for seed in seeds:
-        trained, header = load_weights(runs / str(seed) / "weights.safetensors")
-        built = trained.config
-        if built.attention != variant:
-            raise ValueError(f"{runs / str(seed)}: weights of the variant '{built.attention}'; wanted '{variant}'")
-        kinds.append((built, header.get("data", "")))
-        if kinds[-1] != kinds[0]:
-            raise ValueError(f"{runs / str(seed)}: another network or other data than {runs / str(seeds[0])}")
-        untrained = initial_network(variant, built.preset, built.width, seed).eval()
-        networks[seed] = {"network": trained.to(device), "step0": untrained.to(device)}
-    lpips, lpips_state = load_lpips(config)
-    if lpips is not None:
-        lpips.to(device)
+    return reader
 
-    rows, by_ev, shown, stacks, seconds = [], {}, {}, 0, 0.0
-    count = min(config.crfs_a_view or len(reader.crfs), len(reader.crfs))
-    for case in track(read_cases(reader, count), f"evaluate {variant}", total=len(reader) * count):
-        stacks += 1
-        started = time.perf_counter()
-        ours = {seed: estimate_by_network(case, pair["network"], device) for seed, pair in networks.items()}
-        seconds += time.perf_counter() - started
-        estimates = [
-            *(("network", seed, estimate) for seed, estimate in ours.items()),
-            *(("step0", seed, estimate_by_network(case, pair["step0"], device)) for seed, pair in networks.items()),
-            ("input_crf", None, estimate_by_linearising(case, case.crf)),
-            ("input_srgb", None, estimate_by_linearising(case, srgb_crf())),
-            ("oracle", None, estimate_by_oracle(case)),
-        ]
-        about = {"key": case.key, "scene": case.scene, "view": case.view, "crf": case.crf.name}
-        clipped = round(1 - float(case.unclipped.mean()), 6)
-        for method, seed, estimate in estimates:
-            row, steps = measure(case, estimate, config, lpips)
-            rows.append({**about, "method": method, "seed": seed, "clipped_share": clipped, **row})
-            for ev, value in steps.items():
-                by_ev.setdefault(method, {}).setdefault(ev, []).append(value)
-        seen = shown.setdefault(case.scene, [])
-        if len(seen) < config.pictures_a_scene and case.view not in seen:
-            seen.append(case.view)
-            write_pictures(scores / "pictures" / case.key, case, ours[seeds[0]])
 
-    write_rows(scores / "per_picture.csv", rows)
-    summary = {
-        "variant": variant,
-        "seeds": list(seeds),
-        "stacks": stacks,
-        "scenes": len(shown),
-        "pictures": stacks * (len(reader.evs) - 1),
-        "protocol": {name: text.format(**config.model_dump()) for name, text in PROTOCOL.items()},
-        "lpips": lpips_state,
-        "scores": {method: _means(row for row in rows if row["method"] == method) for method in METHODS},
-        "scores_by_seed": {
-            str(seed): {
-                method: _means(row for row in rows if (row["method"], row["seed"]) == (method, seed))
-                for method in SEEDED
-            }
-            for seed in seeds
-        },
-        "psnr_ldr_by_ev": {
-            method: {f"{ev:g}": _rounded(np.mean(values)) for ev, values in sorted(steps.items())}
-            for method, steps in by_ev.items()
-        },
-        "seconds_per_stack": round(seconds / (stacks * len(seeds)), 4),
-        "data": kinds[0][1],
-        "versions": {name: version(name) for name in ("hdr-attnet", "torch", "numpy", "opencv-python-headless", "piq")},
-    }
+def _evaluate(
+    shards: Path,
+    scores: Path,
+    subject: Subject,
+    config: EvaluateConfig,
+    without: frozenset[str] | set[str] = frozenset(),
+) -> dict:
+    reader = _open_test_part(shards)
+    check_no_leak(scenes_of_parts(shards), shards)
+    device = choose_device(config.device)
+    metrics, absent = load_metrics(config.metrics, config.lpips, device, config.peak_nits)
+    columns = columns_of(config.metrics, config.alignments)
+    keys = [key for key in case_keys(reader, config.crfs_a_view) if key not in without]
+    identity = [FORMAT, subject.identity, _rows_of(reader), _settings(config), keys, sorted(metrics), _versions()]
+
+    def fresh(wanted: set[str]) -> Iterator[tuple[Case, Path | None]]:
+        shown: dict[str, set[str]] = {}
+        for case in read_cases(reader, config.crfs_a_view):
+            views = shown.setdefault(case.scene, set())
+            pictured = case.view not in views and len(views) < config.pictures_a_scene and case.key not in without
+            if pictured:
+                views.add(case.view)
+            if case.key in wanted:
+                yield case, scores / PICTURES if pictured else None
+
+    def measure_one(case: Case, pictures: Path | None) -> dict:
+        return _measure_case(case, subject, columns, metrics, config, pictures)
+
+    done = _resumed(scores, digest_of(identity), keys)
+    with Progress(transient=False) as bar, (scores / PARTIAL).open("a", encoding="utf-8") as partial:
+        task = bar.add_task(f"evaluate {subject.name}", total=len(keys), completed=len(done))
+        for entry in _in_threads(measure_one, fresh({key for key in keys if key not in done})):
+            done[entry["key"]] = entry
+            partial.write(json.dumps(entry) + "\n")
+            partial.flush()
+            bar.advance(task)
+    entries = [done[key] for key in keys]
+    rows = [row for entry in entries for row in entry["rows"]]
+    exposures = [row for entry in entries for row in entry["exposures"]]
+    told = {key: metric.version for key, metric in metrics.items()}
+    summary = _summarise(subject, rows, exposures, columns, config, absent, told, reader)
+    summary["costs"] = _costs(subject, reader, device)
+    write_rows(scores / "per_picture.csv", rows, [*FACTS, *(column.key for column in columns)])
+    measured = [key for key in metrics if any(column.metric.key == key and column.set == "ldr" for column in columns)]
+    write_rows(scores / "per_exposure.csv", exposures, ["key", "scene", "method", "seed", "ev", *measured])
     write_json(scores / "summary.json", summary)
     write_json(scores / "metrics.json", summary["scores"])
+    shown = {entry["key"] for entry in entries if entry["pictured"]}
+    for folder in (scores / PICTURES).glob("*/"):  # of an evaluation of other pictures
+        if folder.name not in shown:
+            shutil.rmtree(folder)
+    (scores / PARTIAL).unlink()
     return summary
 
 
-def load_lpips(config: EvaluateConfig) -> tuple[Lpips | None, str]:
-    """LPIPS if its weights can be had, and a line that says which, or why there is none and how to get it."""
-    if config.lpips.trunk is None:
-        return None, "absent: evaluate.lpips.trunk is null"
+def _in_threads(call: Callable[..., dict], items: Iterator[tuple]) -> Iterator[dict]:
+    """call(*item) of each item, in order, one thread a core; what is ahead of the results is bounded.
+
+    Each thread computes alone: PyTorch and NumPy let go of the interpreter while they do, and a picture's scores do not
+    depend on the number of cores.
+    """
+    threads, opencv, torchs = os.cpu_count() or 1, cv2.getNumThreads(), torch.get_num_threads()
+    cv2.setNumThreads(1)
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    waiting: deque[Future] = deque()
     try:
-        file = Path(config.lpips.trunk_file) if config.lpips.trunk_file else None
-        return Lpips(config.lpips.trunk, file), f"{config.lpips.trunk} 0.1"
-    except WeightsMissing as error:
-        return None, f"absent: {error}"
+        for item in items:
+            waiting.append(pool.submit(call, *item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        cv2.setNumThreads(opencv)
+        torch.set_num_threads(torchs)  # what a thread sets is now and then everybody's
 
 
-def write_rows(path: Path, rows: list[dict]) -> None:
-    """Write the scores of every picture and method as CSV, whole or not at all; what was not measured stays empty."""
+def _resumed(scores: Path, digest: str, keys: Sequence[str]) -> dict[str, dict]:
+    """What an evaluation of the same digest has measured before it was cut short; its file then ends in whole lines.
+
+    A picture that the report was to show and that is gone (DVC clears what it tracks) is measured again.
+    """
+    path, done = scores / PARTIAL, {}
+    if path.is_file():
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last line break was cut
+        try:
+            head, *entries = [json.loads(line) for line in lines]
+            if head == {"digest": digest}:
+                kept = [entry for entry in entries if entry["key"] in set(keys)]
+                done = {entry["key"]: entry for entry in kept if not entry["pictured"] or _is_pictured(scores, entry)}
+        except (ValueError, KeyError, TypeError):
+            done = {}  # not whole lines of ours: measured again
+    content = [{"digest": digest}, *done.values()]
+    write_bytes(path, "".join(json.dumps(line) + "\n" for line in content).encode())
+    return done
+
+
+def _is_pictured(scores: Path, entry: dict) -> bool:
+    return (scores / PICTURES / entry["key"] / LAST_PICTURE).is_file()
+
+
+def _measure_case(
+    case: Case,
+    subject: Subject,
+    columns: Sequence[Column],
+    metrics: dict,
+    config: EvaluateConfig,
+    pictures: Path | None,
+) -> dict:
+    """All that is kept of one case, as plain values; with a folder its pictures are written."""
+    estimates = subject.estimate(case)
+    networks = [estimate for method, _, estimate in estimates if method == "network"]
+    estimates += [(method, None, estimate) for method, estimate in estimate_without_network(case).items()]
+    measured, by_ev = measure(case, [estimate for *_, estimate in estimates], columns, metrics, config)
+    about = {"key": case.key, "scene": case.scene, "view": case.view, "crf": case.crf.name}
+    clipped = round(case.clipped_share, 6)
+    rows, exposures = [], []
+    for (method, seed, _), row, steps in zip(estimates, measured, by_ev, strict=True):
+        values = {name: _rounded(value) for name, value in row.items()}
+        rows.append({**about, "method": method, "seed": seed, "clipped_share": clipped, **values})
+        for ev, scores in steps.items():
+            place = {"key": case.key, "scene": case.scene, "method": method, "seed": seed, "ev": ev}
+            exposures.append({**place, **{name: _rounded(value) for name, value in scores.items()}})
+    if pictures is not None:
+        write_pictures(pictures / case.key, case, networks[0])
+    return {"key": case.key, "pictured": pictures is not None, "rows": rows, "exposures": exposures}
+
+
+def _summarise(
+    subject: Subject,
+    rows: list[dict],
+    exposures: list[dict],
+    columns: Sequence[Column],
+    config: EvaluateConfig,
+    absent: dict[str, str],
+    measured: dict[str, str],
+    reader: Shards,
+) -> dict:
+    methods = [method for method in METHODS if any(row["method"] == method for row in rows)]
+    by_method = {method: [row for row in rows if row["method"] == method] for method in methods}
+    of_network = by_method["network"]
+    keys = [column.key for column in columns]
+    resamples = config.bootstrap.resamples
+    several = len(subject.seeds) > 1
+
+    def intervals(chosen: list[dict]) -> dict[str, list[float] | None]:
+        found = {key: mean_interval(table_of(chosen, key), resamples, config.bootstrap.seed) for key in keys}
+        return {
+            key: None if interval.low is None else [_number(interval.low), _number(interval.high)]
+            for key, interval in found.items()
+        }
+
+    strata = []
+    for low, high in STRATA:
+        inside = {
+            method: [
+                row for row in chosen if low <= row["clipped_share"] and (row["clipped_share"] < high or high == 1)
+            ]
+            for method, chosen in by_method.items()
+        }
+        if pictures := {row["key"]: row["scene"] for row in inside["network"]}:
+            strata.append(
+                {
+                    "label": stratum_label(low, high), "low": low, "high": high,
+                    "pictures": len(pictures), "scenes": len(set(pictures.values())),
+                    "scores": {method: _means(chosen, keys) for method, chosen in inside.items()},
+                }
+            )  # fmt: skip
+    evs = sorted({row["ev"] for row in exposures})
+    names = [column.metric.key for column in columns if column.set == "ldr"]
+    stacks = len({row["key"] for row in rows})
+    return {
+        "format": FORMAT,
+        "variant": subject.name,
+        "kind": subject.kind,
+        "seeds": list(subject.seeds),
+        "stacks": stacks,
+        "scenes": len({row["scene"] for row in rows}),
+        "pictures": stacks * (len(reader.evs) - 1),
+        "protocol": {
+            **{name: text.format(**config.model_dump()) for name, text in PROTOCOL.items()},
+            "intervals": INTERVALS.format(seeds=" and over seeds" if several else "", resamples=resamples),
+        },
+        "columns": {
+            column.key: {
+                "metric": column.metric.key, "name": column.metric.name, "set": column.set,
+                "alignment": column.alignment, "unit": column.metric.unit, "digits": column.metric.digits,
+                "higher_is_better": column.metric.higher_is_better, "resolution": column.metric.resolution,
+            }
+            for column in columns
+        },
+        "absent": absent,
+        "lpips": f"absent: {absent['lpips']}" if "lpips" in absent else measured.get("lpips", "not measured"),
+        "scores": {method: _means(chosen, keys) for method, chosen in by_method.items()},
+        "intervals": {method: intervals(chosen) for method, chosen in by_method.items()},
+        "scores_by_seed": {
+            str(seed): {
+                method: _means([row for row in chosen if row["seed"] == seed], keys)
+                for method, chosen in by_method.items()
+                if method in SEEDED
+            }
+            for seed in subject.seeds
+        },
+        "strata": strata,
+        "by_ev": {
+            method: {
+                f"{ev:g}": _means([row for row in exposures if (row["method"], row["ev"]) == (method, ev)], names)
+                for ev in evs
+            }
+            for method in methods
+            if any(row["method"] == method for row in exposures)
+        },
+        "clipped_share": _number(np.mean([row["clipped_share"] for row in of_network])),
+        "data": subject.data,
+        "trained_on_these_shards": subject.data in _data_digests(reader) if subject.data else None,
+        "versions": {**_versions(), **{METRICS[key].name: told for key, told in measured.items() if told}},
+        "command": _command(),
+    }  # fmt: skip
+
+
+def format_scores(summary: dict) -> list[str]:
+    """The lines that tell people what was measured: a table a set, a row a method, means with their 95 % intervals."""
+    lines = [f"{summary['variant']}: {summary['stacks']} stacks of {summary['scenes']} scenes"]
+    groups: dict[tuple[str, str | None], list[str]] = {}
+    for key, column in summary["columns"].items():
+        if column["metric"] not in summary["absent"]:
+            groups.setdefault((column["set"], column["alignment"]), []).append(key)
+    for (name, alignment), keys in groups.items():
+        title = {"ldr": "LDR", "tonemapped": "tone-mapped", "hdr": f"HDR, alignment {alignment}"}[name]
+        lines += ["", f"{title:<20}" + "".join(f"{summary['columns'][key]['name']:>24}" for key in keys)]
+        for method, scores in summary["scores"].items():
+            if any(scores[key] is not None for key in keys):
+                cells = (_cell(summary, method, key) for key in keys)
+                lines.append(f"{method:<20}" + "".join(f"{cell:>24}" for cell in cells))
+    return lines
+
+
+def _cell(summary: dict, method: str, key: str) -> str:
+    value, digits = summary["scores"][method][key], summary["columns"][key]["digits"]
+    if value is None:
+        return "-"
+    interval = summary["intervals"][method][key]
+    shown = "" if interval is None else f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+    return f"{value:.{digits}f}{shown}"
+
+
+def _command() -> str:
+    """What was typed, without the folder that the program lies in."""
+    program = Path(sys.argv[0])
+    name = f"python -m {program.parent.name}.{program.stem}" if program.suffix == ".py" else program.name
+    return f"{name} {shlex.join(sys.argv[1:])}".rstrip()
+
+
+def table_of(rows: Iterable[dict], column: str) -> Table:
+    """One column of rows, those that have a finite value of it, for the bootstrap."""
+    known = [row for row in rows if row[column] is not None and math.isfinite(row[column])]
+    return Table(
+        values=np.array([row[column] for row in known], dtype=np.float64),
+        scene=np.array([row["scene"] for row in known], dtype=np.str_),
+        picture=np.array([row["key"] for row in known], dtype=np.str_),
+        seed=np.array(["" if row["seed"] is None else str(row["seed"]) for row in known], dtype=np.str_),
+    )
+
+
+def _rows_of(reader: Shards) -> list:
+    return [row["files"] for row in reader.index["rows"].values() if (row["part"], row["form"]) == ("test", "radiance")]
+
+
+def _data_digests(reader: Shards) -> list[str]:
+    """What a run trained on these shards is marked with, in either form."""
+    rows = reader.index["rows"].values()
+    return [digest_of([row["files"] for row in rows if row["form"] == form]) for form in ("radiance", "pixels")]
+
+
+def _settings(config: EvaluateConfig) -> dict:
+    return config.model_dump(mode="json", exclude={"bootstrap", "device"})
+
+
+def _costs(subject: Subject, reader: Shards, device: torch.device) -> dict:
+    """What the network costs, on the first picture, by itself and with all threads; nothing of another program."""
+    if subject.network is None:
+        return {}
+    case = next(read_cases(reader, 1))
+    times = []
+    for _ in range(TIMED):
+        started = time.perf_counter()
+        estimate_by_network(case, subject.network, device)
+        times.append(time.perf_counter() - started)
+    size = max(case.input.shape[:2])
+    parameters, gmacs = network_costs(subject.network, size)
+    costs = {"parameters": parameters, "gmacs": round(gmacs, 3), "size": size}
+    return {**costs, "seconds_per_stack": round(statistics.median(times[1:]), 4), "device": device_name(device)}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("hdr-attnet", "torch", "numpy", "opencv-python-headless", "piq", "lpips", "cvvdp", "flip-evaluator"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_rows(path: Path, rows: list[dict], names: Sequence[str]) -> None:
+    """Write rows as CSV, whole or not at all; what was not measured stays empty, equal pictures have `inf` dB."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _rounded(value) if isinstance(value, float) else value for name, value in row.items()})
+    writer.writerows(rows)
     write_bytes(path, text.getvalue().encode())
 
 
 def write_pictures(folder: Path, case: Case, estimate: Estimate) -> None:
-    """Write what the report shows of one case: input, generated and true stack, and both radiance maps, tone mapped."""
-    gain = estimate.radiance
-    if (gain[case.unclipped] > 0).any():
-        gain = align_gain(gain.astype(np.float64), case.radiance.astype(np.float64), case.unclipped)
+    """Write what the report shows of one case.
+
+    `input.png`; `stack.png` and `truth_stack.png`, if a stack was made; the radiance maps `network.exr`, brought to the
+    truth's gain, and `truth.exr`, in half floats, and both tone mapped as PNG.
+    """
+    radiance = estimate.radiance
+    if (radiance[case.unclipped] > 0).any():
+        radiance = align_gain(radiance.astype(np.float64), case.radiance.astype(np.float64), case.unclipped)
     brightest = 2.0 ** -min(case.evs)
     write_png(folder / "input.png", case.input)
-    write_png(folder / "stack.png", _strip(to_uint8(estimate.stack)))
-    write_png(folder / "truth_stack.png", _strip(case.stack))
-    for name, radiance in (("network", gain), ("truth", case.radiance)):
-        mapped = tonemap_reinhard(np.minimum(radiance, brightest).astype(np.float32))
+    if estimate.stack is not None:
+        write_png(folder / "stack.png", _strip(to_uint8(estimate.stack)))
+        write_png(folder / "truth_stack.png", _strip(case.stack))
+    for name, light in (("network", radiance), ("truth", case.radiance)):
+        write_exr(folder / f"{name}.exr", np.minimum(light, np.finfo(np.float16).max).astype(np.float16))
+        mapped = tonemap_reinhard(np.minimum(light, brightest).astype(np.float32))
         write_png(folder / f"{name}.png", to_uint8(mapped))
 
 
@@ -287,19 +530,19 @@ def _strip(stack: np.ndarray) -> np.ndarray:
     )
 
 
-def _batch(pictures: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+def _means(rows: Iterable[dict], names: Sequence[str]) -> dict[str, float | None]:
+    """The means of finite values by column; None where there are none."""
+    rows = list(rows)
+    means = {}
+    for name in names:
+        known = [row[name] for row in rows if row.get(name) is not None and math.isfinite(row[name])]
+        means[name] = _number(np.mean(known)) if known else None
+    return means
 
 
-def _means(rows: Iterable[dict]) -> dict[str, float | None]:
-    values: dict[str, list[float]] = {metric: [] for metric in METRICS}
-    for row in rows:
-        for metric in METRICS:
-            if row[metric] is not None:
-                values[metric].append(row[metric])
-    return {metric: _rounded(np.mean(known)) if known else None for metric, known in values.items()}
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(f"{value:.6g}")
 
 
-def _rounded(value: float) -> float | None:
-    """Six digits; None for the infinite PSNR of equal pictures, which JSON cannot hold."""
-    return float(f"{value:.6g}") if np.isfinite(value) else None
+def _number(value: float) -> float:
+    return float(f"{value:.6g}")

@@ -6,6 +6,7 @@ range with a ValueError that names the value. Display-referred pictures are LDR 
 """
 
 import math
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -258,8 +259,8 @@ class FeatureDistance(nn.Module):
     """Distance of two pictures in the features of a network, LPIPS version 0.1: what `Lpips` and `StLpips` share.
 
     At each place the features of a layer are brought to length 1; their squared differences are weighed by channel,
-    averaged over the picture and summed over the layers. The features of the reference are kept until another comes,
-    so that methods compared with one truth pay for it once.
+    averaged over the picture and summed over the layers. The features of the reference are kept until another comes
+    in the same thread, so that methods compared with one truth pay for it once.
 
     Args:
         features: from pictures, brought to the statistics that LPIPS trunks take, to each layer's features.
@@ -272,8 +273,7 @@ class FeatureDistance(nn.Module):
         self.scaling = lpips.ScalingLayer()
         self.features = features
         self.heads = heads
-        self._reference: Tensor | None = None
-        self._known: list[Tensor] = []
+        self._known: dict[int, tuple[Tensor, list[Tensor]]] = {}  # by thread: a reference and its features
         self.eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -282,13 +282,13 @@ class FeatureDistance(nn.Module):
         require_pictures(test, reference, upper=1.0)
         if min(test.shape[2:]) < LPIPS_SMALLEST_SIDE:
             raise ValueError(f"{self.name} needs {LPIPS_SMALLEST_SIDE} pixels a side, got {tuple(test.shape)}")
-        last = self._reference
+        last, features = self._known.get(threading.get_ident(), (None, []))
         if last is None or last.device != reference.device or not torch.equal(last, reference.float()):
-            self._known = self._normalised(reference.float())
-            self._reference = reference.float().clone()
+            features = self._normalised(reference.float())
+            self._known[threading.get_ident()] = reference.float().clone(), features
         differences = [
             head((mine - known).square()).mean(dim=(2, 3))
-            for head, mine, known in zip(self.heads, self._normalised(test.float()), self._known, strict=True)
+            for head, mine, known in zip(self.heads, self._normalised(test.float()), features, strict=True)
         ]
         return sum(differences)[:, 0]
 

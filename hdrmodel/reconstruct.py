@@ -22,6 +22,7 @@ class Reconstruction:
 
     stack: Float32[np.ndarray, "evs height width 3"]  # LDR [0, 1]; at EV 0 the photograph itself
     radiance: Float32[np.ndarray, "height width 3"]  # linear, >= 0; 1 is what saturates the photograph
+    merged: Float32[np.ndarray, "height width 3"] | None  # a generated stack's own merge; a baseline generates none
 
 
 @torch.no_grad()
@@ -36,9 +37,10 @@ def reconstruct(network: Network, ldr: Pictures, evs: tuple[float, ...], crf: Ca
     """
     if isinstance(network, HDRAttNet):
         stack = generate_stack(network, ldr, evs)
-        return Reconstruction(stack, merge_generated(stack, evs, crf))
+        merged = merge_stack(stack, np.exp2(evs), crf)
+        return Reconstruction(stack, keep_well_exposed(stack[evs.index(0)], merged, crf), merged)
     (radiance,), (photograph,) = to_pictures(network(ldr)), to_pictures(ldr)
-    return Reconstruction(expose_again(radiance, photograph, evs, crf), radiance)
+    return Reconstruction(expose_again(radiance, photograph, evs, crf), radiance, None)
 
 
 def expose_again(
@@ -100,9 +102,16 @@ def merge_generated(
     Returns:
         radiance; 1 is what saturates the photograph.
     """
-    photograph = stack[evs.index(0)]
+    return keep_well_exposed(stack[evs.index(0)], merge_stack(stack, np.exp2(evs), crf), crf)
+
+
+def keep_well_exposed(
+    photograph: Float32[np.ndarray, "height width 3"],
+    merged: Float32[np.ndarray, "height width 3"],
+    crf: CameraResponse,
+) -> Float32[np.ndarray, "height width 3"]:
+    """Put a photograph's own light in place of merged light as far as it is well exposed; see `merge_generated`."""
     own = linearise(photograph, crf)
-    merged = merge_stack(stack, np.exp2(evs), crf)
     mask = soft_mask(torch.from_numpy(np.ascontiguousarray(photograph.transpose(2, 0, 1)))[None])
     blended = mask[0, 0].numpy()[:, :, None] * (own - merged) + merged
     saturated = photograph >= np.float32(WHITE / 255)

@@ -47,7 +47,7 @@ from hdrmodel.tracking import Log, open_log, show_progress
 from hdrmodel.trunks import load_trunk
 from hdrmodel.unet import STRIDE, find_preset
 from hdrmodel.variants import Network, find_variant
-from hdrmodel.weights import choose_device, initial_network, save_weights
+from hdrmodel.weights import choose_device, device_name, initial_network, save_weights
 
 LOGGER = logging.getLogger(__name__)
 
@@ -356,7 +356,7 @@ def _record(setup: _Setup, progress: Progress) -> dict:
         "loader_wait_share": progress.waiting_seconds / progress.training_seconds,
         "resumed": progress.resumed,
         "processes": setup.world.size,
-        "device": _name(device),
+        "device": device_name(device),
         "peak_memory_mb": torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else None,
         "peak_resident_mb": _peak_resident_mb(),
         "validation": progress.validation,
@@ -500,12 +500,6 @@ def _stop_signals() -> Iterator[_Stop]:
 
 def _gpu_memory(device: torch.device) -> str:
     return f", {torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB" if device.type == "cuda" else ""
-
-
-def _name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
 
 
 def _peak_resident_mb() -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hdrmodel.config import EvaluateConfig
-from hdrmodel.evaluation import evaluate
+from hdrmodel.evaluation import evaluate, format_scores
 from stages.params import read_section, read_seeds, stage
 
 
@@ -17,11 +17,9 @@ from stages.params import read_section, read_seeds, stage
 def main(variant: str, shards: Path, runs: Path, scores: Path) -> None:
     """Measure the VARIANT on the test part of SHARDS, with each seed's weights in RUNS, into the folder SCORES."""
     summary = evaluate(shards, runs, scores, variant, read_seeds(), read_section("evaluate", EvaluateConfig))
-    for method, values in summary["scores"].items():
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items() if value is not None)
-        click.echo(f"{variant} {method}: {shown}")
-    if summary["lpips"].startswith("absent"):
-        click.echo(f"LPIPS {summary['lpips']}", err=True)
+    click.echo("\n".join(format_scores(summary)))
+    for why in summary["absent"].values():
+        click.echo(f"absent: {why}", err=True)
 
 
 if __name__ == "__main__":

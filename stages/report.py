@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from hdrmodel.report import write_report
-from hdrmodel.report_inputs import find_predictions
+from hdrmodel.report.inputs import find_predictions
+from hdrmodel.report.page import write_report
 from stages.params import read_seeds, read_variants, stage
 
 

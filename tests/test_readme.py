@@ -16,10 +16,11 @@ import yaml
 from camera_files import write_picture
 from click.testing import CliRunner
 from http_server import http_server
+from score_files import score_rows, write_scores
 
 import hdrdata.cli
 import hdrmodel.cli
-from hdrdata.files import read_radiance, write_png
+from hdrdata.files import decode_png, read_radiance, write_exr, write_png
 from hdrdata.recipe import RecipeConfig
 from hdrmodel.attention import ATTENTIONS
 from hdrmodel.weights import initial_network, save_weights
@@ -35,6 +36,7 @@ SMALLER = {
     "--view-size 256": "--view-size 32",
     "--count 20": "--count 2",
     "--k 5": "--k 2",
+    "hdrmodel evaluate ": "hdrmodel evaluate -s metrics=[psnr,psnr_pu21] -s bootstrap.resamples=100 ",
     "-s steps=5000": "-s steps=2 -s width=0.125 -s crop=32 -s loss.perceptual=0 -s validation_stacks=1",
 }
 SHARDS = "data/shards/pixels/hdr-train-{000000..000001}.tar"
@@ -46,6 +48,8 @@ def place(scenes_folder, dataset, tmp_path_factory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(dataset.shards, folder / "data" / "shards")
     shutil.copytree(scenes_folder, folder / "my-hdr-images")
+    for variant in ("spatial", "none"):
+        write_scores(folder / "data" / "scores" / variant, score_rows())
     network = initial_network("spatial", "attnet", 0.125, seed=0)
     save_weights(folder / "data" / "runs" / "spatial" / "0" / "weights.safetensors", network, {})
     write_png(folder / "photo.jpg", np.zeros((20, 30, 3), np.uint8))  # a PNG by another name: known by its content
@@ -74,6 +78,9 @@ def run_command(line: str, place: Path) -> None:
         line = line.replace(large, small)
     if "polyhaven" in line:
         line = line.partition("#")[0] + f" --api {(place / 'api').read_text()}"
+    if "--predictions theirs" in line:
+        for path in (place / "inputs").glob("*.png"):
+            write_exr(place / "theirs" / f"{path.stem}.exr", decode_png(path.read_bytes()).astype(np.float32) ** 2.2)
     program, *arguments = shlex.split(line, comments=True)
     result = CliRunner().invoke(PROGRAMS[program], arguments)
     assert result.exit_code == 0, f"{line}: {result.output}"
@@ -106,7 +113,8 @@ def test_the_examples_run_in_their_order(place, monkeypatch, number):
 def test_the_commands_before_them_run(place, monkeypatch):
     monkeypatch.chdir(place)
     lines = [line for _, code in EXAMPLES[:FIRST] for line in code.splitlines() if line.startswith(tuple(PROGRAMS))]
-    assert [line.split()[:2] for line in lines] == [["hdrmodel", "info"], ["hdrmodel", "train"]]
+    commands = ["info", "train", "evaluate", "compare", "compare", "evaluate", "evaluate"]
+    assert [line.split()[:2] for line in lines] == [["hdrmodel", command] for command in commands]
     for line in lines:
         run_command(line, place)
 

@@ -19,11 +19,11 @@ from hypothesis.extra.numpy import arrays
 
 from hdrdata.disk import write_json
 from hdrdata.files import write_exr, write_png
-from hdrmodel.charts import MINUS, NO_VALUE, Axis, decades, fit_axis, format_number, round_steps, thin
-from hdrmodel.report import format_duration, write_report
-from hdrmodel.report_figures import Method, bar_chart, curve_of
-from hdrmodel.report_inputs import metrics_of, read_variant
-from hdrmodel.report_pictures import (
+from hdrmodel.report.charts import MINUS, NO_VALUE, Axis, decades, fit_axis, format_number, round_steps, thin
+from hdrmodel.report.figures import Method, bar_chart, curve_of
+from hdrmodel.report.inputs import metrics_of, read_variant
+from hdrmodel.report.page import format_duration, write_report
+from hdrmodel.report.pictures import (
     Crop,
     choose_crops,
     choose_scenes,

@@ -7,9 +7,9 @@ from pathlib import Path
 import jinja2
 
 from hdrdata.disk import write_bytes, write_json
-from hdrmodel import literature
-from hdrmodel.charts import format_number
-from hdrmodel.report_figures import (
+from hdrmodel.report import literature
+from hdrmodel.report.charts import format_number
+from hdrmodel.report.figures import (
     Change,
     Method,
     bar_chart,
@@ -20,7 +20,7 @@ from hdrmodel.report_figures import (
     step0_methods,
     training_charts,
 )
-from hdrmodel.report_inputs import (
+from hdrmodel.report.inputs import (
     ALIGNMENTS,
     CLASSICAL,
     FLOORS,
@@ -31,7 +31,7 @@ from hdrmodel.report_inputs import (
     metrics_of,
     read_variant,
 )
-from hdrmodel.report_pictures import choose_scenes, scene_pictures
+from hdrmodel.report.pictures import choose_scenes, scene_pictures
 from hdrmodel.uncertainty import Difference, difference_interval
 
 HEADLINES = ("psnr_pu21", "psnr")  # the metrics shown by clipped share: of light, and of the LDR set
@@ -72,7 +72,7 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
     compare = Comparison()
     changes = {method.label: changes_of(method, base, metrics, compare) for method in compared(read, base)}
     methods, more = methods_of(read), [*step0_methods(read), *classical_methods(read)]
-    template = _environment().get_template("report.html")
+    template = _environment().get_template("page.html")
     page = template.render(
         variants=read,
         seeds=seeds,
@@ -116,9 +116,9 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
 
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
-    """The templates report*.html, compiled once."""
+    """The templates beside this file."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hdrmodel", "."),
+        loader=jinja2.PackageLoader("hdrmodel.report", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hdrmodel.charts import Points, fit_axis, line_chart, thin
-from hdrmodel.report_inputs import CLASSICAL, FLOORS, Metric, Variant
+from hdrmodel.report.charts import Points, fit_axis, line_chart, thin
+from hdrmodel.report.inputs import CLASSICAL, FLOORS, Metric, Variant
 from hdrmodel.uncertainty import Difference
 
 LONGEST_LABEL = 22  # letters beside a bar

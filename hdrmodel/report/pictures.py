@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from hdrdata.files import decode_png, read_view
-from hdrmodel.charts import format_number
-from hdrmodel.report_inputs import Variant, check_file
+from hdrmodel.report.charts import format_number
+from hdrmodel.report.inputs import Variant, check_file
 
 PICTURES = ("input.png", "network.png", "truth.png", "network.exr", "truth.exr")
 VIEW_NOTE, STRIP_NOTE = {"psnr_tonemapped": "tone-mapped", "psnr_pu21_gain": "PU21"}, {"psnr_ldr": "LDR"}
