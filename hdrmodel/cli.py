@@ -10,13 +10,12 @@ import yaml
 from hdrdata.command import OneLineErrorsGroup
 from hdrdata.crf import choose_crf
 from hdrdata.disk import sha256_of
-from hdrdata.shard_reader import Shards
 from hdrmodel.attention import ATTENTIONS
 from hdrmodel.baselines.radiance_network import BaselineConfig
 from hdrmodel.compare import compare_scores, format_comparison
 from hdrmodel.config import PROFILES, load_evaluation, load_profile
 from hdrmodel.estimates import write_inputs
-from hdrmodel.evaluation import evaluate_predictions, evaluate_weights, format_scores
+from hdrmodel.evaluation import evaluate_predictions, evaluate_weights, format_scores, open_test_part
 from hdrmodel.metric_table import METRICS
 from hdrmodel.network import NetworkConfig
 from hdrmodel.predict import HDRReconstructor, predict_file
@@ -97,8 +96,8 @@ def train(
 
 
 @main.command()
-@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--weights", multiple=True, type=click.Path(path_type=Path),
               help="What `train` wrote; once for each seed of one variant.")  # fmt: skip
 @click.option("--predictions", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
@@ -114,8 +113,8 @@ def train(
               help="Replace a value of the configuration; give it once per value. --show names them all.")  # fmt: skip
 @click.option("--show", is_flag=True, help="Print the configuration and all metrics, and measure nothing.")
 def evaluate(
-    shards: Path,
-    out: Path,
+    shards: Path | None,
+    out: Path | None,
     weights: tuple[Path, ...],
     predictions: Path | None,
     name: str | None,
@@ -149,18 +148,30 @@ def evaluate(
             note = f" {metric.note}" if metric.note else ""
             click.echo(f"# {metric.key}: {metric.name} ({', '.join(metric.sets)}).{note}")
         return
+    if shards is None or out is None:
+        raise click.UsageError("wanted the folders SHARDS and OUT")
     if inputs:
-        count = write_inputs(Shards(shards, "test", "radiance"), out, config.crfs_a_view)
+        if weights or predictions:
+            raise click.UsageError("--inputs writes pictures alone; leave out --weights and --predictions")
+        count = write_inputs(open_test_part(shards), out, config.crfs_a_view)
         click.echo(f"{out}: {count} pictures")
         return
     if bool(weights) == (predictions is not None):
         raise click.UsageError("wanted --weights FILE or --predictions FOLDER")
+    if weights and (name or allow_missing):
+        raise click.UsageError("--name and --allow-missing are for --predictions")
     if weights:
         summary = evaluate_weights(shards, weights, out, config)
     else:
-        summary = evaluate_predictions(shards, predictions, out, name or predictions.name, config, allow_missing)
+        summary = evaluate_predictions(
+            shards, predictions, out, name or predictions.resolve().name, config, allow_missing
+        )
     click.echo("\n".join(format_scores(summary)))
     click.echo(out / "summary.json")
+    for key in summary["missing"]:
+        click.echo(f"missing: {key}", err=True)
+    if summary["trained_on_these_shards"] is False:
+        click.echo("trained on other shards: their scenes may be among these of the test part", err=True)
     for why in summary["absent"].values():
         click.echo(f"absent: {why}", err=True)
     if summary["absent"]:

@@ -1,5 +1,6 @@
 """The test pictures, and what each method makes of them: networks, doing nothing, the true stack, other programs."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,12 +156,13 @@ class PredictionFiles:
     """HDR files of another program in a folder, one a case, named by its key: `<key>.exr`, .hdr, .pfm or .tif."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
-        self.paths = {
-            path.name.removesuffix(path.suffix): path
-            for path in sorted(folder.iterdir())
-            if path.suffix.lower() in HDR_SUFFIXES
-        }
+        self.paths: dict[str, Path] = {}
+        self._reading = threading.Lock()  # the decoders' messages are collected from the whole process
+        for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in HDR_SUFFIXES):
+            key = path.name.removesuffix(path.suffix)
+            if key in self.paths:
+                raise ValueError(f"{path}: a second file of one picture, beside {self.paths[key]}; wanted one")
+            self.paths[key] = path
 
     def missing(self, keys: list[str]) -> list[str]:
         """The keys that have no file."""
@@ -173,7 +175,8 @@ class PredictionFiles:
             ValueError: naming the file, if it cannot be read, or is of another size than the input.
         """
         path = self.paths[case.key]
-        radiance = read_radiance(path).astype(np.float32)
+        with self._reading:
+            radiance = read_radiance(path).astype(np.float32)
         if radiance.shape != case.input.shape:
             wanted = f"{case.input.shape[1]}x{case.input.shape[0]}"
             raise ValueError(f"{path}: {radiance.shape[1]}x{radiance.shape[0]} pixels; wanted {wanted}, as the input")

@@ -23,8 +23,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import Progress
 
+import hdrdata
 from hdrdata.disk import digest_of, sha256_of, write_bytes, write_json
 from hdrdata.files import write_exr, write_png
 from hdrdata.shard_reader import Shards
@@ -131,7 +133,7 @@ def evaluate_predictions(
         ValueError: naming the files that are missing, or the one that is wrong.
     """
     predictions = PredictionFiles(folder)
-    keys = case_keys(_open_test_part(shards), config.crfs_a_view)
+    keys = case_keys(open_test_part(shards), config.crfs_a_view)
     missing = set(predictions.missing(keys))
     if len(missing) == len(keys):
         raise ValueError(f"{folder}: no HDR file is named by a key of the test part, such as {keys[0]}.exr")
@@ -145,7 +147,7 @@ def evaluate_predictions(
     def estimate(case: Case) -> Estimates:
         return [("network", None, predictions.estimate(case))]
 
-    digests = {key: sha256_of(path) for key, path in predictions.paths.items() if key in set(keys)}
+    digests = {key: sha256_of(predictions.paths[key]) for key in keys if key in predictions.paths}
     subject = Subject(name, "predictions", (), digests, "", None, estimate)
     return _evaluate(shards, scores, subject, config, missing)
 
@@ -158,10 +160,10 @@ def _subject_of_weights(files: dict[int, Path], variant: str | None, config: Eva
         name = variant_of(trained)
         variant = variant or name
         if name != variant:
-            raise ValueError(f"{file.parent}: weights of the variant '{name}'; wanted '{variant}'")
+            raise ValueError(f"{file}: weights of the variant '{name}'; wanted '{variant}'")
         kinds.append((trained.config, header.get("data", "")))
         if kinds[-1] != kinds[0]:
-            raise ValueError(f"{file.parent}: another network or other data than {next(iter(files.values())).parent}")
+            raise ValueError(f"{file}: another network or other data than {next(iter(files.values()))}")
         identity.append([seed, sha256_of(file)])
         untrained = untrained_network(trained.config, seed).eval()
         networks[seed] = {"network": trained.to(device), "step0": untrained.to(device)}
@@ -180,10 +182,13 @@ def _subject_of_weights(files: dict[int, Path], variant: str | None, config: Eva
     return Subject(variant, kind, tuple(files), identity, kinds[0][1], first, estimate)
 
 
-def _open_test_part(shards: Path) -> Shards:
+def open_test_part(shards: Path) -> Shards:
+    """The test part in radiance form; ValueError if its exposures or cameras are none that can be measured."""
     reader = Shards(shards, "test", "radiance")
-    if 0.0 not in reader.evs:
-        raise ValueError(f"{shards}: exposures {reader.evs}; evaluation needs EV 0, which is the input")
+    if 0.0 not in reader.evs or len(reader.evs) < 2:
+        raise ValueError(f"{shards}: exposures {reader.evs}; evaluation needs EV 0, which is the input, and another")
+    if reader.random_cameras is not None:
+        raise ValueError(f"{shards}: its cameras are drawn for each view; evaluation needs a recipe without draws")
     return reader
 
 
@@ -194,13 +199,14 @@ def _evaluate(
     config: EvaluateConfig,
     without: frozenset[str] | set[str] = frozenset(),
 ) -> dict:
-    reader = _open_test_part(shards)
+    reader = open_test_part(shards)
     check_no_leak(scenes_of_parts(shards), shards)
     device = choose_device(config.device)
     metrics, absent = load_metrics(config.metrics, config.lpips, device, config.peak_nits)
     columns = columns_of(config.metrics, config.alignments)
     keys = [key for key in case_keys(reader, config.crfs_a_view) if key not in without]
-    identity = [FORMAT, subject.identity, _rows_of(reader), _settings(config), keys, sorted(metrics), _versions()]
+    trunks = {key: getattr(metric.of, "trunk_sha256", None) for key, metric in metrics.items()}
+    identity = [FORMAT, subject.identity, _rows_of(reader), _settings(config), keys, trunks, _versions(), _code()]
 
     def fresh(wanted: set[str]) -> Iterator[tuple[Case, Path | None]]:
         shown: dict[str, set[str]] = {}
@@ -213,10 +219,16 @@ def _evaluate(
                 yield case, scores / PICTURES if pictured else None
 
     def measure_one(case: Case, pictures: Path | None) -> dict:
-        return _measure_case(case, subject, columns, metrics, config, pictures)
+        try:
+            return _measure_case(case, subject, columns, metrics, config, pictures)
+        except ValueError as error:
+            raise ValueError(f"{case.key}: {error}") from error
 
     done = _resumed(scores, digest_of(identity), keys)
-    with Progress(transient=False) as bar, (scores / PARTIAL).open("a", encoding="utf-8") as partial:
+    (scores / PICTURES).mkdir(exist_ok=True)  # also without pictures: DVC wants it
+    console = Console(file=sys.stdout)  # this one, whatever a reader of files puts in its place
+    bar = Progress(console=console, redirect_stdout=False, redirect_stderr=False)
+    with bar, (scores / PARTIAL).open("a", encoding="utf-8") as partial:
         task = bar.add_task(f"evaluate {subject.name}", total=len(keys), completed=len(done))
         for entry in _in_threads(measure_one, fresh({key for key in keys if key not in done})):
             done[entry["key"]] = entry
@@ -229,15 +241,16 @@ def _evaluate(
     told = {key: metric.version for key, metric in metrics.items()}
     summary = _summarise(subject, rows, exposures, columns, config, absent, told, reader)
     summary["costs"] = _costs(subject, reader, device)
+    summary["missing"] = sorted(without)
     write_rows(scores / "per_picture.csv", rows, [*FACTS, *(column.key for column in columns)])
     measured = [key for key in metrics if any(column.metric.key == key and column.set == "ldr" for column in columns)]
     write_rows(scores / "per_exposure.csv", exposures, ["key", "scene", "method", "seed", "ev", *measured])
     write_json(scores / "summary.json", summary)
     write_json(scores / "metrics.json", summary["scores"])
     shown = {entry["key"] for entry in entries if entry["pictured"]}
-    for folder in (scores / PICTURES).glob("*/"):  # of an evaluation of other pictures
-        if folder.name not in shown:
-            shutil.rmtree(folder)
+    for last in (scores / PICTURES).glob(f"*/{LAST_PICTURE}"):  # of an evaluation of other pictures
+        if last.parent.name not in shown and (last.parent / "network.exr").is_file():
+            shutil.rmtree(last.parent)
     (scores / PARTIAL).unlink()
     return summary
 
@@ -270,16 +283,19 @@ def _resumed(scores: Path, digest: str, keys: Sequence[str]) -> dict[str, dict]:
 
     A picture that the report was to show and that is gone (DVC clears what it tracks) is measured again.
     """
-    path, done = scores / PARTIAL, {}
+    path, done, wanted = scores / PARTIAL, {}, set(keys)
     if path.is_file():
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last line break was cut
         try:
             head, *entries = [json.loads(line) for line in lines]
             if head == {"digest": digest}:
-                kept = [entry for entry in entries if entry["key"] in set(keys)]
+                kept = [entry for entry in entries if entry["key"] in wanted]
                 done = {entry["key"]: entry for entry in kept if not entry["pictured"] or _is_pictured(scores, entry)}
         except (ValueError, KeyError, TypeError):
             done = {}  # not whole lines of ours: measured again
+    if not done:
+        for name in ("summary.json", "metrics.json", "per_picture.csv", "per_exposure.csv"):
+            (scores / name).unlink(missing_ok=True)  # of another evaluation
     content = [{"digest": digest}, *done.values()]
     write_bytes(path, "".join(json.dumps(line) + "\n" for line in content).encode())
     return done
@@ -482,6 +498,12 @@ def _costs(subject: Subject, reader: Shards, device: torch.device) -> dict:
     return {**costs, "seconds_per_stack": round(statistics.median(times[1:]), 4), "device": device_name(device)}
 
 
+def _code() -> list[str]:
+    """Digests of the programs that a row may depend on: rows of other code are not gone on with."""
+    folders = [Path(file).parent for file in (__file__, hdrdata.__file__)]
+    return [sha256_of(path) for folder in folders for path in sorted(folder.rglob("*.py"))]
+
+
 def _versions() -> dict[str, str]:
     found = {}
     for name in ("hdr-attnet", "torch", "numpy", "opencv-python-headless", "piq", "lpips", "cvvdp", "flip-evaluator"):
@@ -507,6 +529,8 @@ def write_pictures(folder: Path, case: Case, estimate: Estimate) -> None:
     `input.png`; `stack.png` and `truth_stack.png`, if a stack was made; the radiance maps `network.exr`, brought to the
     truth's gain, and `truth.exr`, in half floats, and both tone mapped as PNG.
     """
+    for name in ("stack.png", "truth_stack.png", LAST_PICTURE):  # of another evaluation
+        (folder / name).unlink(missing_ok=True)
     radiance = estimate.radiance
     if (radiance[case.unclipped] > 0).any():
         radiance = align_gain(radiance.astype(np.float64), case.radiance.astype(np.float64), case.unclipped)

@@ -4,6 +4,7 @@ The sets are display-referred pictures of the stack (ldr), tone-mapped radiance 
 under each alignment (hdr); `PROTOCOL` says in words what each is.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -22,15 +23,16 @@ PIXELS_AT_ONCE = 2**20  # that go through a metric in one call: sixteen pictures
 
 PROTOCOL = {
     "ldr": "Each of the other exposures, made from the middle one, against the stack's own: display-referred [0, 1], "
-    "peak 1; scores are means over pictures of each picture's value. Methods that make light and no stack are exposed "
-    "again through the known camera response.",
+    "peak 1; scores are means over pictures of each picture's value, without those that are equal, of infinite PSNR. "
+    "A baseline's light is exposed again through the known camera response, an LDR input's through the one that "
+    "linearised it; merges and other programs' files have no such score.",
     "merge": "Debevec and Malik's merge with the known exposures and the known camera response; where the input "
     "is well exposed, its own linearised value stands. The oracle merges the true stack.",
     "tonemapped": "Both radiance maps brought to one gain, clipped to the light that saturates the stack's shortest "
     "exposure, and tone mapped by OpenCV's Reinhard operator (gamma 2.2, intensity 0, light 0.5, colour 0); "
     "Mertens' fused picture stands as it is.",
-    "hdr": "Absolute linear RGB (BT.709): the reference's median luminance at {median_nits:g} cd/m2, clipped at "
-    "{peak_nits:g}; PU21 is banding_glare with peak 256.",
+    "hdr": "Absolute linear RGB (BT.709): the reference's median luminance (of its pixels that are not black, if more "
+    "than half are) at {median_nits:g} cd/m2, clipped at {peak_nits:g}; PU21 is banding_glare with peak 256.",
     "alignments": "none: in the unit in which 1 saturates the input. gain: one factor, least squares over the samples "
     "that the input does not clip. crf: after the gain, a cubic curve of luminance and a cubic map of chroma, fitted "
     "to the reference over all pixels (Hanji et al., SIGGRAPH 2022).",
@@ -75,7 +77,8 @@ def _measure_stacks(case, estimates, columns, metrics, device, rows, by_ev) -> N
             continue
         for number in whose:
             values = _together(metrics[column.metric.key], estimates[number].stack[others], truth, device)
-            rows[number][column.key] = float(values.mean())
+            finite = values[np.isfinite(values)]
+            rows[number][column.key] = float(finite.mean()) if finite.size else math.inf
             for place, value in zip(others, values, strict=True):
                 by_ev[number].setdefault(case.evs[place], {})[column.metric.key] = float(value)
 
@@ -107,7 +110,9 @@ def _measure_tonemapped(case, estimates, aligned, columns, metrics, device, rows
 
 def _measure_light(case, estimates, aligned, columns, metrics, config, device, rows) -> None:
     truth = case.radiance.astype(np.float64)
-    nits = config.median_nits / max(float(np.median(truth @ np.array(LUMINANCE_WEIGHTS))), 1e-8)
+    luminance = truth @ np.array(LUMINANCE_WEIGHTS)
+    median = np.median(luminance) or np.median(luminance[luminance > 0] if luminance.any() else 1.0)
+    nits = config.median_nits / float(median)
 
     def absolute(radiance: np.ndarray) -> np.ndarray:
         return np.minimum(radiance * nits, config.peak_nits)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import warnings
 from importlib import import_module
 from importlib.metadata import version
@@ -59,18 +60,20 @@ class ColorVideoVdp:
             display_name="standard_hdr_linear", display_photometry=display, device=device, quiet=True
         )
         self.version = self.metric.get_info_string().strip('"')
+        self._alone = threading.Lock()  # it keeps state, and logging is the whole process's
 
     def __call__(self, test: Pictures, reference: Pictures) -> PerPicture:
         """Compare pictures of at least 16 pixels a side."""
         require_pictures(test, reference, upper=float("inf"))
         if min(test.shape[2:]) < VDP_SMALLEST_SIDE:
             raise ValueError(f"ColorVideoVDP needs {VDP_SMALLEST_SIDE} pixels a side, got {tuple(test.shape)}")
-        quiet = logging.root.manager.disable
-        try:
-            logging.disable(logging.WARNING)  # it doubts the unit of every picture whose mean is below 1 cd/m^2
-            quality, _ = self.metric.predict(test.float(), reference.float(), dim_order="BCHW", frames_per_second=0)
-        finally:
-            logging.disable(quiet)
+        with self._alone:
+            quiet = logging.root.manager.disable
+            try:
+                logging.disable(logging.WARNING)  # it doubts the unit of every picture whose mean is below 1 cd/m^2
+                quality, _ = self.metric.predict(test.float(), reference.float(), dim_order="BCHW", frames_per_second=0)
+            finally:
+                logging.disable(quiet)
         return quality.reshape(-1)
 
 

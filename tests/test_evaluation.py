@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -12,7 +13,8 @@ import yaml
 from click.testing import CliRunner
 
 from hdrdata.disk import read_json, write_json
-from hdrdata.files import read_radiance, write_exr
+from hdrdata.exposure import expose_view, exposure_table
+from hdrdata.files import half_bits, read_radiance, write_exr
 from hdrdata.shard_reader import Shards
 from hdrmodel import evaluation
 from hdrmodel.cli import main
@@ -154,6 +156,30 @@ def test_many_estimates_are_measured_as_each_alone(cases, config, metrics):
     assert {key for key, value in together[0][2].items() if value is not None} == {"psnr_tonemapped", "ssim_tonemapped"}
 
 
+def test_an_exposure_that_is_made_exactly_does_not_void_the_others(cases, config, metrics):
+    case = cases[0]
+    stack = case.stack.astype(np.float32) / 255
+    others = [place for place in range(len(stack)) if place != case.middle]
+    stack[others[1:]] = stack[others[1:]][:, ::-1]  # the first exposure stays the truth
+    (row,), (by_ev,) = measure(case, [Estimate(stack, case.radiance)], COLUMNS, metrics, config)
+    assert by_ev[case.evs[0]]["psnr"] == np.inf
+    assert row["psnr_ldr"] == pytest.approx(np.mean([by_ev[case.evs[place]]["psnr"] for place in others[1:]]))
+
+
+def test_a_view_that_is_mostly_black_keeps_its_scale(cases, config, metrics):
+    case = cases[0]
+    dark = case.radiance.copy()
+    dark[: len(dark) * 4 // 5] = 0
+    stack = expose_view(half_bits(dark.astype(np.float16)), exposure_tables(case))
+    case = dataclasses.replace(case, radiance=dark, stack=stack)
+    (row,), _ = measure(case, [estimate_by_oracle(case)], COLUMNS, metrics, config)
+    assert row["psnr_mu_gain"] > 20 and row["psnr_pu21_gain"] > 20
+
+
+def exposure_tables(case):
+    return np.stack([exposure_table(case.crf, 2.0**ev) for ev in case.evs])
+
+
 def test_an_input_that_is_clipped_everywhere_has_no_gain(cases, config, metrics):
     case = cases[0]
     estimate = Estimate(None, np.where(case.unclipped, 0, case.radiance).astype(np.float32))
@@ -211,7 +237,10 @@ def test_an_interrupted_evaluation_goes_on_by_picture(dataset, scored, tmp_path,
     partial.write_text(partial.read_text() + '{"key": "cut')  # as a process that is killed may leave it
 
     shutil.rmtree(scores / "pictures")  # as DVC does before it calls a stage again
-    (scores / "pictures" / "of-another-evaluation").mkdir(parents=True)
+    for name, files in (("of-another-evaluation", ("network.exr", "truth.png")), ("mine", ("photo.png",))):
+        (scores / "pictures" / name).mkdir(parents=True)
+        for file in files:
+            (scores / "pictures" / name / file).touch()
 
     def count(case, *others):
         measured.append(case.key)
@@ -224,7 +253,8 @@ def test_an_interrupted_evaluation_goes_on_by_picture(dataset, scored, tmp_path,
     assert not partial.exists()
     for name in ("per_picture.csv", "per_exposure.csv", "metrics.json"):
         assert (scores / name).read_bytes() == (whole / name).read_bytes()
-    assert {p.name for p in (scores / "pictures").iterdir()} == {p.name for p in (whole / "pictures").iterdir()}
+    shown = {folder.name for folder in (whole / "pictures").iterdir()}
+    assert {folder.name for folder in (scores / "pictures").iterdir()} == {*shown, "mine"}  # not ours: left alone
 
     other = config.model_copy(update={"peak_nits": 500.0})
     partial.write_text(json.dumps({"digest": "of another configuration"}) + "\n" + '{"key": "x"}\n')
@@ -251,7 +281,7 @@ def test_predictions_of_another_program_are_scored_and_missing_ones_named(datase
     with pytest.raises(ValueError, match=rf"theirs: 1 of {len(cases)} pictures have no HDR file: {cases[0].key}"):
         evaluate_predictions(dataset.shards, theirs, tmp_path / "scores", "other", config)
     fewer = evaluate_predictions(dataset.shards, theirs, tmp_path / "scores", "other", config, allow_missing=True)
-    assert fewer["stacks"] == len(cases) - 1
+    assert fewer["stacks"] == len(cases) - 1 and fewer["missing"] == [cases[0].key]
     write_exr(theirs / f"{cases[0].key}.exr", cases[0].radiance[:-1])
     with pytest.raises(ValueError, match=rf"{cases[0].key}\.exr: \d+x\d+ pixels; wanted"):
         evaluate_predictions(dataset.shards, theirs, tmp_path / "scores", "other", config)
@@ -280,7 +310,7 @@ def test_the_shipped_configuration_is_that_of_the_stage():
 
 def test_weights_of_another_variant_are_refused(scored, dataset, config):
     folder, _ = scored
-    with pytest.raises(ValueError, match=r"runs/7: weights of the variant 'none'; wanted 'spatial'"):
+    with pytest.raises(ValueError, match=r"runs/7/.*: weights of the variant 'none'; wanted 'spatial'"):
         evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "spatial", SEEDS, config)
     with pytest.raises(ValueError, match=r"runs/1/weights\.safetensors: not a readable safetensors file"):
         evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "none", (7, 1), config)
@@ -289,7 +319,7 @@ def test_weights_of_another_variant_are_refused(scored, dataset, config):
 def test_seeds_of_different_data_are_refused(dataset, tmp_path, config):
     write_weights(tmp_path / "runs", "none", 0, drawn_with=0)
     write_weights(tmp_path / "runs", "none", 1, drawn_with=1, data="other")
-    with pytest.raises(ValueError, match=r"runs/1: another network or other data than .*runs/0"):
+    with pytest.raises(ValueError, match=r"runs/1/.*: another network or other data than .*runs/0"):
         evaluate(dataset.shards, tmp_path / "runs", tmp_path / "scores", "none", (0, 1), config)
 
 

@@ -213,6 +213,7 @@ def workspace(scenes_folder, tmp_path_factory) -> Path:
     run(folder, "git", "init", "--quiet")
     run(folder, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "--allow-empty", "-m", "start")
     run(folder, sys.executable, "-m", "dvc", "init", "--quiet")
+    shutil.copytree(ROOT / ".dvc" / "plots", folder / ".dvc" / "plots", dirs_exist_ok=True)
     return folder
 
 

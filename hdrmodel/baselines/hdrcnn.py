@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hdrdata.exposure import WHITE
 from hdrmodel.attention import Features
 from hdrmodel.baselines.radiance_network import BRIGHTEST, BaselineConfig, RadianceNetwork, Scalar
 from hdrmodel.network import Pictures, pad_by_reflection
@@ -27,8 +28,11 @@ BALANCE = 0.5  # lambda: the illumination's share of the loss
 
 
 def saturation(ldr: Pictures) -> Float[Tensor, "batch 1 height width"]:
-    """How far each pixel is from telling its light: alpha = max(0, max_c(D) - tau) / (1 - tau), equation 2."""
-    return ((ldr.amax(dim=1, keepdim=True) - THRESHOLD) / (1.0 - THRESHOLD)).clamp(0.0, 1.0)
+    """How far each pixel is from telling its light: alpha = max(0, max_c(D) - tau) / (1 - tau), equation 2.
+
+    In place of the paper's 1 stands the value of a saturated pixel of our stacks, 254 / 255.
+    """
+    return ((ldr.amax(dim=1, keepdim=True) - THRESHOLD) / (WHITE / 255 - THRESHOLD)).clamp(0.0, 1.0)
 
 
 class Skip(nn.Module):

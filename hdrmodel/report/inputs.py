@@ -122,7 +122,7 @@ class Variant:
     def label(self) -> str:
         if self.kind == "attention":
             return "none (base)" if self.name == "none" else self.name
-        return PEERS.get(self.name, self.name) if self.kind == "baseline" else f"{self.name} (predictions)"
+        return PEERS.get(self.name, self.name) if self.kind == "baseline" else f"{self.summary.variant} (predictions)"
 
     @property
     def color(self) -> str:
@@ -223,5 +223,9 @@ def check_comparable(first: Variant, other: Variant, scores: Path) -> None:
     here, there = (scores / variant.name / SUMMARY for variant in (other, first))
     if first.summary.columns != other.summary.columns:
         raise ValueError(f"{here}: other columns than {there}; evaluate all variants with the same metrics")
-    if first.summary.protocol != other.summary.protocol:
+    protocols = [{**one.summary.protocol, "intervals": ""} for one in (first, other)]  # which tells seeds and resamples
+    if protocols[0] != protocols[1]:
         raise ValueError(f"{here}: another protocol than {there}; evaluate all variants with the same program")
+    trunks = [variant.summary.lpips for variant in (first, other)]
+    if trunks[0] != trunks[1] and not any(trunk.startswith("absent") for trunk in trunks):
+        raise ValueError(f"{here}: LPIPS by '{trunks[1]}', and by '{trunks[0]}' in {there}; wanted one trunk")
