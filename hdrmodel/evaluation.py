@@ -46,18 +46,17 @@ from hdrmodel.estimates import (
 from hdrmodel.leaks import check_no_leak, scenes_of_parts
 from hdrmodel.measuring import PROTOCOL, measure
 from hdrmodel.metric_table import METRICS, Column, columns_of, load_metrics
+from hdrmodel.scores import FACTS, FORMAT, PER_PICTURE, SUMMARY
 from hdrmodel.summary import network_costs
-from hdrmodel.uncertainty import STRATA, Table, mean_interval, stratum_label
+from hdrmodel.uncertainty import STRATA, Table, mean_interval, stratum_label, stratum_of
 from hdrmodel.variants import BASELINES, Network, variant_of
 from hdrmodel.weights import choose_device, device_name, load_weights, untrained_network
 
-FORMAT = "scores-2"
 PARTIAL = "rows.partial.jsonl"  # of an evaluation that was cut short
 PICTURES, LAST_PICTURE = "pictures", "truth.png"  # what `write_pictures` writes last
 SEEDED = ("network", "step0", "network_debevec", "network_mertens")  # the methods that depend on the seed
 METHODS = (*SEEDED, "input_crf", "input_srgb", "oracle")
 TIMED = 4  # calls of the network, the first of which warms up
-FACTS = ("key", "scene", "view", "crf", "method", "seed", "clipped_share")
 INTERVALS = (
     "95 % intervals by a bootstrap over scenes{seeds} of {resamples} resamples: pictures of one scene are not "
     "independent. They say how far the mean over other scenes of this kind may lie, and nothing of other kinds."
@@ -242,10 +241,10 @@ def _evaluate(
     summary = _summarise(subject, rows, exposures, columns, config, absent, told, reader)
     summary["costs"] = _costs(subject, reader, device)
     summary["missing"] = sorted(without)
-    write_rows(scores / "per_picture.csv", rows, [*FACTS, *(column.key for column in columns)])
+    write_rows(scores / PER_PICTURE, rows, [*FACTS, *(column.key for column in columns)])
     measured = [key for key in metrics if any(column.metric.key == key and column.set == "ldr" for column in columns)]
     write_rows(scores / "per_exposure.csv", exposures, ["key", "scene", "method", "seed", "ev", *measured])
-    write_json(scores / "summary.json", summary)
+    write_json(scores / SUMMARY, summary)
     write_json(scores / "metrics.json", summary["scores"])
     shown = {entry["key"] for entry in entries if entry["pictured"]}
     for last in (scores / PICTURES).glob(f"*/{LAST_PICTURE}"):  # of an evaluation of other pictures
@@ -294,7 +293,7 @@ def _resumed(scores: Path, digest: str, keys: Sequence[str]) -> dict[str, dict]:
         except (ValueError, KeyError, TypeError):
             done = {}  # not whole lines of ours: measured again
     if not done:
-        for name in ("summary.json", "metrics.json", "per_picture.csv", "per_exposure.csv"):
+        for name in (SUMMARY, "metrics.json", PER_PICTURE, "per_exposure.csv"):
             (scores / name).unlink(missing_ok=True)  # of another evaluation
     content = [{"digest": digest}, *done.values()]
     write_bytes(path, "".join(json.dumps(line) + "\n" for line in content).encode())
@@ -357,12 +356,11 @@ def _summarise(
         }
 
     strata = []
-    for low, high in STRATA:
+    shares = {row["key"]: row["clipped_share"] for row in rows}
+    stratum = dict(zip(shares, stratum_of(np.array(list(shares.values()))), strict=True))  # of each picture
+    for place, (low, high) in enumerate(STRATA):
         inside = {
-            method: [
-                row for row in chosen if low <= row["clipped_share"] and (row["clipped_share"] < high or high == 1)
-            ]
-            for method, chosen in by_method.items()
+            method: [row for row in chosen if stratum[row["key"]] == place] for method, chosen in by_method.items()
         }
         if pictures := {row["key"]: row["scene"] for row in inside["network"]}:
             strata.append(

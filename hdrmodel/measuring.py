@@ -104,8 +104,7 @@ def _measure_tonemapped(case, estimates, aligned, columns, metrics, device, rows
         if radiance is not None or estimate.fused is not None
     }
     if pictures:
-        truth = mapped(case.radiance)
-        _fill(pictures, [truth] * len(pictures), columns, metrics, device, rows)
+        _fill(pictures, mapped(case.radiance), columns, metrics, device, rows)
 
 
 def _measure_light(case, estimates, aligned, columns, metrics, config, device, rows) -> None:
@@ -133,12 +132,13 @@ def _measure_light(case, estimates, aligned, columns, metrics, config, device, r
                 pictures[number] = np.minimum(align_crf(start, reference, case.unclipped), config.peak_nits)
         if pictures:
             chosen = [column for column in columns if column.alignment == alignment]
-            _fill(pictures, [reference] * len(pictures), chosen, metrics, device, rows)
+            _fill(pictures, reference, chosen, metrics, device, rows)
 
 
-def _fill(pictures: dict[int, np.ndarray], truths, columns, metrics: Metrics, device, rows: list[Row]) -> None:
-    """Measure one picture an estimate, by its number, into the rows."""
-    made, truths = np.stack(list(pictures.values())), np.stack(truths)
+def _fill(pictures: dict[int, np.ndarray], truth, columns, metrics: Metrics, device, rows: list[Row]) -> None:
+    """Measure one picture an estimate, by its number, against the truth into the rows."""
+    made = np.stack(list(pictures.values()))
+    truths = np.broadcast_to(truth, made.shape)
     for column in columns:
         if column.metric.key in metrics:
             values = _in_batches(metrics[column.metric.key], made, truths, device)

@@ -37,8 +37,7 @@ def reconstruct(network: Network, ldr: Pictures, evs: tuple[float, ...], crf: Ca
     """
     if isinstance(network, HDRAttNet):
         stack = generate_stack(network, ldr, evs)
-        merged = merge_stack(stack, np.exp2(evs), crf)
-        return Reconstruction(stack, keep_well_exposed(stack[evs.index(0)], merged, crf), merged)
+        return Reconstruction(stack, *merge_generated(stack, evs, crf))
     (radiance,), (photograph,) = to_pictures(network(ldr)), to_pictures(ldr)
     return Reconstruction(expose_again(radiance, photograph, evs, crf), radiance, None)
 
@@ -88,7 +87,7 @@ def generate_stack(
 
 def merge_generated(
     stack: Float32[np.ndarray, "evs height width 3"], evs: tuple[float, ...], crf: CameraResponse
-) -> Float32[np.ndarray, "height width 3"]:
+) -> tuple[Float32[np.ndarray, "height width 3"], Float32[np.ndarray, "height width 3"]]:
     """Merge a generated stack whose picture at EV 0 is the photograph itself.
 
     E = m f^-1(I) + (1 - m) E_merged, where E_merged is Debevec and Malik's (`hdrdata.merge.merge_stack`) and m, the
@@ -100,19 +99,12 @@ def merge_generated(
         crf: the photograph's camera response, which the network's pictures follow.
 
     Returns:
-        radiance; 1 is what saturates the photograph.
+        E and E_merged, radiance; 1 is what saturates the photograph.
     """
-    return keep_well_exposed(stack[evs.index(0)], merge_stack(stack, np.exp2(evs), crf), crf)
-
-
-def keep_well_exposed(
-    photograph: Float32[np.ndarray, "height width 3"],
-    merged: Float32[np.ndarray, "height width 3"],
-    crf: CameraResponse,
-) -> Float32[np.ndarray, "height width 3"]:
-    """Put a photograph's own light in place of merged light as far as it is well exposed; see `merge_generated`."""
+    photograph = stack[evs.index(0)]
     own = linearise(photograph, crf)
+    merged = merge_stack(stack, np.exp2(evs), crf)
     mask = soft_mask(torch.from_numpy(np.ascontiguousarray(photograph.transpose(2, 0, 1)))[None])
     blended = mask[0, 0].numpy()[:, :, None] * (own - merged) + merged
     saturated = photograph >= np.float32(WHITE / 255)
-    return np.where(saturated, np.maximum(merged, own), blended).astype(np.float32)
+    return np.where(saturated, np.maximum(merged, own), blended).astype(np.float32), merged

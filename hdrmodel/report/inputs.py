@@ -147,17 +147,6 @@ class Variant:
         """The 95 % interval of a mean; None where there is none, as with one scene."""
         return self.summary.intervals.get(method, {}).get(key)
 
-    def seed_scores(self, method: str, key: str) -> list[float | None]:
-        """One mean a seed; empty where seeds make no difference."""
-        by_seed = self.summary.scores_by_seed
-        seeds = [by_seed[seed].get(method) for seed in self.summary.seeds]
-        return [one.get(key) for one in seeds if one is not None]
-
-    def seed_range(self, method: str, key: str) -> tuple[float, float] | None:
-        """The smallest and the largest of the seeds' means; None for one seed, and where seeds make no difference."""
-        values = [value for value in self.seed_scores(method, key) if value is not None]
-        return (min(values), max(values)) if len(values) > 1 else None
-
     def table(self, method: str, key: str) -> Table | None:
         """A column of a method's rows; None if it has none."""
         chosen = self.per_picture.method == method
