@@ -272,7 +272,7 @@ def _count_levels(radiance: Float[np.ndarray, "height width 3"], enough: int) ->
     return max(map(len, levels))
 
 
-def write_exr(path: Path, radiance: np.ndarray, attributes: dict[str, str | float | int] | None = None) -> None:
+def write_exr(path: Path, radiance: np.ndarray, attributes: dict[str, Any] | None = None) -> None:
     """Write RGB, float16 or float32 (height, width, 3), as a lossless ZIP OpenEXR file with header attributes."""
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **(attributes or {})}
     with written_whole(path) as temporary, OpenEXR.File(header, {"RGB": np.ascontiguousarray(radiance)}) as file:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from hdrdata.disk import written_whole
@@ -43,17 +42,20 @@ def rgbe_rounded(light: Light) -> Light:
 
 def write_hdr(path: Path, radiance: Radiance, scale: Scale, facts: dict[str, str]) -> list[str]:
     """Write a Radiance picture, run-length encoded where its width allows; the facts become comments."""
+    import imagecodecs  # OpenCV would encode by way of a temporary file elsewhere
+
     height, width, _ = radiance.shape
     comments = "".join(f"# hdrmodel.{name}={' '.join(text.split())}\n" for name, text in facts.items())
-    size = f"-Y {{}} +X {width}\n"
     primaries = " ".join(map(str, CHROMATICITIES))
-    head = f"#?RADIANCE\n{comments}EXPOSURE=1\nPRIMARIES={primaries}\nFORMAT=32-bit_rle_rgbe\n\n{size.format(height)}"
+    head = (
+        f"#?RADIANCE\n{comments}EXPOSURE=1\nPRIMARIES={primaries}\nFORMAT=32-bit_rle_rgbe\n\n-Y {height} +X {width}\n"
+    )
     clipped = 0
     with written_whole(path) as temporary, temporary.open("wb") as file:
         file.write(head.encode())
         for rows in bands(height, width):
             light = np.empty_like(radiance[rows])
             clipped += fill(light, radiance[rows], scale.white, RGBE_PEAK, rgbe_rounded)
-            encoded = cv2.imencode(".hdr", cv2.cvtColor(light, cv2.COLOR_RGB2BGR))[1].tobytes()
-            file.write(encoded.split(size.format(len(light)).encode(), maxsplit=1)[1])  # lines without a head
+            space = bytearray(light.nbytes)  # its own guess is too small for noise
+            file.write(imagecodecs.rgbe_encode(light, header=False, rle=True, out=space))
     return note(clipped, radiance, f"{RGBE_PEAK:.2g}, the largest number of RGBE")

@@ -27,7 +27,7 @@ def pq_signal(light: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]
     return ((c1 + c2 * power) / (1 + c3 * power)) ** m2
 
 
-def hlg_signal(light: Light) -> Light:
+def hlg_signal(light: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shape 3"]:
     """Display light in cd/m2, [0, 1000], BT.2020 primaries, to the HLG signal [0, 1] for a display of 1,000 cd/m2.
 
     ITU-R BT.2100, table 5: the inverse OOTF with gamma 1.2 and black at 0, then the OETF. The signal ends at 1, which a
