@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 from PIL import Image, ImageCms
 
@@ -20,9 +22,6 @@ from hdrdata.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.outputs import FORMATS, Scale, describe_formats, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
 from hdrmodel.outputs.signals import BT709_TO_BT2020, hlg_signal, pq_signal
-
-oiio = pytest.importorskip("OpenImageIO")
-imagecodecs = pytest.importorskip("imagecodecs")
 
 FACTS = {"program": "hdrmodel 0.1.0", "input": "Zoë.jpg"}
 P3_TO_BT709 = np.array([[1.2249, -0.2249, 0.0], [-0.0420, 1.0420, 0.0], [-0.0197, -0.0786, 1.0983]])
@@ -276,6 +275,23 @@ def test_both_kinds_of_gain_map_numbers_give_the_same_light(tmp_path):
     np.testing.assert_allclose(read_ultrahdr(path) / 203, by_iso, rtol=0.04)  # its tables, and another JPEG decoder
     without = path.read_bytes().replace(b"urn:iso:std:iso:ts:21496:-1", b"urn:iso:std:iso:ts:-----:--")
     assert (imagecodecs.ultrahdr_decode(without)[:, :, :3] == by_iso).all()
+
+
+def test_a_reader_that_obeys_colour_profiles_sees_the_codes_of_the_gain_map(tmp_path):
+    content = write(tmp_path, "ultrahdr", scene()).read_bytes()
+    gain_map = Image.open(io.BytesIO(content[content.rindex(b"\xff\xd8\xff\xe1") :]))
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(gain_map.info["icc_profile"]))
+    seen = ImageCms.profileToProfile(gain_map, profile, ImageCms.createProfile("sRGB"))
+    assert np.ptp(gain_map) > 100
+    assert np.abs(np.asarray(seen).astype(int) - np.asarray(gain_map)).max() <= 1
+
+
+@ALL
+def test_the_same_picture_gives_the_same_bytes(name, tmp_path):
+    assert (
+        write(tmp_path / "one", name, scene() / 4).read_bytes()
+        == write(tmp_path / "two", name, scene() / 4).read_bytes()
+    )
 
 
 @pytest.mark.parametrize(("brightest", "nits"), [(0.5, 406), (3, 609), (1000, 10_000)])

@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+from PIL import ImageCms
 
 from hdrdata.disk import write_bytes
 from hdrmodel.outputs.bands import Radiance, Scale, fill, note
@@ -14,6 +15,8 @@ PEAK = 10_000.0  # cd/m2; libultrahdr clips there
 SIDES = (8, 8192)  # pixels; libultrahdr refuses others
 ISO_NAME = b"urn:iso:std:iso:ts:21496:-1\0"
 XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
+ICC_NAME = b"ICC_PROFILE\0"
+APP1, APP2 = 0xE1, 0xE2
 PACKET = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '<rdf:Description rdf:about="" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"%s'
@@ -41,16 +44,21 @@ def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, facts: dict[str
     # what it cannot read for a peak that is no higher than white; a stop is the least that makes sense.
     peak = min(max(float(radiance.max()) * scale.nits, 2 * WHITE), PEAK)
     gamut = imagecodecs.ULTRAHDR.CG.BT_709
-    write_bytes(path, add_xmp(imagecodecs.ultrahdr_encode(light, level=QUALITY, gamut=gamut, nits=peak)))
+    write_bytes(path, open_to_all(imagecodecs.ultrahdr_encode(light, level=QUALITY, gamut=gamut, nits=peak)))
     return note(clipped, radiance, f"{PEAK:,.0f} cd/m2")
 
 
-def add_xmp(jpeg: bytes) -> bytes:
-    """Repeat in XMP the gain map's numbers, which libultrahdr as it is usually built writes by ISO 21496-1 alone.
+def open_to_all(jpeg: bytes) -> bytes:
+    """Mend an Ultra HDR JPEG by libultrahdr, as it is usually built, for readers that are not libultrahdr.
 
-    The readers of the first years (Android 14) know XMP alone. Android, "Ultra HDR Image Format v1.1": the `hdrgm`
-    numbers in the gain map, a GContainer directory in the primary picture. Each packet comes first in its JPEG, so that
-    offsets in the MPF directory, which count from there, stay; its two sizes grow.
+    It gives the gain map's numbers by ISO 21496-1 alone, and the readers of the first years (Android 14) know XMP
+    alone, so both are written. Android, "Ultra HDR Image Format v1.1": the `hdrgm` numbers in the gain map, and a
+    GContainer directory in the primary picture. It also gives the gain map a profile of linear sRGB, which says what
+    primaries the light had. A browser that decodes the gain map for a script obeys it, and brightens the codes (measured
+    in Chromium: light up to three times too bright). A profile of plain sRGB says the same primaries, and leaves the
+    codes alone.
+
+    Each packet of XMP comes first in its JPEG, so that offsets in the MPF directory, which count from it, stay.
     """
     mpf = jpeg.index(b"MPF\0MM\0*") + 4
     entries = mpf + 50  # two, each: attributes, size, offset from `mpf`, four bytes of dependents
@@ -63,14 +71,28 @@ def add_xmp(jpeg: bytes) -> bytes:
     names = ["HDRCapacityMin", "HDRCapacityMax", "GainMapMin", "GainMapMax", "Gamma", "OffsetSDR", "OffsetHDR"]
     values = zip(names, fractions[::2], fractions[1::2], strict=True)
     numbers = "".join(f' hdrgm:{name}="{above / below:.9g}"' for name, above, below in values)
-    in_gain_map = _segment(PACKET % f'{numbers} hdrgm:BaseRenditionIsHDR="False">')
-    gain_map_size += len(in_gain_map)
-    in_primary = _segment(PACKET % (DIRECTORY % gain_map_size))
-    struct.pack_into(">I", primary, entries + 4, primary_size + len(in_primary))
-    struct.pack_into(">I", primary, entries + 20, gain_map_size)
-    return b"".join([primary[:2], in_primary, primary[2:], gain_map[:2], in_gain_map, gain_map[2:]])
+    profile = gain_map.index(ICC_NAME) - 4  # where its segment begins: a marker and a size
+    after = profile + 2 + int.from_bytes(gain_map[profile + 2 : profile + 4], "big")
+    gain_map = b"".join(
+        [
+            gain_map[:2],
+            _segment(APP1, XMP_NAME + (PACKET % f'{numbers} hdrgm:BaseRenditionIsHDR="False">').encode()),
+            gain_map[2:profile],
+            _segment(APP2, ICC_NAME + b"\x01\x01" + _srgb_profile()),  # the first of one
+            gain_map[after:],
+        ]
+    )
+    directory = _segment(APP1, XMP_NAME + (PACKET % (DIRECTORY % len(gain_map))).encode())
+    struct.pack_into(">I", primary, entries + 4, primary_size + len(directory))
+    struct.pack_into(">I", primary, entries + 20, len(gain_map))
+    return b"".join([primary[:2], directory, primary[2:], gain_map])
 
 
-def _segment(packet: str) -> bytes:
-    content = XMP_NAME + packet.encode()
-    return struct.pack(">BBH", 0xFF, 0xE1, 2 + len(content)) + content  # APP1
+def _segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, 2 + len(content)) + content
+
+
+def _srgb_profile() -> bytes:
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)  # its date, so that the same picture gives the same bytes
+    return bytes(profile)
