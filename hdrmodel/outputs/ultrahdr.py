@@ -54,9 +54,9 @@ def open_to_all(jpeg: bytes) -> bytes:
     It gives the gain map's numbers by ISO 21496-1 alone, and the readers of the first years (Android 14) know XMP
     alone, so both are written. Android, "Ultra HDR Image Format v1.1": the `hdrgm` numbers in the gain map, and a
     GContainer directory in the primary picture. It also gives the gain map a profile of linear sRGB, which says what
-    primaries the light had. A browser that decodes the gain map for a script obeys it, and brightens the codes (measured
-    in Chromium: light up to three times too bright). A profile of plain sRGB says the same primaries, and leaves the
-    codes alone.
+    primaries the light had. A browser that decodes the gain map for a script obeys it, and brightens the codes
+    (measured in Chromium: light up to three times too bright). A profile of plain sRGB says the same primaries, and
+    leaves the codes alone.
 
     Each packet of XMP comes first in its JPEG, so that offsets in the MPF directory, which count from it, stay.
     """
