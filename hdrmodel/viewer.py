@@ -2,6 +2,7 @@
 
 import base64
 import math
+import os
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,10 +25,10 @@ BAND = 2**22  # values that are measured at once
 MOST_STOPS = 40  # of the histogram, below the brightest pixel
 GREY = 0.18  # what the automatic exposure makes of the mean luminance
 FAR = 5  # stops; a picture whose automatic exposure is further from 0 opens at that
-STRUCTURE = frozenset(
-    ("channels", "chunkCount", "compression", "dataWindow", "displayWindow", "lineOrder", "name", "pixelAspectRatio")
-    + ("preview", "screenWindowCenter", "screenWindowWidth", "tiles", "type", "version", "whiteLuminance")
-)  # of an OpenEXR file; what all other attributes say is shown as it is
+STRUCTURE = {
+    *("channels", "chunkCount", "compression", "dataWindow", "displayWindow", "lineOrder", "name", "pixelAspectRatio"),
+    *("preview", "screenWindowCenter", "screenWindowWidth", "tiles", "type", "version", "whiteLuminance"),
+}  # of an OpenEXR file; what all other attributes say is shown as it is
 LONGEST_TEXT = 400  # letters of an attribute
 SUFFIX_NAMES = {".exr": "OpenEXR", ".hdr": "Radiance", ".pfm": "PFM", ".tif": "TIFF", ".tiff": "TIFF"}
 WARM = ((122, 15, 60), (209, 54, 91), (255, 157, 138), (255, 240, 236))  # sRGB, the false colours from 1.0 up
@@ -65,9 +66,9 @@ class Measures:
         return min(max(round(math.log2(GREY / self.log_mean), 1), least), most)
 
     @property
-    def evs(self) -> tuple[int, int]:
+    def evs(self) -> tuple[float, float]:
         """The slider's range: from where the brightest pixel just fits to where 99 % of the pixels are white."""
-        return min(-self.high, -2), max(math.ceil(-math.log2(self.percentiles[1])), 2)
+        return min(-float(self.high), -2.0), max(float(math.ceil(-math.log2(self.percentiles[1]))), 2.0)
 
 
 @dataclass(frozen=True)
@@ -215,8 +216,8 @@ def shrink_light(
 def pack_light(radiance: Float32[np.ndarray, "height width 3"]) -> tuple[str, float, bool]:
     """Light for the page's script: half floats of light over `unit`, so filtered that little is left of them.
 
-    The unit is the power of two that brings the largest value to 2^15 to 65504, the largest half float. So half floats stay
-    as they are, and all others come within 2^-12 of themselves, 0.025 %, over the brightest 29 stops.
+    The unit is the power of two that brings the largest value to 2^15 or above, up to 65504, the largest half float. So
+    half floats stay as they are; all others come within 2^-11 of themselves, 0.05 %, over the brightest 29 stops.
 
     Of the bits as whole numbers, modulo 2^16: red and blue less green, then each less the one on its left, d; then
     2 d, or -2 d - 1 if d is below zero, so that small ones of both signs have a high byte of 0. Planes of high bytes,
@@ -296,8 +297,8 @@ def _attribute_text(value: object) -> str:
 def _find_photo(file: Path, attributes: dict[str, object], shape: tuple[int, ...]) -> Photo | None:
     """The photograph that the file names, if it lies beside it; a name with a folder is not followed."""
     name = attributes.get("hdrmodel.input")
-    if not isinstance(name, str) or Path(name).name != name or "\0" in name or not (file.parent / name).is_file():
-        return None
+    if not isinstance(name, str) or Path(name).name != name or not os.path.isfile(file.parent / name):
+        return None  # os.path's takes any name, too long or with a zero in it
     path, sha256 = file.parent / name, attributes.get("hdrmodel.input_sha256")
     if sha256 is not None and sha256_of(path) != sha256:
         return Photo(printable(name), None, "has changed since this file was made of it")

@@ -2,13 +2,24 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--mute-audio")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe")
+
+# The browser reads from file 3 and writes to file 4.
+TAKE_PIPES = """
+import fcntl, os, sys
+pipes = [fcntl.fcntl(int(file), fcntl.F_DUPFD, 10) for file in sys.argv[1:3]]
+os.dup2(pipes[0], 3)
+os.dup2(pipes[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find_browser() -> str | None:
@@ -21,10 +32,11 @@ class Browser:
     def __init__(self, program: str, user: Path):
         there, self._in = os.pipe()
         self._out, back = os.pipe()
-        # The browser reads from 3 and writes to 4.
-        command = ["sh", "-c", f'exec "$@" 3<&{there} 4>&{back}', "sh", program, *FLAGS, *QUIET]
+        command = [program, *FLAGS, *QUIET, f"--user-data-dir={user}", "about:blank"]
         self._process = subprocess.Popen(
-            [*command, f"--user-data-dir={user}", "about:blank"], pass_fds=(there, back), stderr=subprocess.DEVNULL
+            [*(sys.executable, "-c", TAKE_PIPES, str(there), str(back)), *command],
+            pass_fds=(there, back),
+            stderr=subprocess.DEVNULL,
         )
         os.close(there)
         os.close(back)
@@ -45,6 +57,7 @@ class Browser:
 
     def _receive(self) -> dict:
         while b"\0" not in self._pending:
+            assert select.select([self._out], [], [], 60)[0], "the browser says nothing"
             more = os.read(self._out, 2**20)
             assert more, "the browser ended"
             self._pending += more
@@ -72,7 +85,7 @@ class Browser:
         return told["result"]
 
     def open(self, page: Path, width: int = 1200, height: int = 800, *, dark: bool = False) -> None:
-        """Open a page, and wait until it is loaded and has drawn its picture."""
+        """Open a page and wait until it is loaded."""
         self.said.clear()
         self.asked.clear()
         phone = width < 600
