@@ -22,11 +22,11 @@ from hdrmodel.photo_headers import (
     COLOURS,
     EXTRA,
     PLANES,
-    TIFF_COLOURS,
     check_tiff,
     has_gain_map,
     known_kind,
     png_chunks,
+    png_clear,
     png_notes,
     tiff_tags,
     webp_size,
@@ -76,7 +76,7 @@ def read_photo(path: Path) -> Photo:
     profile to sRGB, relative colorimetric with black point compensation (littlecms); what sRGB cannot show is clipped.
     A profile that is sRGB changes no value. One that is damaged, or is of other colours than the pixels, is left out
     with a note, and so are CMYK without a profile, which becomes (1 - C) (1 - K) and so on, PNG's gAMA and a gain map.
-    Of several pages or frames the first is read. A file of a JPEG's CMYK holds it inverted, as Adobe's do.
+    Of several pages or frames the first is read. A JPEG of CMYK is taken to hold it inverted, as Adobe writes it.
 
     Raises:
         ValueError: one line naming the file and what is wrong: no picture of these formats, damaged or cut short,
@@ -143,16 +143,16 @@ def _read(path: Path, kind: str) -> Photo:
             image.info.setdefault("exif", chunks.get(b"eXIf"))  # which may stand behind the pixels
         if kind == "JPEG" and has_gain_map(path):
             notes.append("its gain map is not used")
-        told, icc = _orientation(image, notes), image.info.get("icc_profile")
+        told = _orientation(image, notes)
         with _told(path, kind):
             frames = 1 if kind == "JPEG" else getattr(image, "n_frames", 1)
-            decoded = _decode_deep(path, tags) if deep else _decode(image, chunks)
+            decoded = replace(_decode_deep(path, tags) if deep else _decode(image), clear=png_clear(chunks))
         if frames > 1:
             notes.append(f"the first of {frames} {'pages' if kind == 'TIFF' else 'frames'}")
         if decoded.colours == 1:
             notes.append("grey")
-        if deep and b"tRNS" in chunks:
-            decoded = replace(decoded, clear=np.frombuffer(chunks[b"tRNS"], ">u2"))
+        icc = image.info.get("icc_profile")
+        icc = icc if isinstance(icc, bytes) or icc is None else b"?"  # a TIFF may call a number its profile: damaged
         ldr = _to_rgb(path, decoded, to_srgb(path, icc, decoded.colours, notes), notes)
         turn = _orientation(image, [])  # is 1 where Pillow has turned the picture, which it does with TIFF alone
     if told != 1:
@@ -180,32 +180,29 @@ def _decode_deep(path: Path, tags: dict[int, list]) -> _Decoded:
     if tags.get(PLANES) == [2] and pixels.ndim == 3:
         pixels = np.moveaxis(pixels, 0, 2)
     pixels = pixels.reshape(*pixels.shape[:2], -1)
-    if pixels.dtype != np.uint16:
-        raise ValueError(f"{pixels.dtype} samples; wanted uint16")
+    samples = pixels.shape[2]
+    if pixels.dtype != np.uint16 or not 1 <= samples <= 4:
+        raise ValueError(f"{samples} samples of {pixels.dtype} a pixel")
     if tags and tags.get(COLOURS, [1]) == [0]:
         pixels ^= 0xFFFF  # 0 is white
-    colours = TIFF_COLOURS[tags.get(COLOURS, [1])[0]] if tags else {1: 1, 2: 1, 3: 3, 4: 3}[pixels.shape[2]]
+    colours = 1 if samples < 3 else 3
     is_alpha = not tags or tags.get(EXTRA, [0])[0] in (1, 2)
     return _Decoded(lambda top, end: pixels[top:end], pixels.shape[1], pixels.shape[0], np.uint16, colours, is_alpha)
 
 
-def _decode(image: Image.Image, chunks: dict[bytes, bytes]) -> _Decoded:
+def _decode(image: Image.Image) -> _Decoded:
     """Decode a picture of 8 bits or fewer by Pillow."""
     image.load()
     if image.mode not in MODES:
         raise ValueError(f"{image.mode} pixels; wanted 8 or 16 bits of grey, RGB or CMYK")
-    clear, mode = None, MODES[image.mode]
-    if image.mode == "P" and "transparency" in image.info:
-        mode = "RGBA"
-    elif b"tRNS" in chunks and image.mode in ("1", "L", "RGB"):
-        clear = np.frombuffer(chunks[b"tRNS"], ">u2") * (255 // (2 ** chunks[b"IHDR"][8] - 1))
+    mode = "RGBA" if image.mode == "P" and "transparency" in image.info else MODES[image.mode]
 
     def rows(top: int, end: int) -> np.ndarray:
         band = np.asarray(image.crop((0, top, image.width, end)).convert(mode))
         return band.reshape(*band.shape[:2], -1)
 
     colours = {"L": 1, "LA": 1, "CMYK": 4}.get(mode, 3)
-    return _Decoded(rows, image.width, image.height, np.uint8, colours, mode != "RGBX", clear)
+    return _Decoded(rows, image.width, image.height, np.uint8, colours, mode != "RGBX")
 
 
 def _to_rgb(
@@ -291,5 +288,5 @@ def _stem(photo: Path, folders: list[str], level: int, number: int) -> str:
     if level >= 1:
         stem += whole.suffix.replace(".", "_")
     if level >= 2:
-        stem = f"{root.name}/{stem}"
+        stem = (Path(root.name) / stem).as_posix()
     return f"{stem}-{number + 1}" if level >= 3 else stem

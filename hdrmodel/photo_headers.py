@@ -4,6 +4,7 @@ import os
 import struct
 from pathlib import Path
 
+import numpy as np
 from PIL import TiffImagePlugin
 
 from hdrmodel.photo_colours import check_transfer
@@ -80,6 +81,16 @@ def png_chunks(path: Path) -> dict[bytes, bytes]:
                 length -= min(length, 2**16)
             file.seek(length + 4, os.SEEK_CUR)
     return chunks
+
+
+def png_clear(chunks: dict[bytes, bytes]) -> np.ndarray | None:
+    """The one colour that tRNS of a grey or RGB PNG makes transparent, as decoded to 8 or 16 bits."""
+    if b"tRNS" not in chunks or chunks[b"IHDR"][9] not in (0, 2):
+        return None
+    depth, count = chunks[b"IHDR"][8], chunks[b"IHDR"][9] + 1
+    most = 2**depth - 1
+    stored = np.array(struct.unpack_from(f">{count}H", chunks[b"tRNS"])) & most
+    return stored * (max(most, 255) // most)
 
 
 def png_notes(path: Path, chunks: dict[bytes, bytes]) -> list[str]:
