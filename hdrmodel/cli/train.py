@@ -1,0 +1,61 @@
+"""The command `hdrmodel train`."""
+
+from pathlib import Path
+
+import click
+import yaml
+
+from hdrdata.command import OneLineErrors
+from hdrmodel.cli.words import VARIANT_NAMES
+from hdrmodel.config import PROFILES, load_profile
+from hdrmodel.training import WEIGHTS, summarise
+from hdrmodel.training import train as train_variant
+
+
+@click.command(cls=OneLineErrors)
+@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.option("--variant", "--attention", "variant", metavar="NAME", default="none", show_default=True,
+              help=f"HDR-AttNet with an attention: {VARIANT_NAMES}.")  # fmt: skip
+@click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
+              help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU.")  # fmt: skip
+@click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
+              help="Replace a value of the profile; give it once per value. --show names them all.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+              help="Of the first weights and of the order, crops and augmentation of the samples.")  # fmt: skip
+@click.option("--anew", is_flag=True, help="Train again where a run has ended: its weights are replaced.")
+@click.option("--show", is_flag=True, help="Print the configuration as YAML, and train nothing.")
+def train(
+    shards: Path | None,
+    run: Path | None,
+    variant: str,
+    profile: str,
+    changes: tuple[str, ...],
+    seed: int,
+    anew: bool,
+    show: bool,
+) -> None:
+    """Train a network on the folder SHARDS into the folder RUN: weights.safetensors, run.json and dvclive/.
+
+    Ctrl-C or SIGTERM saves the step at hand; the same command again goes on from there and ends with the same weights.
+
+    \b
+    Spatial attention for an hour or so on two CPU cores:
+        hdrmodel train data/shards runs/spatial --attention spatial -s steps=5000
+    A network of another paper on the same data:
+        hdrmodel train data/shards runs/expandnet --variant expandnet
+    The paper's training on four GPUs, in bfloat16:
+        torchrun --standalone --nproc-per-node 4 -m hdrmodel.cli train data/shards runs/paper \\
+            --attention spatial --profile paper -s precision=bf16 -s compile=true
+    """
+    config = load_profile(profile, changes)
+    if show:
+        click.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
+        return
+    if shards is None or run is None:
+        raise click.UsageError("wanted the folders SHARDS and RUN")
+    if (run / WEIGHTS).exists() and not anew:
+        raise click.ClickException(f"{run / WEIGHTS}: a run has ended here; --anew replaces it")
+    record = train_variant(shards, run, variant, seed, config)
+    if record is not None:
+        click.echo(f"{summarise(record)}\n{run / WEIGHTS}")
