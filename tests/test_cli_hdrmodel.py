@@ -6,7 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-import hdrmodel.cli
+import hdrmodel.cli.info
 from hdrmodel.attention import ATTENTIONS
 from hdrmodel.cli import main
 from hdrmodel.variants import BASELINES
@@ -17,7 +17,7 @@ from hdrmodel.weights import initial_network, save_weights
 def count_once():
     """Count the same network once: it takes most of a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hdrmodel.cli, "summarize", functools.cache(hdrmodel.cli.summarize))
+        patch.setattr(hdrmodel.cli.info, "summarize", functools.cache(hdrmodel.cli.info.summarize))
         yield
 
 

@@ -1,0 +1,5 @@
+"""The command `hdrmodel`; a file a subject."""
+
+from hdrmodel.cli.root import main
+
+__all__ = ["main"]

@@ -1,0 +1,136 @@
+"""The commands `hdrmodel predict` and `export`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hdrdata.command import OneLineErrors
+from hdrdata.crf import choose_crf
+from hdrmodel.allocation import keep_memory
+from hdrmodel.export import export_onnx, load_network
+from hdrmodel.outputs import FORMATS, Scale, describe_formats
+from hdrmodel.predict import PRECISIONS, HDRReconstructor
+from hdrmodel.predict_files import Outcome, PredictSettings, formats_of, predict_files
+
+WEIGHTS = Path("data/runs/spatial/0/weights.safetensors")
+
+
+EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_formats()}"
+
+
+@click.command(cls=OneLineErrors, epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True,
+              help="A folder; or, of one photograph, a file: the suffix says the format.")  # fmt: skip
+@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, show_default=True,
+              help="What `train` wrote; with --backend onnx the folder that `export` wrote.")  # fmt: skip
+@click.option("--format", "formats", multiple=True, metavar="NAME",
+              help=f"Give it once per format: {', '.join(FORMATS)}. Default: exr, or OUT's.")  # fmt: skip
+@click.option("--preview/--no-preview", default=True, show_default=True, help="Also NAME.preview.png, tone mapped.")
+@click.option("--from", "origin", type=click.Choice(["stack", "irradiance"]), default="stack", show_default=True,
+              help="Light of nine merged exposures, or of their source alone, in a fifth of the time.")  # fmt: skip
+@click.option("--stack", is_flag=True,
+              help="Also NAME.stack/: the nine exposures as PNG; stack.json and EXIF tell their ratios.")  # fmt: skip
+@click.option("--nits", type=float, default=203.0, show_default=True, metavar="CD/M2",
+              help="Of the light that saturates the photograph: its white.")  # fmt: skip
+@click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",
+              help="The number that this light gets in OpenEXR and Radiance files.")  # fmt: skip
+@click.option("--crf", default="srgb", show_default=True, metavar="NAME",
+              help="The photographs' camera response; `hdrdata crf list` names them.")  # fmt: skip
+@click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(list(PRECISIONS)), default="fp32", show_default=True)
+@click.option("--tile", type=click.IntRange(min=0), metavar="PIXELS",
+              help="Side of what is computed at a time; 0: whole photographs. Default: by a gigabyte.")  # fmt: skip
+@click.option("--anew", is_flag=True, help="Make again what a run before has made.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of each photograph as JSON.")
+def predict(
+    inputs: tuple[str, ...],
+    out: Path,
+    weights: Path,
+    formats: tuple[str, ...],
+    preview: bool,
+    origin: str,
+    stack: bool,
+    nits: float,
+    white: float,
+    crf: str,
+    backend: str,
+    device: str,
+    precision: str,
+    tile: int | None,
+    anew: bool,
+    as_json: bool,
+) -> None:
+    """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF and WebP.
+
+    Well exposed pixels keep the photograph's own light; what is clipped or nearly so is the network's. A photograph
+    that cannot be read is told in a line and the others are made; the exit code is then 1. The same command again makes
+    what is missing.
+
+    \b
+    A photograph, with the weights of `dvc repro`:
+        hdrmodel predict photo.jpg -o photo.exr
+    A folder, as OpenEXR and as JPEGs that phones show as HDR:
+        hdrmodel predict photos/ -o hdr/ --format exr --format ultrahdr
+    """
+    keep_memory()
+    chosen, scale, response = formats_of(out, formats, preview), Scale(nits, white), choose_crf(crf)
+    loaded = load_network(weights, backend)
+    reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision)
+    made_by = (loaded.weights_sha256, loaded.variant)
+    settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def begun(photo: Path, number: int, count: int):
+            bar.update(task, description=photo.name, total=count, completed=number - 1)
+            return lambda share: bar.update(task, completed=number - 1 + share)
+
+        def told(outcome: Outcome) -> None:
+            if outcome.error is not None:
+                click.echo(f"Error: {outcome.error}", err=True)
+            elif not as_json:
+                click.echo(_line(outcome))
+
+        outcomes = predict_files(inputs, out, reconstructor, settings, anew, begun, told)
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    if as_json:
+        click.echo(json.dumps({"photos": [vars(outcome) for outcome in outcomes], "failed": failed}, indent=2))
+    elif len(outcomes) > 1:
+        made = sum(not outcome.skipped for outcome in outcomes) - failed
+        click.echo(f"{made} made, {len(outcomes) - made - failed} there before, {failed} failed")
+    if failed:
+        sys.exit(1)
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.skipped:
+        return f"{outcome.input}: there before"
+    notes = "".join(f"; {note}" for note in outcome.notes)
+    return f"{outcome.input}: {', '.join(outcome.outputs)}; {outcome.seconds:.1f} s{notes}"
+
+
+@click.command(cls=OneLineErrors)
+@click.argument("weights", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--onnx", is_flag=True, required=True, help="As ONNX files, which is the one form there is.")
+def export(weights: Path, folder: Path, onnx: bool) -> None:
+    """Write the networks of the file WEIGHTS to FOLDER, for other programs: n1.onnx, n2.onnx and n3.onnx.
+
+    They take pictures of any size, float32 (1, 3, height, width). n1 makes the sensor exposure of `ldr` in [0, 1]; n2
+    the LDR picture of `sensor_exposure` at a `ratio` above 1, n3 at one below. It takes about a minute.
+
+    \b
+    What `dvc repro` trained, then a photograph by ONNX Runtime:
+        hdrmodel export data/runs/spatial/0/weights.safetensors onnx --onnx
+        hdrmodel predict photo.jpg -o photo.exr --backend onnx --weights onnx
+    """
+    for path in export_onnx(weights, folder):
+        click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
