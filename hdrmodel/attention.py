@@ -29,6 +29,8 @@ class SpatialGate(nn.Module):
     F * sigmoid(conv3x3([mean_c F; max_c F])), equation 7: 18 weights, no bias.
     """
 
+    reach = 1  # positions beyond its own that a value depends on; an attention without a `reach` looks at all
+
     def __init__(self, channels: int):
         super().__init__()
         self.conv = nn.Conv2d(2, 1, kernel_size=3, padding=1, bias=False)
@@ -53,9 +55,11 @@ class SqueezeExcitation(nn.Module):
         self.excite = nn.Linear(hidden, channels)
 
     def forward(self, x: Features) -> Features:
-        mean = x.mean(dim=(2, 3))  # (batch, channels)
-        gate = self.excite(F.relu(self.squeeze(mean))).sigmoid()
-        return x * gate[:, :, None, None]
+        return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
+
+    def gate(self, means: Float[Tensor, "batch channels"]) -> Float[Tensor, "batch channels"]:
+        """The weights of the channels, from the means over a whole picture."""
+        return self.excite(F.relu(self.squeeze(means))).sigmoid()
 
 
 class BottleneckGate(nn.Module):
@@ -63,6 +67,8 @@ class BottleneckGate(nn.Module):
 
     F * sigmoid(conv1x1(ReLU(conv1x1(F)))), equation 9.
     """
+
+    reach = 0
 
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()

@@ -70,13 +70,22 @@ def pad_by_reflection(pictures: Pictures, multiple: int) -> Float[Tensor, "batch
     height, width = pictures.shape[-2:]
     if height % multiple == 0 and width % multiple == 0:
         return pictures
-    rows, columns = (_reflected_indices(size, multiple, pictures.device) for size in (height, width))
+    return continue_by_reflection(pictures, multiple)
+
+
+def continue_by_reflection(pictures: Pictures, multiple: int) -> Pictures:
+    """`pad_by_reflection` by the same operations for every size, as an exported network wants it."""
+    height, width = pictures.shape[-2:]
+    rows, columns = (
+        reflected_indices(size, 0, -(-size // multiple) * multiple, pictures.device) for size in (height, width)
+    )
     return pictures[..., rows, :][..., columns]
 
 
-def _reflected_indices(size: int, multiple: int, device: torch.device) -> Tensor:
-    period = max(2 * (size - 1), 1)
-    index = torch.arange(-(-size // multiple) * multiple, device=device) % period
+def reflected_indices(size: int, start: int, stop: int, device: torch.device | str = "cpu") -> Tensor:
+    """Which of `size` rows stands at each place from start >= 0 to stop, where they are continued by reflection."""
+    period = torch.scalar_tensor(2 * (size - 1), dtype=torch.int64, device=device).clamp(min=1)
+    index = torch.arange(start, stop, device=device) % period
     return torch.minimum(index, period - index)
 
 

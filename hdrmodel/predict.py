@@ -1,105 +1,199 @@
-"""Make an HDR file of anyone's photograph."""
+"""Make the radiance map of anyone's photograph, of any size."""
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+import torch
+from jaxtyping import Float32, UInt8, UInt16
 
 from hdrdata.crf import CameraResponse, srgb_crf
-from hdrdata.disk import sha256_of
-from hdrdata.files import quiet_opencv, write_exr, write_png
-from hdrdata.tonemap import to_uint8, tonemap_reinhard
-from hdrmodel.batches import to_batch
-from hdrmodel.reconstruct import HALF_STOPS, reconstruct
+from hdrdata.merge import look_up_exposure
+from hdrmodel.baselines.radiance_network import RadianceNetwork
+from hdrmodel.batches import to_pictures
+from hdrmodel.export import load_network
+from hdrmodel.frames import Box, Frame, Subnetwork, choose_tiles, run_tile, subnetworks_of, to_ldr
+from hdrmodel.network import HDRAttNet
+from hdrmodel.reconstruct import HALF_STOPS, expose_again, keep_well_exposed, merge_generated, well_exposed
 from hdrmodel.variants import Network
-from hdrmodel.weights import choose_device, load_weights
+from hdrmodel.weights import choose_device
 
+Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
+Radiance = Float32[np.ndarray, "height width 3"]
+Stack = UInt8[np.ndarray, "exposures height width 3"]
+Origin = Literal["stack", "irradiance"]
+Progress = Callable[[float], None]  # of the share that is done, (0, 1]
 
-def read_photo(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Read an 8-bit picture as RGB, upright by its EXIF orientation.
-
-    Raises:
-        ValueError: one line naming the file, if it is empty, unreadable, or not of 8 bits.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    content = path.read_bytes()
-    if not content:
-        raise ValueError(f"{path}: the file is empty (0 bytes)")
-    try:
-        with quiet_opencv():
-            stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-            upright = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise ValueError(f"{path}: not a readable picture: {error.err}") from error
-    if stored is None or upright is None:
-        raise ValueError(f"{path}: not a readable picture; wanted JPEG, PNG, TIFF or WebP")
-    if stored.dtype != np.uint8:
-        raise ValueError(f"{path}: {stored.dtype} values; wanted an 8-bit picture")
-    if stored.ndim == 3 and stored.shape[2] == 4 and (stored[:, :, 3] < 255).any():
-        raise ValueError(f"{path}: has transparent pixels; wanted an opaque picture")
-    return cv2.cvtColor(upright, cv2.COLOR_BGR2RGB)
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The radiance map of a photograph; 1 is what saturates the photograph."""
+    """What is made of one photograph."""
 
-    radiance: Float32[np.ndarray, "height width 3"]
-    stack: Float32[np.ndarray, "exposures height width 3"]
-    evs: tuple[float, ...]
-
-    @property
-    def preview(self) -> UInt8[np.ndarray, "height width 3"]:
-        """Tone mapped by Reinhard's operator."""
-        return to_uint8(tonemap_reinhard(self.radiance))
+    radiance: Radiance  # linear, BT.709 primaries, >= 0; 1 is what saturates the photograph
+    stack: Stack | None  # the pictures at `HALF_STOPS`, where they were asked for
 
 
 class HDRReconstructor:
     """From photographs to radiance maps with one set of weights.
 
-    HDRReconstructor.from_file(Path("weights.safetensors"))(ldr).radiance
+    from hdrmodel.predict import HDRReconstructor
+
+    radiance = HDRReconstructor.from_file("weights.safetensors")(ldr)
     """
 
-    def __init__(self, network: Network, device: str = "auto", crf: CameraResponse | None = None):
+    def __init__(
+        self,
+        network: Network | Sequence[Subnetwork],
+        device: str = "auto",
+        crf: CameraResponse | None = None,
+        tile: int | None = None,
+        precision: str = "fp32",
+    ):
         """Hold a network on a device.
 
         Args:
-            network: of any variant, with trained weights.
+            network: of any variant, with trained weights; or its N1, N2 and N3 as another program runs them.
             device: "auto", "cpu" or "cuda".
             crf: the photographs' camera response; sRGB if None.
+            tile: pixels along a side of what is computed at a time; 0: whole photographs; None: by a gigabyte of
+                features. A photograph's pixels do not depend on it, but to rounding.
+            precision: of the features: "fp32", "bf16" or "fp16".
+
+        Raises:
+            ValueError: if there is no such device, or no such precision on it.
         """
         self.device = choose_device(device)
-        self.network = network.to(self.device).eval()
-        self.crf = crf or srgb_crf()
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision {precision!r}; wanted one of {', '.join(PRECISIONS)}")
+        if precision == "fp16" and self.device.type == "cpu":
+            raise ValueError("precision 'fp16': half floats are for GPUs; wanted 'fp32' or 'bf16' on this device")
+        self.crf, self.tile = crf or srgb_crf(), tile
+        self._baseline = self._subnetworks = None
+        if isinstance(network, HDRAttNet):
+            self._subnetworks = subnetworks_of(network.eval(), self.device, PRECISIONS[precision])
+            return
+        if precision != "fp32":
+            raise ValueError(f"precision {precision!r}: this network is computed in 'fp32' alone")
+        if isinstance(network, RadianceNetwork):
+            self._baseline = network.to(self.device).eval()
+        else:
+            self._subnetworks = tuple(network)
 
     @classmethod
-    def from_file(cls, weights: Path, device: str = "auto", crf: CameraResponse | None = None) -> "HDRReconstructor":
-        """Read weights that `train` wrote; raises ValueError that names the file if it is none."""
-        return cls(load_weights(Path(weights))[0], device, crf)
+    def from_file(
+        cls,
+        weights: Path | str,
+        device: str = "auto",
+        crf: CameraResponse | None = None,
+        tile: int | None = None,
+        precision: str = "fp32",
+    ) -> "HDRReconstructor":
+        """Read weights that `train` wrote, or a folder that `export` wrote; see `__init__`.
 
-    def __call__(self, ldr: UInt8[np.ndarray, "height width 3"]) -> Prediction:
-        """Reconstruct one RGB photograph of any size."""
-        made = reconstruct(self.network, to_batch(ldr[None]).to(self.device), HALF_STOPS, self.crf)
-        return Prediction(made.radiance, made.stack, HALF_STOPS)
+        Raises:
+            ValueError: also if the file or folder is none of these; it is named.
+        """
+        return cls(load_network(Path(weights)).network, device, crf, tile, precision)
+
+    def __call__(self, ldr: Photograph, origin: Origin = "stack") -> Radiance:
+        """The radiance map of one RGB photograph of any size: linear, >= 0; 1 is what saturates the photograph."""
+        return self.predict(ldr, origin).radiance
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        ldr: Photograph,
+        origin: Origin = "stack",
+        keep_stack: bool = False,
+        progress: Progress = lambda share: None,
+    ) -> Prediction:
+        """Reconstruct one photograph.
+
+        X is estimated once; of it come the eight other exposures, which are merged (`merge_generated`). From
+        "irradiance", X itself is the light, scaled to agree with the photograph: a fraction of the work. Either way
+        well exposed pixels keep the linearised photograph, and saturated ones are at least as bright as what saturates
+        them (`keep_well_exposed`).
+
+        Args:
+            ldr: RGB as the camera encoded it, 8 or 16 bit.
+            origin: of the light that the photograph does not tell.
+            keep_stack: also keep the pictures: 27 bytes a pixel.
+            progress: told now and then what share is done.
+
+        Raises:
+            ValueError: if `origin` is not known to the network, or the photograph is too large for it.
+        """
+        if ldr.ndim != 3 or ldr.shape[2] != 3 or 0 in ldr.shape or ldr.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; wanted 8 or 16 bit, (height, width, 3)")
+        if self._baseline is not None:
+            if origin != "stack":
+                raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; wanted 'stack'")
+            return self._predict_by_baseline(ldr, keep_stack)
+        frame = Frame(ldr)
+        tiles = choose_tiles(self._subnetworks, frame, self.tile)
+        if origin == "irradiance":
+            if keep_stack:
+                raise ValueError("from 'irradiance' no stack is made; wanted from 'stack'")
+            return Prediction(self._radiance_of_x(frame, tiles, progress), None)
+        exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
+        _, up, down = self._subnetworks
+        makers = [(up if ev > 0 else down, 2.0**ev) for ev in HALF_STOPS]
+        deeps = [None if ratio == 1 else maker.look(exposure, tiles, ratio) for maker, ratio in makers]
+        radiance = np.empty(ldr.shape, np.float32)
+        stack = np.empty((len(HALF_STOPS), *ldr.shape), np.uint8) if keep_stack else None
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for number, box in enumerate(tiles, start=1):
+                rows, columns = frame.kept(box).pixels
+                photograph = to_ldr(ldr[rows, columns])
+                made = np.empty((len(HALF_STOPS), *photograph.shape), np.float32)
+                for picture, (maker, ratio), deep in zip(made, makers, deeps, strict=True):
+                    picture[:] = photograph if ratio == 1 else run_tile(maker, exposure, box, deep, ratio).clip(0, 1)
+                radiance[rows, columns] = self._merge(made, pool)
+                if stack is not None:
+                    stack[:, rows, columns] = _levels(made)
+                progress((1 + 7 * number / len(tiles)) / 8)
+        return Prediction(radiance, stack)
+
+    def _predict_by_baseline(self, ldr: Photograph, keep_stack: bool) -> Prediction:
+        photograph = to_ldr(ldr)
+        batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
+        (radiance,) = to_pictures(self._baseline(batch))
+        stack = _levels(expose_again(radiance, photograph, HALF_STOPS, self.crf)) if keep_stack else None
+        return Prediction(radiance, stack)
+
+    def _estimate(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Frame:
+        """X of a photograph."""
+        estimate = self._subnetworks[0]
+        deep = estimate.look(frame, tiles, 1.0)
+        exposure = np.empty(frame.picture.shape, np.float32)
+        for number, box in enumerate(tiles, start=1):
+            exposure[*frame.kept(box).pixels] = run_tile(estimate, frame, box, deep)
+            progress(number / len(tiles))
+        return Frame(exposure)
+
+    def _merge(self, stack: Float32[np.ndarray, "exposures rows columns 3"], pool: ThreadPoolExecutor) -> np.ndarray:
+        bands = np.array_split(stack, min(stack.shape[1], 8), axis=1)
+        return np.concatenate(list(pool.map(lambda band: merge_generated(band, HALF_STOPS, self.crf)[0], bands)))
+
+    def _radiance_of_x(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Radiance:
+        exposure = self._estimate(frame, tiles, progress).picture
+        told, estimated = 0.0, 0.0  # light of the well exposed pixels, by the photograph and by X
+        bands = [slice(top, top + 256) for top in range(0, len(exposure), 256)]
+        for rows in bands:
+            ldr = to_ldr(frame.picture[rows])
+            well = well_exposed(ldr)
+            told += float((well * look_up_exposure(ldr, self.crf)).sum(dtype=np.float64))
+            estimated += float((well * exposure[rows]).sum(dtype=np.float64))
+        gain = np.float32(told / estimated if estimated > 0 and told > 0 else 1.0)
+        for rows in bands:
+            exposure[rows] = keep_well_exposed(to_ldr(frame.picture[rows]), exposure[rows] * gain, self.crf)
+        return exposure
 
 
-def predict_file(photo: Path, out: Path, reconstructor: HDRReconstructor, weights_sha256: str) -> Path:
-    """Write the radiance map of `photo` to the EXR file `out`, and a tone-mapped PNG preview beside it.
-
-    Returns:
-        the preview's path.
-    """
-    prediction = reconstructor(read_photo(photo))
-    preview = out.with_suffix(".preview.png")
-    attributes = {
-        "hdrmodel.input": photo.name,
-        "hdrmodel.input_sha256": sha256_of(photo),
-        "hdrmodel.weights_sha256": weights_sha256,
-        "hdrmodel.unit": "1.0 is what saturates the photograph; linear RGB, BT.709 primaries",
-    }
-    write_exr(out, prediction.radiance, attributes)
-    write_png(preview, prediction.preview)
-    return preview
+def _levels(stack: Float32[np.ndarray, "exposures height width 3"]) -> Stack:
+    return np.rint(stack * 255).astype(np.uint8)

@@ -8,7 +8,7 @@ from jaxtyping import Float32
 
 from hdrdata.crf import CameraResponse
 from hdrdata.exposure import WHITE
-from hdrdata.merge import linearise, merge_stack
+from hdrdata.merge import look_up_exposure, merge_stack
 from hdrmodel.batches import to_pictures
 from hdrmodel.network import HDRAttNet, Pictures, soft_mask
 from hdrmodel.variants import Network
@@ -90,21 +90,38 @@ def merge_generated(
 ) -> tuple[Float32[np.ndarray, "height width 3"], Float32[np.ndarray, "height width 3"]]:
     """Merge a generated stack whose picture at EV 0 is the photograph itself.
 
-    E = m f^-1(I) + (1 - m) E_merged, where E_merged is Debevec and Malik's (`hdrdata.merge.merge_stack`) and m, the
-    `soft_mask`, says how well the photograph is exposed: pixels with m = 1 keep its linearised value to float rounding.
-    A saturated channel has m = 0 and is at least as bright as what saturates it.
-
     Args:
         stack: LDR pictures [0, 1], in rising `evs`, one of which is 0.
         crf: the photograph's camera response, which the network's pictures follow.
 
     Returns:
-        E and E_merged, radiance; 1 is what saturates the photograph.
+        E and E_merged (`hdrdata.merge.merge_stack`), of which `keep_well_exposed` makes E: radiance; 1 is what
+        saturates the photograph.
     """
-    photograph = stack[evs.index(0)]
-    own = linearise(photograph, crf)
     merged = merge_stack(stack, np.exp2(evs), crf)
-    mask = soft_mask(torch.from_numpy(np.ascontiguousarray(photograph.transpose(2, 0, 1)))[None])
-    blended = mask[0, 0].numpy()[:, :, None] * (own - merged) + merged
-    saturated = photograph >= np.float32(WHITE / 255)
-    return np.where(saturated, np.maximum(merged, own), blended).astype(np.float32), merged
+    return keep_well_exposed(stack[evs.index(0)], merged, crf), merged
+
+
+def keep_well_exposed(
+    photograph: Float32[np.ndarray, "height width 3"], light: Float32[np.ndarray, "height width 3"], crf: CameraResponse
+) -> Float32[np.ndarray, "height width 3"]:
+    """Take from an estimate what a photograph does not tell: E = m f^-1(I) + (1 - m) E_estimated.
+
+    m, the `soft_mask`, says how well the photograph is exposed. What is guaranteed, whatever the estimate: a value that
+    is not saturated, of a pixel with m = 1 (a luma from 0.05 to 0.95), is f^-1(I) itself; a saturated value is at least
+    as bright as what saturates it.
+
+    Args:
+        photograph: I, LDR [0, 1].
+        light: E_estimated, linear, >= 0; 1 is what saturates the photograph.
+        crf: f, the photograph's camera response.
+    """
+    own = look_up_exposure(photograph, crf)
+    mask = well_exposed(photograph)
+    blended = mask * own + (1 - mask) * light
+    return np.where(photograph >= np.float32(WHITE / 255), np.maximum(light, own), blended)
+
+
+def well_exposed(photograph: Float32[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "height width 1"]:
+    """The `soft_mask` of an LDR picture [0, 1]."""
+    return soft_mask(torch.from_numpy(photograph).permute(2, 0, 1)[None])[0, 0, :, :, None].numpy()

@@ -52,9 +52,9 @@ def png_writer(signal: Signal) -> Writer:
         codes, notes = encode_signal(radiance, scale.nits, signal, 16)
         cv2.cvtColor(codes, cv2.COLOR_RGB2BGR, dst=codes)
         png = cv2.imencode(".png", codes)[1]
-        chunks = _chunk(b"cICP", bytes([BT2020, signal.transfer, 0, 1]))  # 0: RGB; 1: full range
+        chunks = chunk(b"cICP", bytes([BT2020, signal.transfer, 0, 1]))  # 0: RGB; 1: full range
         for name, text in facts.items():
-            chunks += _chunk(b"iTXt", f"hdrmodel.{name}\0\0\0\0\0{text}".encode())
+            chunks += chunk(b"iTXt", f"hdrmodel.{name}\0\0\0\0\0{text}".encode())
         with written_whole(path) as temporary, temporary.open("wb") as file:
             for part in (png[:PNG_HEAD], chunks, png[PNG_HEAD:]):
                 file.write(part)
@@ -63,7 +63,8 @@ def png_writer(signal: Signal) -> Writer:
     return write
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file; `PNG_HEAD` is where those stand that come before the pixels."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 

@@ -22,6 +22,12 @@ class Format:
     meaning: str  # what the photograph's white is in it, and how far it reaches
     sides: tuple[int, int] = (1, 2**31 - 1)  # pixels of height and of width: the fewest, the most
 
+    def check_size(self, path: Path, width: int, height: int) -> None:
+        """Raise ValueError, naming `path`, if the format takes no picture of this size."""
+        fewest, most = self.sides
+        if not fewest <= min(height, width) <= max(height, width) <= most:
+            raise ValueError(f"{path}: {width} x {height} pixels; {self.name} takes {fewest} to {most} a side")
+
 
 _PQ = "display light by SMPTE ST 2084, BT.2020 primaries; white is `nits`, full scale 10,000 cd/m2"
 _HLG = "display light by HLG, BT.2020 primaries, for 1,000 cd/m2; white is `nits` (203: 75 %), full scale 1,000 cd/m2"
@@ -79,8 +85,6 @@ def write_output(path: Path, radiance: Radiance, format_name: str, scale: Scale,
         raise ValueError(f"unknown format '{format_name}'; known: {', '.join(FORMATS)}")
     chosen = FORMATS[format_name]
     height, width, _ = radiance.shape
-    fewest, most = chosen.sides
-    if not fewest <= min(height, width) <= max(height, width) <= most:
-        raise ValueError(f"{path}: {width} x {height} pixels; {format_name} takes {fewest} to {most} a side")
+    chosen.check_size(path, width, height)
     assert radiance.min() >= 0 and radiance.max() < np.inf, "a radiance map is finite and >= 0"  # NaN is neither
     return chosen.write(path, radiance, scale, facts)

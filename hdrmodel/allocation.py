@@ -1,0 +1,23 @@
+"""How the C library keeps memory between pictures."""
+
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # mallopt's parameters, <malloc.h> of the GNU C library
+
+
+def keep_memory() -> None:
+    """Let this process keep what it frees, for its own next use: for programs, not for libraries.
+
+    By default the GNU C library gives each block of over 32 MB back to the system, which clears every page of the next
+    one. Features of whole photographs are such blocks: measured, half of a subnetwork's time at 1920x1080. Elsewhere
+    nothing is done.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
