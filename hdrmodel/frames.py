@@ -20,7 +20,9 @@ from hdrmodel.network import HDRAttNet, Pictures, reflected_indices, soft_mask
 from hdrmodel.unet import STRIDE, UNet
 
 Levels = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
-TILE_BYTES = 2**30  # of a tile's features, about, where the tile's size is not given
+WHOLE_BYTES = 2**30  # of features, about, up to which a frame is one tile where the tile's size is not given
+TILE_BYTES = 2**28  # of a tile's in a larger frame, ...
+SMALLEST_TILE = 1024  # ... but tiles have at least these pixels a side, and six margins: else most work is for margins
 
 
 class Box(NamedTuple):
@@ -197,23 +199,24 @@ def choose_tiles(subnetworks: Sequence[Subnetwork], frame: Frame, tile: int | No
     """How a frame is cut: not at all if it has no more pixels than a tile.
 
     Args:
-        tile: pixels along a side of what is computed at a time, its margin included; 0: the whole frame; None: as many
-            as `TILE_BYTES` allows.
+        tile: pixels along a side of what is computed at a time, its margin included; 0: the whole frame; None: by
+            `WHOLE_BYTES`, `TILE_BYTES` and `SMALLEST_TILE`.
 
     Raises:
         ValueError: if the tile is smaller than its margins, or a subnetwork must see the whole of a larger frame.
     """
     whole = [Box(0, 0, frame.height, frame.width)]
-    if tile is None:
-        tile = int((TILE_BYTES / max(subnetwork.pixel_bytes for subnetwork in subnetworks)) ** 0.5)
-    if tile == 0 or frame.height * frame.width <= tile**2:
+    pixels, pixel_bytes = frame.height * frame.width, max(subnetwork.pixel_bytes for subnetwork in subnetworks)
+    if tile == 0 or pixels <= (WHOLE_BYTES / pixel_bytes if tile is None else tile**2):
         return whole
     margins = [subnetwork.margin for subnetwork in subnetworks]
     if None in margins:
         raise ValueError(
-            f"a picture of {frame.picture.shape[1]}x{frame.picture.shape[0]} pixels in tiles of {tile}: "
-            "this network looks at the whole picture; wanted --tile 0"
+            f"a picture of {frame.picture.shape[1]}x{frame.picture.shape[0]} pixels in tiles: this network looks at "
+            "the whole picture; wanted --tile 0"
         )
+    if tile is None:
+        tile = max(int((TILE_BYTES / pixel_bytes) ** 0.5), SMALLEST_TILE, 6 * max(margins))
     core = (tile - 2 * max(margins)) // STRIDE * STRIDE
     if core < STRIDE:
         raise ValueError(f"tile {tile}: wanted 0, or at least {2 * max(margins) + STRIDE} pixels for this network")

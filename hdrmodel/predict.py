@@ -1,5 +1,6 @@
 """Make the radiance map of anyone's photograph, of any size."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -144,8 +145,8 @@ class HDRReconstructor:
         _, up, down = self._subnetworks
         makers = [(up if ev > 0 else down, 2.0**ev) for ev in HALF_STOPS]
         deeps = [None if ratio == 1 else maker.look(exposure, tiles, ratio) for maker, ratio in makers]
-        radiance = np.empty(ldr.shape, np.float32)
         stack = np.empty((len(HALF_STOPS), *ldr.shape), np.uint8) if keep_stack else None
+        radiance = _Successor(exposure.picture, max(maker.margin or 0 for maker in (up, down)))
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for number, box in enumerate(tiles, start=1):
                 rows, columns = frame.kept(box).pixels
@@ -153,11 +154,11 @@ class HDRReconstructor:
                 made = np.empty((len(HALF_STOPS), *photograph.shape), np.float32)
                 for picture, (maker, ratio), deep in zip(made, makers, deeps, strict=True):
                     picture[:] = photograph if ratio == 1 else run_tile(maker, exposure, box, deep, ratio).clip(0, 1)
-                radiance[rows, columns] = self._merge(made, pool)
+                radiance.put(rows, columns, self._merge(made, pool))
                 if stack is not None:
                     stack[:, rows, columns] = _levels(made)
                 progress((1 + 7 * number / len(tiles)) / 8)
-        return Prediction(radiance, stack)
+        return Prediction(radiance.finished(), stack)
 
     def _predict_by_baseline(self, ldr: Photograph, keep_stack: bool) -> Prediction:
         photograph = to_ldr(ldr)
@@ -193,6 +194,34 @@ class HDRReconstructor:
         for rows in bands:
             exposure[rows] = keep_well_exposed(to_ldr(frame.picture[rows]), exposure[rows] * gain, self.crf)
         return exposure
+
+
+class _Successor:
+    """A picture that takes the memory of the one that it is made of, tile by tile: 12 bytes a pixel less.
+
+    Args:
+        picture: read by later tiles, at most `margin` rows above them.
+    """
+
+    def __init__(self, picture: Radiance, margin: int):
+        self.picture, self.margin = picture, margin
+        self.waiting: deque[tuple[slice, slice, Radiance]] = deque()
+
+    def put(self, rows: slice, columns: slice, tile: Radiance) -> None:
+        """A tile, of those that come row by row."""
+        while self.waiting and self.waiting[0][0].stop <= rows.start - self.margin:
+            self._write()
+        self.waiting.append((rows, columns, tile))
+
+    def finished(self) -> Radiance:
+        """The picture, once all tiles have come."""
+        while self.waiting:
+            self._write()
+        return self.picture
+
+    def _write(self) -> None:
+        rows, columns, tile = self.waiting.popleft()
+        self.picture[rows, columns] = tile
 
 
 def _levels(stack: Float32[np.ndarray, "exposures height width 3"]) -> Stack:

@@ -108,8 +108,8 @@ def keep_well_exposed(
     """Take from an estimate what a photograph does not tell: E = m f^-1(I) + (1 - m) E_estimated.
 
     m, the `soft_mask`, says how well the photograph is exposed. What is guaranteed, whatever the estimate: a value that
-    is not saturated, of a pixel with m = 1 (a luma from 0.05 to 0.95), is f^-1(I) itself; a saturated value is at least
-    as bright as what saturates it.
+    is not saturated, of a pixel with m = 1 (a luma from 0.05 to 0.95), is f^-1(I) itself; a value of a brighter pixel,
+    and one that is saturated, is at least that.
 
     Args:
         photograph: I, LDR [0, 1].
@@ -118,8 +118,10 @@ def keep_well_exposed(
     """
     own = look_up_exposure(photograph, crf)
     mask = well_exposed(photograph)
-    blended = mask * own + (1 - mask) * light
-    return np.where(photograph >= np.float32(WHITE / 255), np.maximum(light, own), blended)
+    saturated = photograph >= np.float32(WHITE / 255)
+    blended = np.where(saturated, light, mask * own + (1 - mask) * light)
+    bright = saturated | (photograph.mean(axis=2, keepdims=True) > 0.5)  # of those with m < 1, not the black ones
+    return np.where(bright, np.maximum(blended, own), blended)
 
 
 def well_exposed(photograph: Float32[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "height width 1"]:
