@@ -52,7 +52,9 @@ def place(scenes_folder, dataset, tmp_path_factory) -> Iterator[Path]:
         write_scores(folder / "data" / "scores" / variant, score_rows())
     network = initial_network("spatial", "attnet", 0.125, seed=0)
     save_weights(folder / "data" / "runs" / "spatial" / "0" / "weights.safetensors", network, {})
-    write_png(folder / "photo.jpg", np.zeros((20, 30, 3), np.uint8))  # a PNG by another name: known by its content
+    for name in ("data/photo.jpg", "photos/a.jpg", "more/b.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_png(folder / name, np.full((20, 30, 3), 99, np.uint8))  # a PNG by another name: known by its content
     shutil.copy(scenes_folder / "meadow.exr", folder / "church.exr")
     curves = [(f"curve-{g}", np.linspace(0, 1, 1024) ** g) for g in (0.3, 0.4, 0.5, 1.5, 2)]
     grid = " ".join(f"{x:.6f}" for x in np.linspace(0, 1, 1024))
