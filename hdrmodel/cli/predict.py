@@ -18,6 +18,7 @@ from hdrmodel.export import export_onnx, load_network
 from hdrmodel.outputs import FORMATS, Scale, describe_formats
 from hdrmodel.predict import PRECISIONS, HDRReconstructor
 from hdrmodel.predict_files import Outcome, PredictSettings, formats_of, predict_files
+from hdrmodel.prediction_index import readable
 
 WEIGHTS = Path("data/runs/spatial/0/weights.safetensors")
 EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_formats()}"
@@ -88,17 +89,17 @@ def predict(
     made_by = (loaded.weights_sha256, loaded.variant)
     settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by)
     with _stopped_as_by_keys(), _progress_bar() as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("", visible=False)
 
         def begun(photo: Path, number: int, count: int):
-            bar.update(task, description=photo.name, total=count, completed=number - 1)
+            bar.update(task, description=readable(photo.name), total=count, completed=number - 1, visible=True)
             return lambda share: bar.update(task, completed=number - 1 + share)
 
         def told(outcome: Outcome) -> None:
             if outcome.error is not None:
-                click.echo(f"Error: {outcome.error}", err=True)
+                click.echo(readable(f"Error: {outcome.error}"), err=True)
             elif not as_json:
-                click.echo(_line(outcome))
+                click.echo(readable(_line(outcome)))
 
         outcomes = predict_files(inputs, out, reconstructor, settings, anew, begun, told)
     failed = sum(outcome.error is not None for outcome in outcomes)
