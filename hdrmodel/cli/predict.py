@@ -97,9 +97,9 @@ def predict(
 
         def told(outcome: Outcome) -> None:
             if outcome.error is not None:
-                click.echo(readable(f"Error: {outcome.error}"), err=True)
+                _say(bar, f"Error: {outcome.error}", err=True)
             elif not as_json:
-                click.echo(readable(_line(outcome)))
+                _say(bar, _line(outcome))
 
         outcomes = predict_files(inputs, out, reconstructor, settings, anew, begun, told)
     failed = sum(outcome.error is not None for outcome in outcomes)
@@ -123,7 +123,7 @@ def _stopped_as_by_keys() -> Iterator[None]:
 
 
 def _progress_bar() -> Progress:
-    """A bar on the terminal's standard error, above which lines appear; files get their lines and no bar."""
+    """A bar on the standard error, if that is a terminal; `_say` writes the lines above it."""
     return Progress(
         TextColumn("{task.description}", markup=False),  # a file's name is no markup
         BarColumn(),
@@ -131,8 +131,17 @@ def _progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
-        redirect_stdout=sys.stdout.isatty(),  # else it would take the lines from the file they are for
+        redirect_stdout=False,  # Click's lines would go by it
+        redirect_stderr=False,
     )
+
+
+def _say(bar: Progress, line: str, err: bool = False) -> None:
+    """Print a line: above the bar if both are on a terminal."""
+    if not bar.disable and (sys.stderr if err else sys.stdout).isatty():
+        bar.console.out(readable(line), highlight=False)
+    else:
+        click.echo(readable(line), err=err)
 
 
 def _line(outcome: Outcome) -> str:
