@@ -16,7 +16,11 @@ PARTIAL = ".partial-"  # the beginning of a temporary name
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; it takes the name `path` when the block ends, and only then."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        error.filename = str(path)  # and not a name that nobody chose
+        raise
     os.close(handle)
     temporary = Path(name)
     try:

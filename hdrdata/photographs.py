@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import ExifTags, Image
 
-from hdrdata.files import quiet_opencv
+from hdrdata.files import quiet_decoders, quiet_opencv
 from hdrdata.scenes import RAW_SUFFIXES
 
 DISPLAY_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -54,11 +54,10 @@ def read_exposure(path: Path) -> Exposure:
         taken = other.timestamp if other.timestamp and other.timestamp.year > 1970 else None
         return Exposure(_positive(other.shutter_speed), _positive(other.aperture), _positive(other.iso_speed), taken)
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("ignore")  # of a very large picture, whose header alone is read
+        with quiet_decoders(), warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             exif = picture.getexif()
             tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
+    except Exception as error:  # OSError, SyntaxError, KeyError, struct.error and others of Pillow's readers
         raise ValueError(f"{path}: not a readable picture: {_reason(error)}") from error
     try:
         text = str(tags.get(ExifTags.Base.DateTimeOriginal) or tags.get(ExifTags.Base.DateTime))

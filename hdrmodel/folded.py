@@ -24,12 +24,16 @@ FINE = 4  # levels that are computed tile by tile
 COARSENESS = 2**FINE  # pixels, along a side, of a position below them
 
 Gate = Float[Tensor, "batch channels"]
+Gates = Sequence[Tensor | None]  # a `Gate` for each block, of as many channels as it has; None of those without
+Inputs = Float[Tensor, "batch in_channels height width"]
+Skipped = Float[Tensor, "batch skip_channels height width"]
+Coarse = Float[Tensor, "batch coarse_channels coarse_height coarse_width"]  # of pictures, at a level below the first
 
 
 class Deep(NamedTuple):
     """What the upper levels have to know of the whole photograph: computed once, used by every tile."""
 
-    features: Features  # of level 5 on the way up, (batch, channels, height / 16, width / 16)
+    features: Features | None  # of level 5 on the way up, (batch, channels, height / 16, width / 16); None: not yet
     gates: tuple[Gate | None, ...]  # of the upper blocks, down and up, where an attention weighs channels by means
 
 
@@ -49,29 +53,32 @@ class FoldedBlock(nn.Module):
             self.skip = _conv(first.weight[:, :skip_channels], None)
             first = _conv(first.weight[:, skip_channels:], first.bias)
         self.first, self.second = first, fuse_conv_bn_eval(conv2, norm2)
-        self.by_means = any(isinstance(place, SqueezeExcitation) for place in (self.before, self.after))
 
-    def forward(self, x: Features, skip: Features | None = None, gate: Gate | None = None) -> Features:
+    @property
+    def by_means(self) -> SqueezeExcitation | None:
+        """The attention that weighs channels by their means, if this block has one; of two, the first."""
+        return next((place for place in (self.before, self.after) if isinstance(place, SqueezeExcitation)), None)
+
+    def forward(self, x: Inputs, skip: Skipped | None = None, gate: Gate | None = None) -> Features:
         """The block's features; with a gate for its channels in place of the one that its own input's means give."""
         x = self._convolved(x, skip)
         if gate is None:
             return self.after(self.act2(self.before(x)))
         gate = gate[:, :, None, None]
-        if isinstance(self.before, SqueezeExcitation):
+        if self.by_means is self.before:
             return self.after(self.act2(x * gate))
         return self.act2(self.before(x)) * gate
 
-    def weighed(self, x: Features, skip: Features | None = None) -> Features:
+    def weighed(self, x: Inputs, skip: Skipped | None = None) -> Features:
         """What the gate weighs, the means of which give it."""
         x = self._convolved(x, skip)
-        return x if isinstance(self.before, SqueezeExcitation) else self.act2(self.before(x))
+        return x if self.by_means is self.before else self.act2(self.before(x))
 
     def gate_of(self, means: Gate) -> Gate:
         """The gate of the means over a whole photograph."""
-        attention = self.before if isinstance(self.before, SqueezeExcitation) else self.after
-        return attention.gate(means)
+        return self.by_means.gate(means)
 
-    def _convolved(self, x: Features, skip: Features | None) -> Features:
+    def _convolved(self, x: Inputs, skip: Skipped | None) -> Features:
         x = self.first(x)
         if self.skip is not None:
             x.add_(self.skip(skip))
@@ -90,7 +97,7 @@ class FoldedUpsample(nn.Module):
         self.weight = nn.Parameter(square.permute(3, 0, 1, 2).contiguous())
         self.bias = nn.Parameter(folded.bias.detach().reshape(channels, 2, 2).permute(1, 2, 0).reshape(2, 2 * channels))
 
-    def forward(self, x: Features) -> Features:
+    def forward(self, x: Features) -> Float[Tensor, "batch channels doubled_height doubled_width"]:
         batch, channels, height, width = x.shape
         up = F.conv_transpose2d(x, self.weight, stride=2).contiguous(memory_format=torch.channels_last)
         squares = up.permute(0, 2, 3, 1).view(batch, height, 2, width, 2 * channels)
@@ -102,7 +109,7 @@ class FoldedUNet(nn.Module):
     """A trained `UNet` for use: the same output to rounding.
 
     Args:
-        unet: in evaluation mode; it is left as it is.
+        unet: used as in evaluation mode; it is left as it is.
         dtype: of the features; the head and its output are float32.
     """
 
@@ -136,10 +143,13 @@ class FoldedUNet(nn.Module):
         reach = self._reach(range(1, FINE + 1), by_means=True)
         if reach is None:
             return None
-        contaminated = 0  # positions of a level at a tile's border that are wrong
+        wrong = 0  # positions of a level, from a tile's border inwards
         for _ in range(FINE):
-            contaminated = math.ceil(contaminated / 2) + reach
-        return COARSENESS * math.ceil(2 * contaminated * 2 ** (FINE - 1) / COARSENESS)
+            wrong = math.ceil(wrong / 2) + reach
+        wrong += reach  # what comes from below is right
+        for _ in range(FINE - 1):
+            wrong = 2 * wrong + reach
+        return 2 * COARSENESS * math.ceil(wrong / (2 * COARSENESS))  # half of it is what `below` needs
 
     @property
     def whole_margin(self) -> int | None:
@@ -147,23 +157,26 @@ class FoldedUNet(nn.Module):
         reach = self._reach(range(1, LEVELS + 1), by_means=False)
         if reach is None:
             return None
-        needed = 0
+        wrong = 0
         for _ in range(LEVELS):
-            needed = math.ceil(needed / 2) + reach
+            wrong = math.ceil(wrong / 2) + reach
         for _ in range(LEVELS - 1):
-            needed = 2 * needed + reach
-        return STRIDE * math.ceil(needed / STRIDE)
+            wrong = 2 * wrong + reach
+        return STRIDE * math.ceil(wrong / STRIDE)
 
     def forward(self, picture: Pictures) -> Pictures:
         """tanh of the head, float32, in (-1, 1); height and width are multiples of `STRIDE`."""
         features, levels = self._descend(picture.to(self.dtype))
         return self._ascend(picture, levels, self.deepen(features))
 
-    def below(self, picture: Pictures, gates: Sequence[Gate | None]) -> Features:
-        """What the levels below get from a tile: (batch, channels, height / 16, width / 16)."""
+    def below(self, picture: Pictures, gates: Gates) -> Coarse:
+        """What the levels below get from a tile: (batch, channels, height / 16, width / 16).
+
+        Wrong in the outer half of `margin`.
+        """
         return self._descend(picture.to(self.dtype), gates)[0]
 
-    def deepen(self, x: Features) -> Features:
+    def deepen(self, x: Inputs) -> Features:
         """The levels below the upper ones, down and up again, of the whole photograph."""
         levels = []
         for block, attend in zip(self.encoder[FINE:-1], self.level[FINE:], strict=True):
@@ -179,7 +192,7 @@ class FoldedUNet(nn.Module):
         _, levels = self._descend(picture.to(self.dtype), deep.gates[:FINE])
         return self._ascend(picture, levels, deep.features, deep.gates[FINE:])
 
-    def weighed(self, place: int, picture: Pictures, deep: Deep) -> Features:
+    def weighed(self, place: int, picture: Pictures, deep: Deep) -> Coarse:
         """What the gate of the upper block number `place` weighs, in a tile, the gates before it being known."""
         x, levels = self._descend(picture.to(self.dtype), deep.gates[: min(place, FINE)])
         if place < FINE:
@@ -188,7 +201,7 @@ class FoldedUNet(nn.Module):
         step = len(self.decoder) - 2 * FINE + place
         return self.decoder[step].weighed(self.upsample[step](x), self.skip[step](levels.pop()))
 
-    def _descend(self, x: Features, gates: Sequence[Gate | None] = (None,) * FINE) -> tuple[Features, list[Features]]:
+    def _descend(self, x: Pictures, gates: Gates = (None,) * FINE) -> tuple[Coarse, list[Tensor]]:
         """The upper levels' features, and what is below the last; as many levels as there are gates."""
         levels = []
         for block, attend, gate in zip(self.encoder, self.level, gates, strict=False):
@@ -196,16 +209,14 @@ class FoldedUNet(nn.Module):
             x = F.max_pool2d(levels[-1], 2)
         return x, levels
 
-    def _climb(self, levels: list[Features], x: Features, gates: Sequence[Gate | None]) -> Features:
+    def _climb(self, levels: list[Tensor], x: Coarse, gates: Gates) -> Features:
         """Up again over as many levels as there are gates; takes them from `levels`."""
         steps = zip(self.upsample[-FINE:], self.skip[-FINE:], self.decoder[-FINE:], gates, strict=False)
         for upsample, attend, block, gate in steps:
             x = block(upsample(x), attend(levels.pop()), gate)
         return x
 
-    def _ascend(
-        self, picture: Pictures, levels: list[Features], x: Features, gates: Sequence[Gate | None] = (None,) * FINE
-    ) -> Pictures:
+    def _ascend(self, picture: Pictures, levels: list[Tensor], x: Coarse, gates: Gates = (None,) * FINE) -> Pictures:
         out = self.head(self._climb(levels, x, gates).float())
         if self.head_picture is not None:
             out += self.head_picture(picture)
@@ -219,7 +230,7 @@ class FoldedUNet(nn.Module):
         reaches = []
         for block, attend in blocks:
             places = (block.before, block.after, attend)
-            known = [_reach_of(place) for place in places if not (by_means and isinstance(place, SqueezeExcitation))]
+            known = [_reach_of(place) for place in places if not (by_means and place is block.by_means)]
             if None in known:
                 return None
             reaches.append(2 + sum(known))
@@ -232,7 +243,16 @@ def _reach_of(attention: nn.Module) -> int | None:
 
 def _conv(weight: Float[Tensor, "out_channels in_channels rows columns"], bias: Tensor | None) -> nn.Conv2d:
     rows = weight.shape[2]
-    conv = nn.Conv2d(weight.shape[1], weight.shape[0], rows, padding=rows // 2, bias=bias is not None)
+    conv = nn.utils.skip_init(  # draws no weights from the generator
+        nn.Conv2d,
+        weight.shape[1],
+        weight.shape[0],
+        rows,
+        padding=rows // 2,
+        bias=bias is not None,
+        device=weight.device,
+        dtype=weight.dtype,
+    )
     with torch.no_grad():
         conv.weight.copy_(weight)
         if bias is not None:

@@ -8,7 +8,7 @@ its output depends on, and what depends on the whole frame (the levels below the
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -107,6 +107,7 @@ def _cuts(side: int, core: int) -> list[int]:
     return [STRIDE * round(side * place / count / STRIDE) for place in range(count + 1)]
 
 
+@runtime_checkable
 class Subnetwork(Protocol):
     """N1, N2 or N3 of HDR-AttNet, by whatever program it runs."""
 

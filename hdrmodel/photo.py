@@ -94,14 +94,14 @@ def read_photo(path: Path) -> Photo:
     if kind == "WEBP":  # the one format whose memory Pillow takes when it opens the file
         _check_size(path, *webp_size(head))
     try:
-        with _undisturbed():
+        with undisturbed():
             return _read(path, kind)
     except MemoryError as error:
         raise ValueError(f"{path}: too large for the memory of this machine") from error
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Keep the decoders' messages off the terminal, and Pillow's own limit off pictures of over 89 million pixels."""
     limit = Image.MAX_IMAGE_PIXELS
     with quiet_decoders(), warnings.catch_warnings(action="ignore"):

@@ -101,6 +101,13 @@ class HDRReconstructor:
         """
         return cls(load_network(Path(weights)).network, device, crf, tile, precision)
 
+    def check(self, origin: Origin, keep_stack: bool) -> None:
+        """Raise ValueError if the network makes no light from `origin`, or no stack on the way."""
+        if self._baseline is not None and origin != "stack":
+            raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; wanted 'stack'")
+        if origin == "irradiance" and keep_stack:
+            raise ValueError("from 'irradiance' no stack is made; wanted from 'stack'")
+
     def __call__(self, ldr: Photograph, origin: Origin = "stack") -> Radiance:
         """The radiance map of one RGB photograph of any size: linear, >= 0; 1 is what saturates the photograph."""
         return self.predict(ldr, origin).radiance
@@ -131,15 +138,12 @@ class HDRReconstructor:
         """
         if ldr.ndim != 3 or ldr.shape[2] != 3 or 0 in ldr.shape or ldr.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; wanted 8 or 16 bit, (height, width, 3)")
+        self.check(origin, keep_stack)
         if self._baseline is not None:
-            if origin != "stack":
-                raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; wanted 'stack'")
             return self._predict_by_baseline(ldr, keep_stack)
         frame = Frame(ldr)
         tiles = choose_tiles(self._subnetworks, frame, self.tile)
         if origin == "irradiance":
-            if keep_stack:
-                raise ValueError("from 'irradiance' no stack is made; wanted from 'stack'")
             return Prediction(self._radiance_of_x(frame, tiles, progress), None)
         exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
         _, up, down = self._subnetworks

@@ -1,22 +1,26 @@
 """Photographs in files to HDR files: one or a folder of them, each whole or not at all, going on where it was cut."""
 
 import contextlib
+import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
-from hdrdata.disk import digest_of, read_json, sha256_of, write_json
+import numpy as np
+
+from hdrdata.disk import digest_of, sha256_of
 from hdrdata.photographs import Exposure, read_exposure
 from hdrmodel.outputs import FORMATS, Scale, write_output
-from hdrmodel.outputs.exposures import write_exposures
-from hdrmodel.photo import find_photos, output_stems, read_photo
-from hdrmodel.predict import HDRReconstructor, Origin, Progress
+from hdrmodel.outputs.exposures import exposure_files, write_exposures
+from hdrmodel.photo import PHOTO_SUFFIXES, find_photos, output_stems, read_photo, undisturbed
+from hdrmodel.predict import HDRReconstructor, Origin, Photograph, Prediction, Progress
+from hdrmodel.prediction_index import PredictionIndex, readable, remove_partial
 from hdrmodel.reconstruct import HALF_STOPS
 
-INDEX = "predictions.json"
-INDEX_FORMAT = "hdrmodel-predictions-1"
+PREVIEW, STACK = "preview", "stack"  # of a photograph's outputs, those that are not its HDR files
 LIGHT = {
     "stack": "merged from the generated exposures",
     "irradiance": "the estimated sensor exposure, scaled to the photograph",
@@ -36,6 +40,11 @@ class PredictSettings:
     backend: str
     weights: str  # SHA-256
     variant: str
+
+    def digest(self, name: str) -> str:
+        """Of what one output depends on: of the settings but for those that choose the outputs, and its format."""
+        kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack")}
+        return digest_of({**kept, "output": name})
 
 
 @dataclass
@@ -75,23 +84,25 @@ def predict_files(
         told: called with each outcome.
 
     Returns:
-        an outcome for each photograph.
+        an outcome for each photograph; what this folder's list knows as made is none, wherever it is found.
 
     Raises:
-        ValueError: before anything is made, if an input matches nothing, two formats have one suffix, or an output
-            would take the place of an input.
+        ValueError: before anything is made, if an input matches nothing, the network does not make what is asked for,
+            predictions.json is damaged, or an output would take the place of an input or of another output.
     """
-    photos = find_photos(tuple(inputs))
+    reconstructor.check(settings.origin, settings.stack)
+    index = None if _suffix_of(out) else PredictionIndex(out, anew)
+    photos = [photo for photo in find_photos(tuple(inputs)) if index is None or photo not in index]
+    if not photos:
+        raise ValueError(f"{out}: all pictures that are given were made by this command; wanted photographs")
     places = _places(photos, inputs, out, settings)
-    taken = {photo.resolve() for photo in photos}
-    for outputs in places.values():
-        if overwritten := [path for path in outputs.values() if path.resolve() in taken]:
-            raise ValueError(f"{overwritten[0]}: an output would take the place of this input; wanted another folder")
-    index = None if _is_file(out) else _Index(out / INDEX, digest_of(asdict(settings)))
+    _check_places(places)
+    if index:
+        remove_partial({path.parent for outputs in places.values() for path in outputs.values()})
     outcomes = []
     for number, photo in enumerate(photos, start=1):
         progress = begun(photo, number, len(photos))
-        outcome = _predict(photo, places[photo], out, reconstructor, settings, index, anew, progress)
+        outcome = _predict(photo, places[photo], reconstructor, settings, index, anew, progress)
         outcomes.append(outcome)
         told(outcome)
     return outcomes
@@ -105,14 +116,16 @@ def formats_of(out: Path, chosen: Sequence[str], preview: bool) -> tuple[str, ..
     """
     if unknown := [name for name in chosen if name not in FORMATS]:
         raise ValueError(f"unknown format '{unknown[0]}'; known: {', '.join(FORMATS)}")
-    by_suffix = next((name for name, made in FORMATS.items() if made.suffix == out.suffix.lower()), "exr")
-    names = list(dict.fromkeys(chosen)) or [by_suffix if _is_file(out) else "exr"]
+    suffix = _suffix_of(out)
+    names = list(dict.fromkeys(chosen)) or [next((n for n, made in FORMATS.items() if made.suffix == suffix), "exr")]
     for name in names:
-        suffix = FORMATS[name].suffix
-        if _is_file(out) and name != "preview" and suffix != out.suffix.lower():
-            raise ValueError(f"{out}: format {name} is written as {suffix}; wanted a folder, or a name that ends so")
-    if preview and "preview" not in names:
-        names.append("preview")
+        also = name == PREVIEW and names != [PREVIEW]  # beside OUT
+        if suffix and FORMATS[name].suffix != suffix and not also:
+            raise ValueError(
+                f"{out}: format {name} is written as {FORMATS[name].suffix}; wanted a folder, or a name that ends so"
+            )
+    if preview and PREVIEW not in names:
+        names.append(PREVIEW)
     by_name: dict[str, str] = {}
     for name in names:
         other = by_name.setdefault(FORMATS[name].suffix, name)
@@ -121,18 +134,23 @@ def formats_of(out: Path, chosen: Sequence[str], preview: bool) -> tuple[str, ..
     return tuple(names)
 
 
-def _is_file(out: Path) -> bool:
-    return not out.is_dir() and out.suffix.lower() in {made.suffix for made in FORMATS.values()}
+def _suffix_of(out: Path) -> str | None:
+    """The suffix of a format in which OUT ends, the longest; None of a folder."""
+    suffixes = sorted((made.suffix for made in FORMATS.values()), key=len, reverse=True)
+    name = out.name.lower()
+    found = next((suffix for suffix in suffixes if name.endswith(suffix) and len(name) > len(suffix)), None)
+    return None if out.is_dir() else found
 
 
 def _places(
     photos: list[Path], inputs: Sequence[str | Path], out: Path, settings: PredictSettings
 ) -> dict[Path, dict[str, Path]]:
     """For each photograph the path of each format, and of "stack"."""
-    if _is_file(out):
+    suffix = _suffix_of(out)
+    if suffix:
         if len(photos) != 1:
             raise ValueError(f"{out}: one file for {len(photos)} photographs; wanted a folder")
-        stems = {photos[0]: out.with_suffix("")}
+        stems = {photos[0]: out.with_name(out.name[: -len(suffix)])}
     else:
         if out.exists() and not out.is_dir():
             suffixes = ", ".join(dict.fromkeys(made.suffix for made in FORMATS.values()))
@@ -140,71 +158,124 @@ def _places(
         stems = {photo: out / stem for photo, stem in output_stems(photos, tuple(inputs)).items()}
     places = {}
     for photo, stem in stems.items():
-        places[photo] = {name: stem.with_name(stem.name + FORMATS[name].suffix) for name in settings.formats}
+        ends = {name: FORMATS[name].suffix for name in settings.formats}
         if settings.stack:
-            places[photo]["stack"] = stem.with_name(stem.name + ".stack")
+            ends[STACK] = ".stack"
+        places[photo] = {
+            name: out if end == suffix else stem.with_name(stem.name + end)  # OUT with its own capitals
+            for name, end in ends.items()
+        }
     return places
+
+
+def _check_places(places: dict[Path, dict[str, Path]]) -> None:
+    """Refuse outputs that would take the place of an input, by whatever name, or of one another."""
+    inputs = {_identity(photo) for photo in places} - {None}
+    makers: dict[str, Path] = {}
+    for photo, outputs in places.items():
+        for name, path in outputs.items():
+            for file in exposure_files(path, len(HALF_STOPS)) if name == STACK else [path]:
+                if _identity(file) in inputs:
+                    raise ValueError(f"{file}: an output would take the place of this input; wanted another folder")
+                other = makers.setdefault(os.path.abspath(file).casefold(), photo)
+                if other != photo:
+                    raise ValueError(f"{file}: would be made of {other} and of {photo}; wanted a folder for each")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:  # it is not there
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _predict(
     photo: Path,
     places: dict[str, Path],
-    out: Path,
     reconstructor: HDRReconstructor,
     settings: PredictSettings,
-    index: "_Index | None",
+    index: PredictionIndex | None,
     anew: bool,
     progress: Progress,
 ) -> Outcome:
     outcome = Outcome(str(photo))
     start = time.perf_counter()
+    digests = {path: settings.digest(name) for name, path in places.items()}
     try:
-        with _memory_told(photo):
-            digest = sha256_of(photo)
-            key = next(iter(places.values())).relative_to(out).as_posix() if index else ""
-            if index and not anew and index.holds(key, digest):
+        if not photo.is_file():  # but a pipe, which would never end, or a link to nowhere
+            raise ValueError(f"{photo}: no such file")
+        digest = sha256_of(photo)
+        if index and not anew:
+            if index.holds(digests, digest):
                 outcome.outputs, outcome.skipped = [str(path) for path in places.values()], True
                 return outcome
+            _check_strangers(places, index)
+        with _memory_told(photo):
             read = read_photo(photo)
             outcome.height, outcome.width = read.ldr.shape[:2]
             outcome.notes.extend(read.notes)
             for name in settings.formats:
                 FORMATS[name].check_size(photo, outcome.width, outcome.height)
-            made = reconstructor.predict(read.ldr, settings.origin, settings.stack, progress)
+            if index:
+                index.begin(digests, digest)
+            made = _reconstruct(photo, read.ldr, reconstructor, settings, progress)
             del read
             exposure = _exposure_of(photo)
             facts = facts_of(photo, digest, exposure, settings)
+            if made.stack is not None:
+                write_exposures(places[STACK], made.stack, HALF_STOPS, exposure, facts)
+                made = replace(made, stack=None)  # whose memory the formats may need
             for name in settings.formats:
                 outcome.notes += write_output(places[name], made.radiance, name, settings.scale, facts)
-                outcome.outputs.append(str(places[name]))
-            if settings.stack:
-                write_exposures(places["stack"], made.stack, HALF_STOPS, exposure, facts)
-                outcome.outputs.append(str(places["stack"]))
         if index:
-            index.add(key, digest, list(places.values()))
+            index.end(digests, digest)
+        outcome.outputs = [str(path) for path in places.values()]
         outcome.seconds = round(time.perf_counter() - start, 2)
     except (ValueError, OSError) as error:
         outcome.error = " ".join(str(error).split())
-        outcome.outputs = []
+        if index:
+            index.forget_missing(digests)
     return outcome
+
+
+def _reconstruct(
+    photo: Path, ldr: Photograph, reconstructor: HDRReconstructor, settings: PredictSettings, progress: Progress
+) -> Prediction:
+    try:
+        made = reconstructor.predict(ldr, settings.origin, settings.stack, progress)
+    except ValueError as error:
+        raise ValueError(f"{photo}: {error}") from error
+    if not np.isfinite(made.radiance.max()):
+        raise ValueError(f"{photo}: these weights make no finite light of it; wanted others, or --precision fp32")
+    return made
+
+
+def _check_strangers(places: dict[str, Path], index: PredictionIndex) -> None:
+    """Refuse to replace a photograph of someone's by an output that has its name, such as a.jpg beside a.png."""
+    for name, path in places.items():
+        may_be_photo = name not in (PREVIEW, STACK) and path.suffix in PHOTO_SUFFIXES
+        if may_be_photo and path.exists() and path not in index:
+            raise ValueError(f"{path}: is there, not made here; wanted another folder, or --anew to replace it")
 
 
 @contextlib.contextmanager
 def _memory_told(photo: Path) -> Iterator[None]:
     try:
         yield
-    except MemoryError as error:
-        raise ValueError(f"{photo}: not enough memory; a smaller --tile needs less") from error
-    except RuntimeError as error:  # PyTorch's own kinds of it
-        if "memory" not in str(error).lower():
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # PyTorch, ONNX Runtime and OpenCV each have their own kinds of it
+        if not isinstance(error, MemoryError) and not re.search("memory|alloc", str(error), re.IGNORECASE):
             raise
         raise ValueError(f"{photo}: not enough memory; a smaller --tile needs less") from error
 
 
 def _exposure_of(photo: Path) -> Exposure:
     try:
-        return read_exposure(photo)
-    except ValueError:  # a picture without EXIF that its reader knows
+        with undisturbed():
+            return read_exposure(photo)
+    except ValueError:  # damaged EXIF, which costs the picture nothing
         return Exposure(None, None, None, None)
 
 
@@ -217,7 +288,7 @@ def facts_of(photo: Path, digest: str, exposure: Exposure, settings: PredictSett
         "version": metadata.version("hdr-attnet"),
         "variant": settings.variant,
         "weights_sha256": settings.weights,
-        "input": photo.name,
+        "input": readable(photo.name),
         "input_sha256": digest,
         "exposure": taken or "unknown",
         "camera_response": settings.crf,
@@ -225,34 +296,3 @@ def facts_of(photo: Path, digest: str, exposure: Exposure, settings: PredictSett
         "unit": f"linear RGB, BT.709 primaries; {settings.scale.white:g} is the light that saturates the photograph, "
         f"taken for {settings.scale.nits:g} cd/m2",
     }
-
-
-class _Index:
-    """What a folder's files were made of: predictions.json, written after each photograph."""
-
-    def __init__(self, path: Path, settings: str):
-        self.path, self.settings = path, settings
-        self.photos: dict[str, dict] = {}
-        with contextlib.suppress(ValueError, OSError):  # missing or damaged: all is made again
-            content = read_json(path)
-            if content.get("format") == INDEX_FORMAT and isinstance(content.get("photos"), dict):
-                self.photos = content["photos"]
-
-    def holds(self, key: str, digest: str) -> bool:
-        """Whether the outputs of a photograph are there as they were made, by these settings."""
-        made = self.photos.get(key, {})
-        if (made.get("input_sha256"), made.get("settings")) != (digest, self.settings):
-            return False
-        return all(_size(self.path.parent / name) == size for name, size in made.get("outputs", {}).items())
-
-    def add(self, key: str, digest: str, outputs: list[Path]) -> None:
-        sizes = {path.relative_to(self.path.parent).as_posix(): _size(path) for path in outputs}
-        self.photos[key] = {"input_sha256": digest, "settings": self.settings, "outputs": sizes}
-        write_json(self.path, {"format": INDEX_FORMAT, "photos": self.photos})
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, or of a folder's files; -1 if it is not there."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.iterdir())
-    return path.stat().st_size if path.is_file() else -1

@@ -15,7 +15,8 @@ import OpenEXR
 from jaxtyping import Float32, UInt8, UInt16
 
 from hdrdata.disk import sha256_of, write_bytes
-from hdrdata.files import Repairs, encode_jpeg, quiet_decoders, quiet_opencv, read_radiance, repair_radiance
+from hdrdata.files import Repairs, encode_jpeg, quiet_decoders, read_radiance, repair_radiance
+from hdrmodel.photo import read_photo
 
 MAX_PIXELS = 2_000_000  # in the page, at 3 to 5 bytes each; larger pictures are shrunk by area
 LONGEST_SIDE = 16_384  # pixels; some browsers have no longer canvas
@@ -72,7 +73,7 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Photo:
+class ComparedPhoto:
     """The photograph beside the HDR picture, or why it is not there."""
 
     name: str
@@ -90,7 +91,7 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
     Args:
         file: .exr, .hdr, .pfm, .tif or .tiff, as `read_radiance` takes them.
         page: a name that ends in .html or .htm.
-        photo: the 8-bit photograph that the file was made of, of the same shape. None: the one that the file's
+        photo: the photograph that the file was made of, of the same shape. None: the one that the file's
             attribute `hdrmodel.input` names, where it lies beside the file and is what `hdrmodel.input_sha256` says.
         max_pixels: >= 1; larger pictures are shrunk by area in the page.
 
@@ -106,7 +107,9 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
         raise ValueError(f"at most {max_pixels} pixels; wanted at least 1")
     radiance, repairs = repair_radiance(read_radiance(file))
     measures = measure_light(radiance, file)
+    full_height, full_width, _ = radiance.shape
     shown = shrink_light(radiance, max_pixels)
+    del radiance  # of a large picture twelve bytes a pixel
     packed, unit, exact = pack_light(shown)
     attributes = _read_attributes(file) if file.suffix.lower() == ".exr" else {}
     white = attributes.get("whiteLuminance")
@@ -116,7 +119,7 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
     still = tonemap_photographic(shrink_light(shown, LONGEST_STILL**2), measures.auto_ev, measures.largest)
     text = _template().render(
         name=printable(file.name),
-        height=shown.shape[0], width=shown.shape[1], full_height=radiance.shape[0], full_width=radiance.shape[1],
+        height=shown.shape[0], width=shown.shape[1], full_height=full_height, full_width=full_width,
         format=_format_of(file, attributes), bytes=file.stat().st_size, exact=exact, repairs=repairs,
         repaired=_repairs_text(repairs), measures=measures, white=white, opened=opened, photo=beside,
         attributes={printable(name): _attribute_text(value) for name, value in sorted(attributes.items())
@@ -124,7 +127,7 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
         light=packed, still=_jpeg_uri(still, 85), bars=bars_path(measures.counts),
         ticks=_ticks(measures.low, measures.high),
         data={"width": shown.shape[1], "height": shown.shape[0], "unit": unit, "white": white,
-              "fullWidth": radiance.shape[1], "fullHeight": radiance.shape[0], "largest": measures.largest,
+              "fullWidth": full_width, "fullHeight": full_height, "largest": measures.largest,
               "low": measures.low, "high": measures.high, "counts": measures.counts, "bins": BINS,
               "pixels": measures.pixels, "auto": measures.auto_ev, "opened": opened,
               "colors": false_colors(measures.low, measures.high).tolist()},
@@ -294,34 +297,30 @@ def _attribute_text(value: object) -> str:
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
 
 
-def _find_photo(file: Path, attributes: dict[str, object], shape: tuple[int, ...]) -> Photo | None:
+def _find_photo(file: Path, attributes: dict[str, object], shape: tuple[int, ...]) -> ComparedPhoto | None:
     """The photograph that the file names, if it lies beside it; a name with a folder is not followed."""
     name = attributes.get("hdrmodel.input")
     if not isinstance(name, str) or Path(name).name != name or not os.path.isfile(file.parent / name):
         return None  # os.path's takes any name, too long or with a zero in it
     path, sha256 = file.parent / name, attributes.get("hdrmodel.input_sha256")
-    if sha256 is not None and sha256_of(path) != sha256:
-        return Photo(printable(name), None, "has changed since this file was made of it")
     try:
+        if sha256 is not None and sha256_of(path) != sha256:
+            return ComparedPhoto(printable(name), None, "has changed since this file was made of it")
         return _embed_photo(path, shape)
+    except OSError as error:
+        return ComparedPhoto(printable(name), None, printable(error.strerror or "cannot be read"))
     except ValueError as error:
-        return Photo(printable(name), None, printable(str(error).removeprefix(f"{path}: ")))
+        return ComparedPhoto(printable(name), None, printable(str(error).removeprefix(f"{path}: ")))
 
 
-def _embed_photo(path: Path, shape: tuple[int, ...]) -> Photo:
-    """The photograph, upright, no larger than the page's picture, as JPEG; nothing else that its file says.
+def _embed_photo(path: Path, shape: tuple[int, ...]) -> ComparedPhoto:
+    """The photograph as `read_photo` gives it, no larger than the page's picture, as JPEG; nothing else of its file.
 
     Raises:
         ValueError: naming the file, if it is no picture or has not the shape of the HDR picture.
+        OSError: naming it, if the system does not let it be read.
     """
-    try:
-        with quiet_opencv(), quiet_decoders():
-            content = np.frombuffer(path.read_bytes(), np.uint8)
-            photo = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB) if content.size else None
-    except (OSError, cv2.error) as error:
-        raise ValueError(f"{path}: not a readable picture") from error
-    if photo is None:
-        raise ValueError(f"{path}: not a readable picture; wanted JPEG, PNG, TIFF or WebP")
+    photo = read_photo(path).ldr
     height, width = shape[:2]
     scale = max(photo.shape[0] / height, photo.shape[1] / width)
     if abs(photo.shape[0] - height * scale) > 1 + scale or abs(photo.shape[1] - width * scale) > 1 + scale:
@@ -330,7 +329,9 @@ def _embed_photo(path: Path, shape: tuple[int, ...]) -> Photo:
         )
     if scale > 1:
         photo = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)
-    return Photo(printable(path.name), _jpeg_uri(photo, 95))
+    if photo.dtype == np.uint16:
+        photo = np.rint(photo / np.float32(257)).astype(np.uint8)
+    return ComparedPhoto(printable(path.name), _jpeg_uri(photo, 95))
 
 
 def _jpeg_uri(ldr: UInt8[np.ndarray, "height width 3"], quality: int) -> str:

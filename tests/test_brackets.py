@@ -1,5 +1,7 @@
 """Merging brackets gives back the light that was photographed, up to a scale, and says what it cannot merge."""
 
+import contextlib
+import random
 import re
 import shutil
 from fractions import Fraction
@@ -216,6 +218,21 @@ def test_a_picture_tells_how_it_was_exposed(tmp_path):
         assert told.taken.isoformat() == "2026-01-02T03:04:05"
     cv2.imwrite(str(tmp_path / "b.jpg"), black)
     assert read_exposure(tmp_path / "b.jpg").seconds is None
+
+
+def test_damaged_exif_is_told_by_nobody_but_the_caller(tmp_path, capfd):
+    write_picture(tmp_path / "a.jpg", np.zeros((8, 8, 3), np.uint8), Fraction(1, 250), 5.6, 200)
+    cv2.imwrite(str(tmp_path / "b.tif"), np.zeros((8, 8, 3), np.uint8))
+    chance = random.Random(0)
+    for name in ("a.jpg", "b.tif"):
+        for _ in range(150):
+            damaged = bytearray((tmp_path / name).read_bytes())
+            for _ in range(3):
+                damaged[chance.randrange(min(len(damaged), 200))] = chance.randrange(256)
+            (tmp_path / "c.jpg").write_bytes(damaged)
+            with contextlib.suppress(ValueError):
+                read_exposure(tmp_path / "c.jpg")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_times_are_seconds_or_fractions():

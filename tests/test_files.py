@@ -1,5 +1,6 @@
 """HDR files of every kind, good and bad."""
 
+import errno
 import io
 import struct
 import zlib
@@ -231,6 +232,15 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert read_json(path) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_takes_no_file_is_told_by_the_name_that_was_wanted(tmp_path, monkeypatch):
+    def refuse(prefix, suffix, dir):
+        raise PermissionError(errno.EACCES, "Permission denied", f"{dir}/{prefix}x7f{suffix}")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(PermissionError, match=r"Permission denied: '.*/a\.exr'$"), written_whole(tmp_path / "a.exr"):
+        pass
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys():

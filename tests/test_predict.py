@@ -1,131 +1,147 @@
-import cv2
-import numpy as np
-import OpenEXR
-import pytest
-from click.testing import CliRunner
+"""Radiance maps of photographs in memory: well exposed light is the photograph's, whatever network and size."""
 
-from hdrdata.files import encode_png, write_png
-from hdrmodel.cli import main
-from hdrmodel.predict import HDRReconstructor, read_photo
+import itertools
+
+import numpy as np
+import pytest
+
+from hdrdata.crf import choose_crf
+from hdrmodel.predict import HDRReconstructor
+from hdrmodel.reconstruct import HALF_STOPS
 from hdrmodel.variants import BASELINES
 from hdrmodel.weights import initial_network, save_weights
 
 
+def save_network(folder, variant):
+    save_weights(
+        folder / f"{variant}.safetensors", initial_network(variant, "attnet", 0.05, seed=0), {"variant": variant}
+    )
+    return folder / f"{variant}.safetensors"
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
-    save_weights(path, initial_network("spatial", "attnet", 0.125, seed=0), {"variant": "spatial"})
-    return path
+    return save_network(tmp_path_factory.mktemp("weights"), "spatial")
 
 
 @pytest.fixture(scope="module")
-def photo():
-    return np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
+def reconstructor(weights):
+    return HDRReconstructor.from_file(weights)
 
 
-def run(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+@pytest.fixture(scope="module")
+def baselines(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("baselines")
+    return {name: HDRReconstructor.from_file(save_network(folder, name)) for name in BASELINES}
 
 
-def test_a_photo_becomes_an_exr_of_its_size_and_a_preview(weights, photo, tmp_path):
-    write_png(tmp_path / "photo.png", photo)
-    result = run("predict", tmp_path / "photo.png", "-o", tmp_path / "photo.exr", "--weights", weights)
-    assert result.exit_code == 0, result.output
-    with OpenEXR.File(str(tmp_path / "photo.exr")) as file:
-        radiance = file.channels()["RGB"].pixels
-        assert file.header()["hdrmodel.input"] == "photo.png"
-    assert radiance.shape == photo.shape
+def noise(height=37, width=53, low=0, high=256, dtype=np.uint8):
+    return np.random.default_rng(0).integers(low, high, (height, width, 3), dtype=dtype)
+
+
+def srgb_light(encoded):
+    """Linear light of an encoded value above 0.04, IEC 61966-2-1."""
+    return ((encoded + 0.055) / 1.055) ** 2.4
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (64, 64), (37, 4001)])
+def test_a_radiance_map_has_the_photograph_s_size_and_finite_light(reconstructor, size):
+    radiance = reconstructor(noise(*size))
+    assert radiance.shape == (*size, 3) and radiance.dtype == np.float32
     assert np.isfinite(radiance).all() and (radiance >= 0).all()
-    assert cv2.imread(str(tmp_path / "photo.preview.png")).shape == photo.shape
+
+
+@pytest.mark.parametrize("origin", ["stack", "irradiance"])
+def test_well_exposed_pixels_keep_the_photograph_s_own_light(reconstructor, origin):
+    # Lumas from 60 / 255 to 220 / 255 are well exposed. A level z is the light of its step's middle, (z + 0.5) / 255;
+    # the response is tabulated, and interpolated to within 1e-4.
+    ldr = noise(low=60, high=220)
+    np.testing.assert_allclose(reconstructor(ldr, origin), srgb_light((ldr + 0.5) / 255), rtol=1e-4)
+
+
+def test_sixteen_bits_keep_light_between_the_levels_of_eight(reconstructor):
+    deep = np.arange(77 * 257, 77 * 257 + 24 * 24, dtype=np.uint16).reshape(24, 24, 1).repeat(3, axis=2)
+    radiance = reconstructor(deep)
+    np.testing.assert_allclose(radiance, srgb_light((deep + 0.5) / 65535), rtol=1e-4)
+    assert (np.diff(radiance[:, :, 0].ravel()) > 0).all()
+
+
+@pytest.mark.parametrize("origin", ["stack", "irradiance"])
+def test_what_saturates_the_photograph_is_at_least_its_white(reconstructor, origin):
+    ldr = np.full((32, 32, 3), 120, np.uint8)
+    ldr[8:24, 8:24] = 255
+    assert reconstructor(ldr, origin)[8:24, 8:24].min() >= 1
+
+
+def test_the_camera_response_is_the_one_that_is_given(weights):
+    ldr = np.full((8, 8, 3), 127, np.uint8)
+    radiance = HDRReconstructor.from_file(weights, crf=choose_crf("linear"))(ldr)
+    np.testing.assert_allclose(radiance, 127.5 / 255, rtol=1e-4)
+
+
+def test_predict_gives_the_light_of_a_call_and_the_share_that_is_done(reconstructor):
+    ldr, shares = noise(), []
+    prediction = reconstructor.predict(ldr, progress=shares.append)
+    np.testing.assert_array_equal(prediction.radiance, reconstructor(ldr))
+    assert prediction.stack is None
+    assert all(earlier < later for earlier, later in itertools.pairwise(shares)) and shares[-1] == 1
+
+
+def test_the_stack_is_nine_pictures_and_the_photograph_itself_among_them(reconstructor):
+    ldr = noise()
+    stack = reconstructor.predict(ldr, keep_stack=True).stack
+    assert stack.shape == (9, *ldr.shape) and stack.dtype == np.uint8
+    np.testing.assert_array_equal(stack[HALF_STOPS.index(0)], ldr)
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_the_weights_of_a_baseline_predict_too(name, photo, tmp_path):
-    save_weights(tmp_path / "w.safetensors", initial_network(name, "attnet", 0.05, seed=0), {"variant": name})
-    write_png(tmp_path / "photo.png", photo)
-    result = run("predict", tmp_path / "photo.png", "-o", tmp_path / "o.exr", "--weights", tmp_path / "w.safetensors")
-    assert result.exit_code == 0, result.output
-    with OpenEXR.File(str(tmp_path / "o.exr")) as file:
-        radiance = file.channels()["RGB"].pixels
-    assert radiance.shape == photo.shape and np.isfinite(radiance).all() and (radiance >= 0).all()
-    assert cv2.imread(str(tmp_path / "o.preview.png")).shape == photo.shape
-    stack = HDRReconstructor.from_file(tmp_path / "w.safetensors")(photo).stack
-    assert np.array_equal(stack[4], photo.astype(np.float32) / 255)
+def test_a_baseline_makes_light_and_its_stack_is_that_light_exposed(baselines, name):
+    ldr = noise(low=60, high=220)
+    prediction = baselines[name].predict(ldr, keep_stack=True)
+    radiance, stack = prediction.radiance, prediction.stack
+    assert radiance.shape == ldr.shape and np.isfinite(radiance).all() and (radiance >= 0).all()
+    np.testing.assert_array_equal(stack[HALF_STOPS.index(0)], ldr)
+    exposed = np.minimum(radiance * 2.0**-2, 1)  # the darkest
+    levels = 255 * np.where(exposed <= 0.0031308, 12.92 * exposed, 1.055 * exposed ** (1 / 2.4) - 0.055)
+    assert np.abs(stack[0] - np.minimum(np.floor(levels), 254)).max() <= 1  # where rounding crosses a level
 
 
-def test_the_file_holds_what_the_python_api_gives(weights, photo, tmp_path):
-    write_png(tmp_path / "photo.png", photo)
-    run("predict", tmp_path / "photo.png", "-o", tmp_path / "photo.exr", "--weights", weights)
-    prediction = HDRReconstructor.from_file(weights)(photo)
-    with OpenEXR.File(str(tmp_path / "photo.exr")) as file:
-        assert np.array_equal(file.channels()["RGB"].pixels, prediction.radiance)
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_has_no_irradiance_to_show(baselines, name):
+    with pytest.raises(ValueError, match=f"from 'irradiance': {name} estimates no X; wanted 'stack'"):
+        baselines[name](noise(), "irradiance")
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 200), (64, 64)])
-def test_any_size_works(weights, size):
-    ldr = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
-    assert HDRReconstructor.from_file(weights)(ldr).radiance.shape == (*size, 3)
+def test_light_from_the_irradiance_leaves_no_stack(reconstructor):
+    with pytest.raises(ValueError, match="from 'irradiance' no stack is made; wanted from 'stack'"):
+        reconstructor.predict(noise(), "irradiance", keep_stack=True)
 
 
-def test_a_photograph_is_turned_upright_and_grey_becomes_rgb(tmp_path):
-    grey = np.arange(200, dtype=np.uint8).reshape(10, 20)
-    cv2.imwrite(str(tmp_path / "grey.png"), grey)
-    assert np.array_equal(read_photo(tmp_path / "grey.png"), np.repeat(grey[:, :, None], 3, axis=2))
-    jpeg = cv2.imencode(".jpg", np.full((16, 32, 3), 99, np.uint8))[1].tobytes()
-    # an EXIF segment with one entry, orientation (0x0112) 6: turn by 90 degrees to the right
-    entry = b"\x12\x01\x03\x00\x01\x00\x00\x00\x06\x00\x00\x00"
-    tiff = b"II*\x00\x08\x00\x00\x00\x01\x00" + entry + b"\x00\x00\x00\x00"
-    segment = b"\xff\xe1" + (len(tiff) + 8).to_bytes(2, "big") + b"Exif\x00\x00" + tiff
-    (tmp_path / "turned.jpg").write_bytes(jpeg[:2] + segment + jpeg[2:])
-    assert read_photo(tmp_path / "turned.jpg").shape == (32, 16, 3)
+def test_an_empty_photograph_is_refused(reconstructor):  # of other shapes the test's own checks would speak first
+    with pytest.raises(ValueError, match=r"uint8 pixels of shape \(0, 8, 3\); wanted 8 or 16 bit"):
+        reconstructor(np.zeros((0, 8, 3), np.uint8))
 
 
-def bad_photos():
-    png = encode_png(np.zeros((8, 8, 3), np.uint8), "opencv")
-    deep = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint16))[1].tobytes()
-    clear = cv2.imencode(".png", np.zeros((8, 8, 4), np.uint8))[1].tobytes()
-    return {
-        "empty.jpg": (b"", "the file is empty"),
-        "text.jpg": (b"this is no picture", "not a readable picture"),
-        "cut.png": (png[:20], "not a readable picture"),
-        "deep.png": (deep, "wanted an 8-bit picture"),
-        "clear.png": (clear, "transparent"),
-    }
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"precision": "fp8"}, "precision 'fp8'; wanted one of fp32, bf16, fp16"),
+        ({"precision": "fp16", "device": "cpu"}, "half floats are for GPUs"),
+    ],
+)
+def test_a_precision_that_there_is_not_is_refused(weights, arguments, reason):
+    with pytest.raises(ValueError, match=reason):
+        HDRReconstructor.from_file(weights, **arguments)
 
 
-@pytest.mark.parametrize("name", sorted(bad_photos()))
-def test_a_bad_photo_is_one_line_and_leaves_nothing_behind(weights, tmp_path, name):
-    content, reason = bad_photos()[name]
-    (tmp_path / name).write_bytes(content)
-    result = run("predict", tmp_path / name, "-o", tmp_path / "out.exr", "--weights", weights)
-    assert result.exit_code != 0
-    assert name in result.output and reason in result.output
-    assert len(result.output.strip().splitlines()) == 1
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+def test_a_baseline_is_computed_in_single_floats_alone(tmp_path):
+    with pytest.raises(ValueError, match="precision 'bf16': this network is computed in 'fp32' alone"):
+        HDRReconstructor.from_file(save_network(tmp_path, "expandnet"), precision="bf16")
 
 
-def test_weights_that_are_missing_and_names_that_are_wrong_are_one_line(weights, photo, tmp_path):
-    write_png(tmp_path / "photo.png", photo)
-    missing = run("predict", tmp_path / "photo.png", "-o", tmp_path / "o.exr", "--weights", tmp_path / "none")
-    wrong = run("predict", tmp_path / "photo.png", "-o", tmp_path / "o.jpg", "--weights", weights)
-    crf = run("predict", tmp_path / "photo.png", "-o", tmp_path / "o.exr", "--weights", weights, "--crf", "kodak")
-    for result, reason in ((missing, "not a readable"), (wrong, ".exr"), (crf, "unknown CRF 'kodak'; known:")):
-        assert result.exit_code == 1
-        assert reason in result.output
-        assert len(result.output.strip().splitlines()) == 1
-
-
-def test_info_names_the_network_and_its_size(weights):
-    result = run("info", weights)
-    assert result.exit_code == 0
-    assert "variant: spatial" in result.output
-    assert "parameters: " in result.output
-
-
-@pytest.mark.parametrize("command", [[], ["predict"], ["info"]])
-def test_every_help_text_has_a_sentence_and_an_example(command):
-    result = run(*command, "--help")
-    assert result.exit_code == 0
-    assert "Usage:" in result.output
-    if command:
-        assert f"hdrmodel {command[0]} " in result.output
+@pytest.mark.parametrize("content", [None, b"", b"no weights at all"])
+def test_a_file_that_holds_no_weights_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "none.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"none\.safetensors: not a readable safetensors file"):
+        HDRReconstructor.from_file(tmp_path / "none.safetensors")

@@ -15,6 +15,7 @@ from browser import Browser, find_browser
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import ExifTags, Image
 
 from hdrdata.disk import sha256_of
 from hdrdata.files import read_radiance, write_exr, write_png
@@ -433,13 +434,45 @@ def test_a_photograph_that_is_not_the_input_is_told_and_not_shown(tmp_path):
         assert "photograph" not in page_of(tmp_path, make_scene(), **{"hdrmodel.input": away}).split("<script")[0]
 
 
+def shown_photo(text: str) -> np.ndarray:
+    jpeg = base64.b64decode(re.search('id="photo"><img src="data:image/jpeg;base64,([^"]*)"', text)[1])
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
 def test_a_larger_photograph_of_the_same_shape_is_shrunk(tmp_path):
     write_png(tmp_path / "photo.png", np.full((2 * HEIGHT, 2 * WIDTH, 3), 77, np.uint8))
     write_exr(tmp_path / "one.exr", make_scene())
     text = write_viewer(tmp_path / "one.exr", tmp_path / "one.html", tmp_path / "photo.png").read_text()
-    jpeg = base64.b64decode(re.search('id="photo"><img src="data:image/jpeg;base64,([^"]*)"', text)[1])
-    photo = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    photo = shown_photo(text)
     assert photo.shape == (HEIGHT, WIDTH, 3) and (photo == 77).all()
+
+
+def test_a_photograph_is_shown_as_it_is_read_for_prediction(tmp_path):
+    write_exr(tmp_path / "one.exr", make_scene())
+    deep, turned = np.full((HEIGHT, WIDTH, 3), 77 * 257, np.uint16), np.zeros((WIDTH, HEIGHT, 3), np.uint8)
+    deep[:, :, 1] = 0
+    turned[: WIDTH // 2] = 200
+    cv2.imwrite(str(tmp_path / "deep.tif"), deep)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # the stored top is at the right
+    Image.fromarray(turned).save(tmp_path / "turned.webp", lossless=True, exif=exif)
+    shown = {}
+    for name in ("deep.tif", "turned.webp"):
+        text = write_viewer(tmp_path / "one.exr", tmp_path / "one.html", tmp_path / name).read_text()
+        shown[name] = shown_photo(text).astype(int)
+    assert abs(shown["deep.tif"] - [77, 0, 77]).max() <= 2  # a JPEG's
+    assert abs(shown["turned.webp"][:, WIDTH // 2 + 8 :] - 200).max() <= 2
+    assert shown["turned.webp"][:, : WIDTH // 2 - 8].max() <= 2
+
+
+def test_a_photograph_that_may_not_be_read_is_told_without_its_folder(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    write_png(tmp_path / "photo.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    monkeypatch.setattr("hdrmodel.viewer.sha256_of", refuse)
+    text = page_of(tmp_path, make_scene(), **{"hdrmodel.input": "photo.png", "hdrmodel.input_sha256": "0" * 64})
+    assert "photo.png is not shown: Permission denied." in text and str(tmp_path) not in text
 
 
 def test_what_cannot_be_shown_is_one_line_that_names_it(tmp_path):
@@ -457,7 +490,7 @@ def test_what_cannot_be_shown_is_one_line_that_names_it(tmp_path):
         ("none.exr", None, page, r"none\.exr: no such file"),
         ("one.png", None, page, r"one\.png: '\.png' is not an HDR format"),
         ("one.exr", "text.png", page, r"text\.png: not a readable picture"),
-        ("one.exr", "none.png", page, r"none\.png: not a readable picture"),
+        ("one.exr", "none.png", page, r"none\.png: no such file"),
         ("one.exr", "square.png", page, r"square\.png: 9x9 pixels; wanted the shape"),
         ("one.exr", None, tmp_path / "one.exr", r"one\.exr: wanted a name that ends in \.html"),
     ):

@@ -1,7 +1,10 @@
 """The commands `hdrmodel predict` and `export`."""
 
+import contextlib
 import json
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,10 +18,9 @@ from hdrmodel.export import export_onnx, load_network
 from hdrmodel.outputs import FORMATS, Scale, describe_formats
 from hdrmodel.predict import PRECISIONS, HDRReconstructor
 from hdrmodel.predict_files import Outcome, PredictSettings, formats_of, predict_files
+from hdrmodel.prediction_index import readable
 
 WEIGHTS = Path("data/runs/spatial/0/weights.safetensors")
-
-
 EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_formats()}"
 
 
@@ -46,7 +48,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--precision", type=click.Choice(list(PRECISIONS)), default="fp32", show_default=True)
 @click.option("--tile", type=click.IntRange(min=0), metavar="PIXELS",
               help="Side of what is computed at a time; 0: whole photographs. Default: by a gigabyte.")  # fmt: skip
-@click.option("--anew", is_flag=True, help="Make again what a run before has made.")
+@click.option("--anew", is_flag=True, help="Make again what is there; replace what another hand made.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of each photograph as JSON.")
 def predict(
     inputs: tuple[str, ...],
@@ -69,8 +71,8 @@ def predict(
     """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF and WebP.
 
     Well exposed pixels keep the photograph's own light; what is clipped or nearly so is the network's. A photograph
-    that cannot be read is told in a line and the others are made; the exit code is then 1. The same command again makes
-    what is missing.
+    that cannot be read is told in a line and the others are made; the exit code is then 1. Into a folder, the same
+    command again makes what is missing or has changed.
 
     \b
     A photograph, with the weights of `dvc repro`:
@@ -80,24 +82,24 @@ def predict(
     """
     keep_memory()
     chosen, scale, response = formats_of(out, formats, preview), Scale(nits, white), choose_crf(crf)
+    if backend == "onnx" and device == "cuda":
+        raise ValueError("--device cuda: ONNX Runtime is used on the CPU; wanted 'auto' or 'cpu', or --backend torch")
     loaded = load_network(weights, backend)
     reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision)
     made_by = (loaded.weights_sha256, loaded.variant)
     settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.1f} of {task.total}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+    with _stopped_as_by_keys(), _progress_bar() as bar:
+        task = bar.add_task("", visible=False)
 
         def begun(photo: Path, number: int, count: int):
-            bar.update(task, description=photo.name, total=count, completed=number - 1)
+            bar.update(task, description=readable(photo.name), total=count, completed=number - 1, visible=True)
             return lambda share: bar.update(task, completed=number - 1 + share)
 
         def told(outcome: Outcome) -> None:
             if outcome.error is not None:
-                click.echo(f"Error: {outcome.error}", err=True)
+                _say(bar, f"Error: {outcome.error}", err=True)
             elif not as_json:
-                click.echo(_line(outcome))
+                _say(bar, _line(outcome))
 
         outcomes = predict_files(inputs, out, reconstructor, settings, anew, begun, told)
     failed = sum(outcome.error is not None for outcome in outcomes)
@@ -108,6 +110,38 @@ def predict(
         click.echo(f"{made} made, {len(outcomes) - made - failed} there before, {failed} failed")
     if failed:
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def _stopped_as_by_keys() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C, so that what is half-written is removed."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _progress_bar() -> Progress:
+    """A bar on the standard error, if that is a terminal; `_say` writes the lines above it."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),  # a file's name is no markup
+        BarColumn(),
+        TextColumn("{task.completed:.1f} of {task.total}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        redirect_stdout=False,  # Click's lines would go by it
+        redirect_stderr=False,
+    )
+
+
+def _say(bar: Progress, line: str, err: bool = False) -> None:
+    """Print a line: above the bar if both are on a terminal."""
+    if not bar.disable and (sys.stderr if err else sys.stdout).isatty():
+        bar.console.out(readable(line), highlight=False)
+    else:
+        click.echo(readable(line), err=err)
 
 
 def _line(outcome: Outcome) -> str:

@@ -1,5 +1,7 @@
 """The nine exposures as pictures that any program merges."""
 
+import shutil
+import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,13 +11,19 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
-from hdrdata.disk import write_bytes, write_json
+from hdrdata.disk import PARTIAL, write_bytes, write_json
 from hdrdata.files import encode_png
 from hdrdata.photographs import Exposure
 from hdrdata.recipe import LETTERS
 from hdrmodel.outputs.display import PNG_HEAD, chunk
 
 UNKNOWN_SECONDS = 1 / 60  # where the photograph does not tell how long it was exposed: the ratios are what counts
+RATIOS = "stack.json"
+
+
+def exposure_files(folder: Path, count: int) -> list[Path]:
+    """The files of a stack of `count` pictures: a.png (darkest), b.png and so on, and stack.json."""
+    return [*(folder / f"{letter}.png" for letter in LETTERS[:count]), folder / RATIOS]
 
 
 def write_exposures(
@@ -25,26 +33,51 @@ def write_exposures(
     exposure: Exposure,
     facts: dict[str, str],
 ) -> None:
-    """Write a stack as a.png (darkest), b.png and so on with EXIF, and behind them stack.json with the ratios.
+    """Write a stack as PNG files with EXIF and stack.json with the ratios: the whole folder or none.
 
     EXIF holds ExposureTime, the photograph's own times 2^ev, and ExposureBiasValue, ev, with the photograph's FNumber
-    and ISOSpeedRatings where it tells them. The picture at EV 0 is the photograph itself.
+    and ISOSpeedRatings where it tells them. What else is in the folder stays.
 
     Args:
         stack: LDR levels, in rising `evs`.
         evs: stops relative to the photograph.
         exposure: the photograph's.
         facts: how the pictures were made, for stack.json.
+
+    Raises:
+        OSError: naming the folder, if it cannot be written.
     """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, suffix=folder.suffix, dir=folder.parent))
+        temporary.chmod(0o755)
+        _write_files(temporary, stack, evs, exposure, facts)
+        if folder.is_dir():
+            (folder / RATIOS).unlink(missing_ok=True)  # first gone and last there: who finds it finds all the others
+            for file in exposure_files(temporary, len(stack)):
+                file.replace(folder / file.name)
+        else:
+            temporary.rename(folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error  # and not a name that nobody chose
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_files(
+    folder: Path, stack: np.ndarray, evs: Sequence[float], exposure: Exposure, facts: dict[str, str]
+) -> None:
     seconds = exposure.seconds or UNKNOWN_SECONDS
+    *pictures, ratios = exposure_files(folder, len(stack))
     told = []
-    for letter, ldr, ev in zip(LETTERS, stack, evs, strict=False):
+    for file, ldr, ev in zip(pictures, stack, evs, strict=True):
         exif = _exif(seconds * 2.0**ev, ev, exposure)
         png = encode_png(ldr, "opencv")
-        write_bytes(folder / f"{letter}.png", png[:PNG_HEAD] + chunk(b"eXIf", exif) + png[PNG_HEAD:])
-        told.append({"file": f"{letter}.png", "ev": ev, "ratio": 2.0**ev, "exposure_seconds": seconds * 2.0**ev})
-    about = {"exposures": told, "seconds_are_the_photographs": exposure.seconds is not None, **facts}
-    write_json(folder / "stack.json", about)
+        write_bytes(file, png[:PNG_HEAD] + chunk(b"eXIf", exif) + png[PNG_HEAD:])
+        told.append({"file": file.name, "ev": ev, "ratio": 2.0**ev, "exposure_seconds": seconds * 2.0**ev})
+    write_json(ratios, {"exposures": told, "seconds_are_the_photographs": exposure.seconds is not None, **facts})
 
 
 def _exif(seconds: float, ev: float, exposure: Exposure) -> bytes:
@@ -61,7 +94,5 @@ def _exif(seconds: float, ev: float, exposure: Exposure) -> bytes:
 
 
 def _rational(value: float) -> IFDRational:
-    fraction = (
-        Fraction(value).limit_denominator(10**6) if abs(value) >= 1e-3 else Fraction(value).limit_denominator(10**9)
-    )
+    fraction = Fraction(value).limit_denominator(10**6 if abs(value) >= 1e-3 else 10**9)
     return IFDRational(fraction.numerator, fraction.denominator)
