@@ -73,7 +73,7 @@ def pad_by_reflection(pictures: Pictures, multiple: int) -> Float[Tensor, "batch
     return continue_by_reflection(pictures, multiple)
 
 
-def continue_by_reflection(pictures: Pictures, multiple: int) -> Pictures:
+def continue_by_reflection(pictures: Pictures, multiple: int) -> Float[Tensor, "batch 3 padded_height padded_width"]:
     """`pad_by_reflection` by the same operations for every size, as an exported network wants it."""
     height, width = pictures.shape[-2:]
     rows, columns = (
