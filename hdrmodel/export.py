@@ -96,7 +96,7 @@ def export_onnx(weights: Path, folder: Path) -> list[Path]:
         channels = unet.encoder[0].layers[0].out_channels
         margin = FoldedUNet(unet).whole_margin
         model = _exported(wrapper(unet).eval()).model_proto
-        about = {**facts, "margin": "" if margin is None else str(margin), "channels": str(channels)}
+        about = {**facts, "file": name, "margin": "" if margin is None else str(margin), "channels": str(channels)}
         model.metadata_props.extend(
             onnx.StringStringEntryProto(key=f"hdrmodel.{key}", value=value) for key, value in about.items()
         )
@@ -201,12 +201,14 @@ def load_onnx(folder: Path) -> tuple[Subnetwork, ...]:
     """N1, N2 and N3 of a folder that `export_onnx` wrote.
 
     Raises:
-        ValueError: naming the file that is missing, unreadable, or of other weights than the first.
+        ValueError: naming the file that is missing, unreadable, of other weights than the first, or in another's place.
     """
     subnetworks = tuple(OnnxSubnetwork(folder / name) for name in FILES)
     for name, subnetwork in zip(FILES, subnetworks, strict=True):
         if subnetwork.facts["weights_sha256"] != subnetworks[0].facts["weights_sha256"]:
             raise ValueError(f"{folder / name}: of other weights than {folder / FILES[0]}; wanted one export's files")
+        if subnetwork.facts["file"] != name:
+            raise ValueError(f"{folder / name}: is {subnetwork.facts['file']} of its export; wanted it under that name")
     return subnetworks
 
 

@@ -1,4 +1,4 @@
-"""Photographs of any size through a subnetwork, tile by tile, in memory that does not grow with them.
+"""Photographs of any size through a subnetwork, tile by tile, so that the upper levels' features are never held whole.
 
 A frame is a picture continued by reflection to multiples of 64, as `hdrmodel.network` pads it. A tile's pixels are
 those that the whole frame at once would give, to float rounding: each tile is computed with as many pixels around it as
@@ -87,7 +87,8 @@ def to_ldr(levels: np.ndarray) -> np.ndarray:
     """LDR values, float32 [0, 1], of 8- or 16-bit levels; floats stay as they are.
 
     A level z of 8 bits is z / 255, whose light is that of the middle of its step, f^-1((z + 0.5) / 255)
-    (`hdrdata.merge.linearise`). One of 16 bits is put where its own middle is, (z + 0.5) / 65535.
+    (`hdrdata.merge.linearise`). One of 16 bits is put where its light is that of its own middle, (z + 0.5) / 65535; the
+    darkest 128, half a step of 8 bits, are all 0.
     """
     if levels.dtype == np.uint8:
         return levels / np.float32(255)
@@ -97,7 +98,12 @@ def to_ldr(levels: np.ndarray) -> np.ndarray:
 
 
 def tiles_of(height: int, width: int, core: int) -> list[Box]:
-    """A frame cut into boxes of at most `core` pixels a side, of like sizes, at multiples of 64; row by row."""
+    """A frame cut into boxes of at most `core` pixels a side, of like sizes, at multiples of 64; row by row.
+
+    Args:
+        height, width, core: multiples of 64.
+    """
+    assert height % STRIDE == width % STRIDE == core % STRIDE == 0, (height, width, core)
     rows, columns = _cuts(height, core), _cuts(width, core)
     return [Box(top, left, bottom, right) for top, bottom in pairwise(rows) for left, right in pairwise(columns)]
 
@@ -125,7 +131,7 @@ class TorchSubnetwork:
     """A subnetwork of any variant, run by PyTorch.
 
     Args:
-        unet: in evaluation mode.
+        unet: used as in evaluation mode; it is left as it is.
         estimates: whether it is N1, which estimates X, or N2 or N3, which expose it.
     """
 
@@ -189,7 +195,7 @@ def _part(deep: Deep, around: Box) -> Deep:
 
 
 def subnetworks_of(network: HDRAttNet, device: torch.device, dtype: torch.dtype) -> tuple[Subnetwork, ...]:
-    """N1, N2 and N3 of a network in evaluation mode, run by PyTorch."""
+    """N1, N2 and N3 of a trained network, which is left as it is, run by PyTorch."""
     return tuple(
         TorchSubnetwork(unet, estimates, device, dtype)
         for unet, estimates in ((network.encoding, True), (network.up, False), (network.down, False))

@@ -76,7 +76,7 @@ class HDRReconstructor:
         self.crf, self.tile = crf or srgb_crf(), tile
         self._baseline = self._subnetworks = None
         if isinstance(network, HDRAttNet):
-            self._subnetworks = subnetworks_of(network.eval(), self.device, PRECISIONS[precision])
+            self._subnetworks = subnetworks_of(network, self.device, PRECISIONS[precision])
             return
         if precision != "fp32":
             raise ValueError(f"precision {precision!r}: this network is computed in 'fp32' alone")

@@ -6,16 +6,17 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from hdrmodel.attention import SelfAttention
+from hdrmodel.attention import SelfAttention, SqueezeExcitation
 from hdrmodel.network import HDRAttNet, NetworkConfig
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
 def stir(network: Module, seed: int = 0) -> Module:
-    """Give batch normalisations random statistics, factors and terms, and self-attention a gain; in evaluation mode.
+    """Give batch normalisations random statistics, factors and terms, and attentions an effect; in evaluation mode.
 
-    As they begin, a normalisation in evaluation mode and self-attention pass their input through.
+    As they begin, a normalisation in evaluation mode and self-attention pass their input through, and the gates of
+    channels hardly move with the means.
     """
     draw = torch.Generator().manual_seed(seed)
     for module in network.modules():
@@ -26,6 +27,10 @@ def stir(network: Module, seed: int = 0) -> Module:
             nn.init.uniform_(module.bias, -0.2, 0.2, generator=draw)
         elif isinstance(module, SelfAttention):
             nn.init.constant_(module.gain, 1.0)
+        elif isinstance(module, SqueezeExcitation):
+            with torch.no_grad():
+                module.squeeze.weight.mul_(16)
+                module.excite.weight.mul_(2)
     return network.eval()
 
 
