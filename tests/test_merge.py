@@ -1,5 +1,7 @@
 """Merging undoes exposing where nothing clips, up to the step of the quantisation."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from hdrdata.crf import named_crfs
 from hdrdata.exposure import exposure_table, look_up
 from hdrdata.files import half_bits
-from hdrdata.merge import hat, linearise, merge_stack
+from hdrdata.merge import BAND_VALUES, hat, linearise, look_up_exposure, merge_stack
 from hdrdata.recipe import HALF_STOPS
 
 CRFS = named_crfs()
@@ -76,6 +78,55 @@ def test_linearised_levels_lie_in_their_step(name, level):
     assert 0 <= exposure[0] <= 1
     if name != "gamma14":
         assert np.floor(255 * crf(exposure) + 1e-6)[0] == pytest.approx(level, abs=0)
+
+
+@pytest.mark.parametrize("name", CRFS)
+def test_the_table_of_the_inverse_response_is_linearise(name):
+    levels = np.arange(256, dtype=np.float32) / 255
+    expected = linearise(levels, CRFS[name])
+    assert (np.abs(look_up_exposure(levels, CRFS[name]) - expected) <= 1e-6 * expected).all()  # float32
+    between = np.random.default_rng(0).random(100_000, dtype=np.float32)
+    assert np.abs(look_up_exposure(between, CRFS[name]) - linearise(between, CRFS[name])).max() < 1e-4
+
+
+def merged_by_debevec_and_malik(stack, exposures, crf):
+    """Equation 6 in float64, value by value; where no picture has weight, the bound that the stack sets."""
+    merged = np.empty(stack.shape[1:])
+    for place in np.ndindex(merged.shape):
+        levels = np.round(stack[:, *place].astype(np.float64) * 255, 4)  # 254 / 255 in float32 is not quite that
+        lights = crf.inverse(np.minimum((levels + 0.5) / 255, 1)).tolist()
+        weights = [max(min(level, 254 - level), 0) / 127 for level in levels.tolist()]
+        logs = [math.log(light / exposure) for light, exposure in zip(lights, exposures, strict=True)]
+        if sum(weights) > 0:
+            merged[place] = math.exp(sum(w * log for w, log in zip(weights, logs, strict=True)) / sum(weights))
+        else:
+            merged[place] = math.exp(logs[0] if levels[0] >= 254 else logs[-1])
+    return merged
+
+
+@pytest.mark.parametrize("name", CRFS)
+@pytest.mark.parametrize("kind", ["levels", "between", "clipped"])
+def test_merging_is_equation_6_of_debevec_and_malik(name, kind):
+    draw = np.random.default_rng(0)
+    shape = (9, 6, 10, 3)
+    stack = {
+        "levels": draw.integers(0, 256, shape) / 255,
+        "between": draw.random(shape),
+        "clipped": draw.choice([0, 254, 255], (9, 1, 1, 1)) / 255 * np.ones(shape),  # in any order
+    }[kind].astype(np.float32)
+    if kind == "clipped":
+        stack[:, 0, 0, 0] = 100 / 255  # in a picture of lost values one that is told
+    expected = merged_by_debevec_and_malik(stack, EXPOSURES, CRFS[name])
+    assert merge_stack(stack, EXPOSURES, CRFS[name]) == pytest.approx(expected, rel=1e-4)  # of float32 and a table
+
+
+@pytest.mark.parametrize("shape", [(400, 200), (3, BAND_VALUES), (1, 1)])
+def test_a_picture_is_merged_in_bands_as_row_by_row(shape):
+    stack = np.random.default_rng(0).integers(0, 256, (2, *shape, 3)).astype(np.float32) / 255
+    assert np.prod(shape) * 3 > BAND_VALUES or shape == (1, 1)
+    merged = merge_stack(stack, EXPOSURES[:2], CRFS["srgb"])
+    rows = [merge_stack(stack[:, row : row + 1], EXPOSURES[:2], CRFS["srgb"]) for row in range(shape[0])]
+    assert np.array_equal(merged, np.concatenate(rows))
 
 
 @pytest.mark.parametrize("exposures", [[1.0], [2.0, 1.0], [1.0, 1.0], [-1.0, 1.0], [0.0, 1.0]])

@@ -1,12 +1,26 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hdrdata.crf import named_crfs
 from hdrdata.exposure import exposure_table
-from hdrmodel.reconstruct import HALF_STOPS, expose_again, generate_stack, merge_generated, reconstruct
+from hdrdata.merge import look_up_exposure
+from hdrmodel.network import soft_mask
+from hdrmodel.reconstruct import (
+    HALF_STOPS,
+    expose_again,
+    generate_stack,
+    keep_well_exposed,
+    merge_generated,
+    reconstruct,
+    well_exposed,
+)
 from hdrmodel.variants import BASELINES
 from hdrmodel.weights import initial_network
+
+LINEAR = named_crfs()["linear"]
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +47,38 @@ def test_well_exposed_pixels_keep_the_linearised_photograph_whatever_the_network
     merged, _ = merge_generated(stack, HALF_STOPS, crf)
     expected = crf.inverse((levels.astype(np.float64) + 0.5) / 255)  # the middle of each level's step
     assert merged[0, :, 0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", named_crfs())
+@given(seed=st.integers(0, 2**32), largest=st.sampled_from([0.0, 1e-3, 1.0, 1e3, 1e6]), deep=st.booleans())
+def test_what_a_photograph_tells_is_kept_whatever_the_estimate(name, seed, largest, deep):
+    crf, draw = named_crfs()[name], np.random.default_rng(seed)
+    levels = draw.integers(0, 256, (8, 9, 3))
+    levels[:2] = draw.integers([0, 100, 255], [3, 200, 256], (2, 9, 3))  # well exposed, with a black and a white
+    photograph = (levels / 255 if not deep else (levels + draw.random(levels.shape)) / 256).astype(np.float32)
+    light = (largest * draw.random(levels.shape)).astype(np.float32)
+    made, own = keep_well_exposed(photograph, light, crf), look_up_exposure(photograph, crf)
+    mask = soft_mask(torch.from_numpy(photograph).permute(2, 0, 1)[None])[0, 0, :, :, None].numpy()
+    saturated = photograph >= np.float32(254 / 255)
+    told = (mask == 1) & ~saturated
+    assert told.any() and (saturated & (mask == 1)).any()
+    assert np.array_equal(made[told], own[told])  # bit by bit
+    assert (made[saturated] >= own[saturated]).all() and (made[saturated] >= light[saturated]).all()
+    between = ~told & ~saturated
+    assert (made[between] >= np.minimum(own, light)[between] * (1 - 1e-6)).all()
+    assert (made[between] <= np.maximum(own, light)[between] * (1 + 1e-6)).all()
+
+
+def test_a_pixel_that_is_half_well_exposed_is_half_the_estimate():
+    # luma 0.025, half of 0.05: m = 1/2; linear light of 0.025 is 0.025 + 0.5 / 255 = 0.026961
+    made = keep_well_exposed(np.full((1, 1, 3), 0.025, np.float32), np.full((1, 1, 3), 0.01, np.float32), LINEAR)
+    assert made == pytest.approx(np.full((1, 1, 3), (0.026961 + 0.01) / 2), abs=1e-6)
+
+
+def test_well_exposed_is_the_soft_mask_of_a_picture_in_numpy():
+    photograph = np.random.default_rng(0).random((5, 7, 3), dtype=np.float32)
+    expected = soft_mask(torch.from_numpy(photograph).permute(2, 0, 1)[None])
+    assert np.array_equal(well_exposed(photograph)[:, :, 0], expected[0, 0].numpy())
 
 
 def test_saturated_pixels_take_their_light_from_the_darker_pictures():
