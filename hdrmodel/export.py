@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from hdrdata.disk import sha256_of, written_whole
 from hdrmodel.attention import SelfAttention
-from hdrmodel.folded import Deep, FoldedUNet
+from hdrmodel.folded import Deep, FoldedUNet, without_norms
 from hdrmodel.frames import Box, Frame, Subnetwork
 from hdrmodel.network import HDRAttNet, Pictures, continue_by_reflection, soft_mask
 from hdrmodel.unet import STRIDE, UNet
@@ -95,7 +95,7 @@ def export_onnx(weights: Path, folder: Path) -> list[Path]:
     ):
         channels = unet.encoder[0].layers[0].out_channels
         margin = FoldedUNet(unet).whole_margin
-        model = _exported(wrapper(unet).eval()).model_proto
+        model = _exported(wrapper(without_norms(unet)).eval()).model_proto
         about = {**facts, "file": name, "margin": "" if margin is None else str(margin), "channels": str(channels)}
         model.metadata_props.extend(
             onnx.StringStringEntryProto(key=f"hdrmodel.{key}", value=value) for key, value in about.items()
@@ -107,6 +107,7 @@ def export_onnx(weights: Path, folder: Path) -> list[Path]:
     return paths
 
 
+@torch.no_grad()  # or the exporter also traces gradients
 def _exported(module: nn.Module) -> "torch.onnx.ONNXProgram":
     height, width = (
         torch.export.Dim("height", min=2, max=LARGEST_SIDE),

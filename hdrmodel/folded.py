@@ -8,6 +8,7 @@ computed tile by tile; the levels below see the whole photograph at a sixteenth 
 import copy
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -103,6 +104,16 @@ class FoldedUpsample(nn.Module):
         squares = up.permute(0, 2, 3, 1).view(batch, height, 2, width, 2 * channels)
         squares += self.bias[:, None]  # each pixel of a square has its own
         return self.act(up)
+
+
+def without_norms(unet: UNet) -> UNet:
+    """A copy of a U-Net with its batch normalisation folded into the convolutions, and no other change."""
+    unet = copy.deepcopy(unet).eval()
+    for layers in [module for module in unet.modules() if isinstance(module, nn.Sequential)]:
+        for place, (conv, norm) in enumerate(pairwise(layers)):
+            if isinstance(norm, nn.BatchNorm2d):
+                layers[place], layers[place + 1] = fuse_conv_bn_eval(conv, norm), nn.Identity()
+    return unet
 
 
 class FoldedUNet(nn.Module):
