@@ -3,8 +3,8 @@
     python benchmarks/predict.py [--size 1920x1080 ...] [--width 0.25 ...] [--method torch ...] [--weights FOLDER]
 
 Each line is a process of its own: it makes a photograph of noise of many sizes, a network with first weights (their
-values do not matter to the time), reconstructs once to warm up (but not above 10 megapixels), then takes the best of up
-to three. Memory is the process's largest, PyTorch and the program included. Beside it, in the same run, at 1920x1080:
+values do not matter to the time), reconstructs it once and, if that took less than 15 seconds, up to three times more, of
+which the best counts. Memory is the process's largest, PyTorch and the program included. Beside it, in the same run, at 1920x1080:
 
     naive       the same network as trained, whole, its stack merged afterwards (`hdrmodel.reconstruct`)
     expandnet   ExpandNet and HDRUNet at their papers' size, as this project has them
@@ -41,7 +41,7 @@ SIZES = ("512x512", "1920x1080", "3840x2160", "8000x6000")
 PEERS_AT = "1920x1080"
 METHODS = ("torch", "irradiance", "onnx")
 PEERS = ("naive", "expandnet", "hdrunet")
-ONCE_ABOVE = 10e6  # pixels
+ENOUGH = 15.0  # seconds of one case after which it is not repeated
 
 
 def photograph(width: int, height: int) -> np.ndarray:
@@ -75,14 +75,13 @@ def measure(method: str, size: str, width: float, tile: int | None, exported: Pa
         def run() -> object:
             return reconstructor(ldr, "irradiance" if method == "irradiance" else "stack")
 
-    once = ldr.shape[0] * ldr.shape[1] > ONCE_ABOVE
-    times = []
-    for _ in range(1 if once else 4):
+    times: list[float] = []
+    while len(times) < 4 and sum(times) < ENOUGH:
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {"seconds": min(times if once else times[1:]), "gigabytes": memory / 1e9}
+    return {"seconds": min(times[1:] or times), "gigabytes": memory / 1e9}
 
 
 def macs_a_second() -> float:
