@@ -1,10 +1,11 @@
 """How long does a photograph take, and how much memory, by its size, the network's width and the program that runs it?
 
-    python benchmarks/predict.py [--size 1920x1080 ...] [--width 0.25 ...] [--method torch ...] [--weights FOLDER]
+    python benchmarks/predict.py [--size 1920x1080 ...] [--width 0.25 ...] [--method torch ...] [--tile PIXELS]
 
-Each line is a process of its own: it makes a photograph of noise of many sizes, a network with first weights (their
-values do not matter to the time), reconstructs it once and, if that took less than 15 seconds, up to three times more, of
-which the best counts. Memory is the process's largest, PyTorch and the program included. Beside it, in the same run, at 1920x1080:
+Each line is a process of its own: it makes a photograph of noise of many sizes and a network with first weights (their
+values do not matter to the time), reconstructs it once and, if that took less than 15 seconds, up to three times more,
+of which the best counts. Memory is the process's largest, PyTorch and the program included. Beside it, in the same run,
+at 1920x1080:
 
     naive       the same network as trained, whole, its stack merged afterwards (`hdrmodel.reconstruct`)
     expandnet   ExpandNet and HDRUNet at their papers' size, as this project has them
