@@ -142,6 +142,7 @@ class OnnxSubnetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
+        options.enable_cpu_mem_arena = False  # it would double what it holds
         if not path.is_file():
             raise ValueError(f"{path}: no such file; wanted a folder that `export` wrote: {', '.join(FILES)}")
         try:
@@ -153,7 +154,7 @@ class OnnxSubnetwork:
         if self.facts.get("format") != FORMAT:
             raise ValueError(f"{path}: format {self.facts.get('format')!r}; wanted what `export` wrote ({FORMAT})")
         self.margin = int(self.facts["margin"]) if self.facts["margin"] else None
-        self.pixel_bytes = 32 * int(self.facts["channels"])
+        self.pixel_bytes = 100 * int(self.facts["channels"])  # measured
         self.estimates = len(self.session.get_inputs()) == 1
 
     def look(self, frame: Frame, tiles: Sequence[Box], ratio: float) -> Deep | None:

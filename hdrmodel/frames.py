@@ -214,16 +214,18 @@ def choose_tiles(subnetworks: Sequence[Subnetwork], frame: Frame, tile: int | No
     """
     whole = [Box(0, 0, frame.height, frame.width)]
     pixels, pixel_bytes = frame.height * frame.width, max(subnetwork.pixel_bytes for subnetwork in subnetworks)
-    if tile == 0 or pixels <= (WHOLE_BYTES / pixel_bytes if tile is None else tile**2):
-        return whole
     margins = [subnetwork.margin for subnetwork in subnetworks]
+    at_once = pixels if tile == 0 else 0
+    if tile is None:
+        at_once = WHOLE_BYTES // pixel_bytes
+        tile = max(int((TILE_BYTES / pixel_bytes) ** 0.5), SMALLEST_TILE, *(6 * (margin or 0) for margin in margins))
+    if pixels <= max(at_once, tile**2):
+        return whole
     if None in margins:
         raise ValueError(
             f"a picture of {frame.picture.shape[1]}x{frame.picture.shape[0]} pixels in tiles: this network looks at "
             "the whole picture; wanted --tile 0"
         )
-    if tile is None:
-        tile = max(int((TILE_BYTES / pixel_bytes) ** 0.5), SMALLEST_TILE, 6 * max(margins))
     core = (tile - 2 * max(margins)) // STRIDE * STRIDE
     if core < STRIDE:
         raise ValueError(f"tile {tile}: wanted 0, or at least {2 * max(margins) + STRIDE} pixels for this network")
