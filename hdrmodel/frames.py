@@ -20,7 +20,7 @@ from hdrmodel.network import HDRAttNet, Pictures, reflected_indices, soft_mask
 from hdrmodel.unet import STRIDE, UNet
 
 Levels = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
-WHOLE_BYTES = 2**31  # of features, about, up to which a frame is one tile where the tile's size is not given
+WHOLE_BYTES = 2**30  # of features, about, up to which a frame is one tile where the tile's size is not given
 TILE_BYTES = 2**28  # of a tile's in a larger frame, ...
 SMALLEST_TILE = 1024  # ... but tiles have at least these pixels a side, and six margins: else most work is for margins
 

@@ -61,9 +61,8 @@ class HDRReconstructor:
             network: of any variant, with trained weights; or its N1, N2 and N3 as another program runs them.
             device: "auto", "cpu" or "cuda".
             crf: the photographs' camera response; sRGB if None.
-            tile: pixels along a side of what is computed at a time; 0: whole photographs; None: whole up to two
-                gigabytes of features, else by a quarter of one. A photograph's pixels do not depend on it, but to
-                rounding.
+            tile: pixels along a side of what is computed at a time; 0: whole photographs; None: by a gigabyte of
+                features. A photograph's pixels do not depend on it, but to rounding.
             precision: of the features: "fp32", "bf16" or "fp16".
 
         Raises:

@@ -193,7 +193,7 @@ def test_where_no_size_is_given_a_larger_frame_is_cut_by_a_quarter_of_a_gigabyte
     assert 0.5 * TILE_BYTES < side**2 * 13 * 8 * 4 // 2 <= TILE_BYTES  # N2 and N3 have 8 channels at a width of 0.25
 
 
-def test_where_no_size_is_given_two_gigabytes_are_one_tile():
+def test_where_no_size_is_given_a_gigabyte_is_one_tile():
     bytes_a_pixel = WHOLE_BYTES // (2048 * 1536)
     within, beyond = (Frame(np.broadcast_to(np.uint8(0), (rows, 1536, 3))) for rows in (2048, 2112))
     assert len(choose_tiles([Asked(64, bytes_a_pixel)], within, None)) == 1

@@ -47,7 +47,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(list(PRECISIONS)), default="fp32", show_default=True)
 @click.option("--tile", type=click.IntRange(min=0), metavar="PIXELS",
-              help="Side of what is computed at a time; 0: whole photographs. Default: for 3 GB.")  # fmt: skip
+              help="Side of what is computed at a time; 0: whole photographs. Default: by a gigabyte.")  # fmt: skip
 @click.option("--anew", is_flag=True, help="Make again what is there; replace what another hand made.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of each photograph as JSON.")
 def predict(
