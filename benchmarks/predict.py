@@ -30,11 +30,12 @@ import numpy as np
 import torch
 
 from hdrdata.crf import srgb_crf
+from hdrdata.recipe import HALF_STOPS
 from hdrmodel.allocation import keep_memory
 from hdrmodel.batches import to_batch
 from hdrmodel.export import export_onnx
 from hdrmodel.predict import HDRReconstructor
-from hdrmodel.reconstruct import HALF_STOPS, reconstruct
+from hdrmodel.reconstruct import reconstruct
 from hdrmodel.summary import summarize
 from hdrmodel.weights import initial_network, save_weights
 

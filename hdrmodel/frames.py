@@ -19,7 +19,7 @@ from hdrmodel.folded import COARSENESS, FINE, Deep, FoldedUNet
 from hdrmodel.network import HDRAttNet, Pictures, reflected_indices, soft_mask
 from hdrmodel.unet import STRIDE, UNet
 
-Levels = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
+Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
 WHOLE_BYTES = 2**30  # of features, about, up to which a frame is one tile where the tile's size is not given
 TILE_BYTES = 2**28  # of a tile's in a larger frame, ...
 SMALLEST_TILE = 1024  # ... but tiles have at least these pixels a side, and six margins: else most work is for margins
@@ -64,7 +64,7 @@ class Frame:
         picture: 8- or 16-bit levels of a photograph, or float32 values.
     """
 
-    def __init__(self, picture: Levels | Float32[np.ndarray, "height width 3"]):
+    def __init__(self, picture: Photograph | Float32[np.ndarray, "height width 3"]):
         self.picture = picture
         self.height, self.width = (-(-side // STRIDE) * STRIDE for side in picture.shape[:2])
 

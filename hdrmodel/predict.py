@@ -9,20 +9,20 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8, UInt16
+from jaxtyping import Float32, UInt8
 
 from hdrdata.crf import CameraResponse, srgb_crf
 from hdrdata.merge import look_up_exposure
+from hdrdata.recipe import HALF_STOPS
 from hdrmodel.baselines.radiance_network import RadianceNetwork
 from hdrmodel.batches import to_pictures
 from hdrmodel.export import load_network
-from hdrmodel.frames import Box, Frame, Subnetwork, choose_tiles, run_tile, subnetworks_of, to_ldr
+from hdrmodel.frames import Box, Frame, Photograph, Subnetwork, choose_tiles, run_tile, subnetworks_of, to_ldr
 from hdrmodel.network import HDRAttNet
-from hdrmodel.reconstruct import HALF_STOPS, expose_again, keep_well_exposed, merge_generated, well_exposed
+from hdrmodel.reconstruct import expose_again, keep_well_exposed, merge_generated, well_exposed
 from hdrmodel.variants import Network
 from hdrmodel.weights import choose_device
 
-Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
 Radiance = Float32[np.ndarray, "height width 3"]
 Stack = UInt8[np.ndarray, "exposures height width 3"]
 Origin = Literal["stack", "irradiance"]

@@ -13,12 +13,12 @@ import numpy as np
 
 from hdrdata.disk import digest_of, sha256_of
 from hdrdata.photographs import Exposure, read_exposure
+from hdrdata.recipe import HALF_STOPS
 from hdrmodel.outputs import FORMATS, Scale, write_output
 from hdrmodel.outputs.exposures import exposure_files, write_exposures
 from hdrmodel.photo import PHOTO_SUFFIXES, find_photos, output_stems, read_photo, undisturbed
 from hdrmodel.predict import HDRReconstructor, Origin, Photograph, Prediction, Progress
 from hdrmodel.prediction_index import PredictionIndex, readable, remove_partial
-from hdrmodel.reconstruct import HALF_STOPS
 
 PREVIEW, STACK = "preview", "stack"  # of a photograph's outputs, those that are not its HDR files
 LIGHT = {

@@ -13,8 +13,6 @@ from hdrmodel.batches import to_pictures
 from hdrmodel.network import HDRAttNet, Pictures, soft_mask
 from hdrmodel.variants import Network
 
-HALF_STOPS = tuple(ev / 2 for ev in range(-4, 5))  # the stack that the network was made for
-
 
 @dataclass(frozen=True)
 class Reconstruction:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hdrdata.crf import choose_crf
+from hdrdata.recipe import HALF_STOPS
 from hdrmodel.predict import HDRReconstructor
-from hdrmodel.reconstruct import HALF_STOPS
 from hdrmodel.variants import BASELINES
 from hdrmodel.weights import initial_network, save_weights
 

@@ -27,6 +27,7 @@ from hdrdata.crf import srgb_crf
 from hdrdata.disk import PARTIAL, read_json, sha256_of, write_bytes, write_json
 from hdrdata.files import decode_png, read_radiance, write_png
 from hdrdata.photographs import read_exposure
+from hdrdata.recipe import HALF_STOPS
 from hdrmodel.cli import main
 from hdrmodel.export import load_network
 from hdrmodel.outputs import FORMATS, Scale, write_output
@@ -34,7 +35,7 @@ from hdrmodel.photo import read_photo
 from hdrmodel.predict import HDRReconstructor, Prediction
 from hdrmodel.predict_files import PredictSettings, formats_of, predict_files
 from hdrmodel.prediction_index import INDEX
-from hdrmodel.reconstruct import HALF_STOPS, expose_again
+from hdrmodel.reconstruct import expose_again
 from hdrmodel.weights import initial_network, save_weights
 
 

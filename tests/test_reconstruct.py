@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hdrdata.crf import named_crfs
 from hdrdata.exposure import exposure_table
 from hdrdata.merge import look_up_exposure
+from hdrdata.recipe import HALF_STOPS
 from hdrmodel.network import soft_mask
 from hdrmodel.reconstruct import (
-    HALF_STOPS,
     expose_again,
     generate_stack,
     keep_well_exposed,
