@@ -21,12 +21,12 @@ import numpy as np
 import OpenEXR
 import zstandard
 
-from hdrdata import radiance_codec
-from hdrdata.exposure import expose_view, recipe_tables
-from hdrdata.files import encode_png, half_bits, read_view
-from hdrdata.recipe import choose_recipe
-from hdrdata.scenes import scan_scenes
-from hdrdata.views import IngestConfig, ingest_scenes, read_views
+from hdrdata.cameras.exposure import expose_view, recipe_tables
+from hdrdata.cameras.recipe import choose_recipe
+from hdrdata.files.radiance import encode_png, half_bits, read_view
+from hdrdata.samples import radiance_codec
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.views.ingest import IngestConfig, ingest_scenes, read_views
 
 INGEST = {
     "view_size": 512,
@@ -98,7 +98,7 @@ def zstd(level: int, planes: bool) -> Codec:
 
 
 def ours(level: int) -> Codec:
-    """`hdrdata.radiance_codec`, at any level of zstd."""
+    """`hdrdata.samples.radiance_codec`, at any level of zstd."""
 
     def encode(half: np.ndarray) -> bytes:
         chosen, radiance_codec.LEVEL = radiance_codec.LEVEL, level

@@ -20,14 +20,14 @@ import click
 import numpy as np
 import torch
 
-from hdrdata.scenes import HDR_SUFFIXES
-from hdrdata.shard_reader import Shards
-from hdrmodel.alignment import ALIGNMENTS
-from hdrmodel.config import load_evaluation
-from hdrmodel.estimates import estimate_by_network, estimate_without_network, read_cases
-from hdrmodel.evaluation import evaluate
-from hdrmodel.metric_table import METRICS, load_metrics
-from hdrmodel.weights import choose_device, initial_network, save_weights
+from hdrdata.scenes.scan import HDR_SUFFIXES
+from hdrdata.stream.shard_reader import Shards
+from hdrmodel.evaluation.cases import estimate_by_network, estimate_without_network, read_cases
+from hdrmodel.evaluation.evaluate import evaluate
+from hdrmodel.metrics.alignment import ALIGNMENTS
+from hdrmodel.metrics.table import METRICS, load_metrics
+from hdrmodel.networks.weights import choose_device, initial_network, save_weights
+from hdrmodel.training.config import load_evaluation
 
 ROUNDS = 3
 

@@ -7,7 +7,7 @@ values do not matter to the time), reconstructs it once and, if that took less t
 of which the best counts. Memory is the process's largest, PyTorch and the program included. Beside it, in the same run,
 at 1920x1080:
 
-    naive       the same network as trained, whole, its stack merged afterwards (`hdrmodel.reconstruct`)
+    naive       the same network as trained, whole, its stack merged afterwards (`hdrmodel.reconstruction.reconstruct`)
     expandnet   ExpandNet and HDRUNet at their papers' size, as this project has them
     hdrunet
 
@@ -29,15 +29,15 @@ import cv2
 import numpy as np
 import torch
 
-from hdrdata.crf import srgb_crf
-from hdrdata.recipe import HALF_STOPS
-from hdrmodel.allocation import keep_memory
-from hdrmodel.batches import to_batch
-from hdrmodel.export import export_onnx
-from hdrmodel.predict import HDRReconstructor
-from hdrmodel.reconstruct import reconstruct
-from hdrmodel.summary import summarize
-from hdrmodel.weights import initial_network, save_weights
+from hdrdata.cameras.crf import srgb_crf
+from hdrdata.cameras.recipe import HALF_STOPS
+from hdrmodel.networks.batches import to_batch
+from hdrmodel.networks.costs import summarize
+from hdrmodel.networks.weights import initial_network, save_weights
+from hdrmodel.prediction.memory import keep_memory
+from hdrmodel.prediction.reconstructor import HDRReconstructor
+from hdrmodel.reconstruction.export import export_onnx
+from hdrmodel.reconstruction.reconstruct import reconstruct
 
 SIZES = ("512x512", "1920x1080", "3840x2160", "8000x6000")
 PEERS_AT = "1920x1080"

@@ -20,9 +20,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hdrdata.disk import read_json
-from hdrdata.files import check_radiance, write_exr
-from hdrdata.scenes import HDR_SUFFIXES
+from hdrdata.files.disk import read_json
+from hdrdata.files.radiance import check_radiance, write_exr
+from hdrdata.scenes.scan import HDR_SUFFIXES
 
 PANORAMAS, AZIMUTHS, PHOTOGRAPHS = 196, 6, 5  # 1,181 views
 PICTURES = 45  # a view

@@ -28,16 +28,16 @@ import click
 import cv2
 import numpy as np
 
-from hdrdata.exposure import expose_view
-from hdrdata.files import decode_png, half_bits
-from hdrdata.index import read_index
-from hdrdata.radiance_codec import EXTENSION, decode_radiance
-from hdrdata.scenes import scan_scenes
-from hdrdata.shard_reader import Shards
-from hdrdata.shards import ShardConfig, shard_stacks
-from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
-from hdrdata.tars import SHARDS
-from hdrdata.views import IngestConfig, ingest_scenes, read_views
+from hdrdata.cameras.exposure import expose_view
+from hdrdata.files.radiance import decode_png, half_bits
+from hdrdata.samples.layout import SHARDS
+from hdrdata.samples.radiance_codec import EXTENSION, decode_radiance
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.shards.pack import ShardConfig, shard_stacks
+from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
+from hdrdata.stream.shard_reader import Shards
+from hdrdata.views.ingest import IngestConfig, ingest_scenes, read_views
+from hdrdata.work.incremental import read_index
 
 LETTERS = "abcdefghi"
 TIMEOUT = 120  # seconds that a reader may be silent

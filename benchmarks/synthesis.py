@@ -17,15 +17,15 @@ import click
 import cv2
 import numpy as np
 
-from hdrdata.crf import CameraResponse
-from hdrdata.disk import sha256_of, written_whole
-from hdrdata.exposure import expose_view, recipe_tables
-from hdrdata.files import check_radiance, encode_png, half_bits, read_view, write_exr
-from hdrdata.recipe import choose_recipe
-from hdrdata.scenes import Scene, scan_scenes
-from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
-from hdrdata.tars import pack_samples
-from hdrdata.views import IngestConfig, View, ingest_scenes, is_panorama, read_views, views_of_scene
+from hdrdata.cameras.crf import CameraResponse
+from hdrdata.cameras.exposure import expose_view, recipe_tables
+from hdrdata.cameras.recipe import choose_recipe
+from hdrdata.files.disk import sha256_of, written_whole
+from hdrdata.files.radiance import check_radiance, encode_png, half_bits, read_view, write_exr
+from hdrdata.samples.layout import pack_samples
+from hdrdata.scenes.scan import Scene, scan_scenes
+from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
+from hdrdata.views.ingest import IngestConfig, View, ingest_scenes, is_panorama, read_views, views_of_scene
 
 SIZE = 512
 DRTMO_PICTURES = 53_145  # (1,043 + 138) views x 5 cameras x 9 exposures

@@ -23,12 +23,14 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from hdrdata.shard_reader import Shards
-from hdrmodel.attention import ATTENTIONS
-from hdrmodel.config import TrainConfig, load_profile
-from hdrmodel.data import LookUp, PairBatch, PairDataset, Share, load_pairs
-from hdrmodel.distributed import World
-from hdrmodel.losses import (
+from hdrdata.stream.shard_reader import Shards
+from hdrmodel.networks.attention import ATTENTIONS
+from hdrmodel.networks.hdr_attnet import HDRAttNet, soft_mask
+from hdrmodel.networks.weights import choose_device, initial_network
+from hdrmodel.sampling.datasets import LookUp, PairBatch, PairDataset, Share, load_pairs
+from hdrmodel.training.config import TrainConfig, load_profile
+from hdrmodel.training.distributed import World
+from hdrmodel.training.losses import (
     PairLoss,
     middle,
     perceptual_loss,
@@ -36,10 +38,8 @@ from hdrmodel.losses import (
     representation_loss,
     total_variation_loss,
 )
-from hdrmodel.network import HDRAttNet, soft_mask
-from hdrmodel.step import PRECISIONS, Stepper
-from hdrmodel.training import Clock, Progress, make_loss
-from hdrmodel.weights import choose_device, initial_network
+from hdrmodel.training.step import PRECISIONS, Stepper
+from hdrmodel.training.train import Clock, Progress, make_loss
 
 PAPER_STEPS = 2.85  # a second: HDR-AttNet, section 4.1, on one V100 with 16 GB
 

@@ -25,8 +25,8 @@ from pathlib import Path
 import click
 import yaml
 
-from hdrdata.disk import read_json, sha256_of
-from hdrdata.index import INDEX, JOURNAL
+from hdrdata.files.disk import read_json, sha256_of
+from hdrdata.work.incremental import INDEX, JOURNAL
 
 ROOT = Path(__file__).parents[1]
 STAGES = {

@@ -12,8 +12,8 @@ from jaxtyping import Float16, Int16, Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from hdrdata.shard_reader import Shards
-from hdrdata.stream import StackReader
+from hdrdata.stream.shard_reader import Shards
+from hdrdata.stream.stack_reader import StackReader
 
 ORDER = 0  # the stream of random numbers that orders an epoch
 NUMBERS = 1 << 16  # of half floats

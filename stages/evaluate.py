@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from hdrmodel.config import EvaluateConfig
-from hdrmodel.evaluation import evaluate, format_scores
+from hdrmodel.evaluation.evaluate import evaluate, format_scores
+from hdrmodel.training.config import EvaluateConfig
 from stages.params import read_section, read_seeds, stage
 
 

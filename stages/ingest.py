@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from hdrdata.scenes import read_scenes
-from hdrdata.views import IngestConfig, describe_views, ingest_scenes, read_views
+from hdrdata.scenes.scan import read_scenes
+from hdrdata.views.ingest import IngestConfig, describe_views, ingest_scenes, read_views
 from stages.params import read_section, stage
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hdrdata.scenes import read_scenes, scan_scenes, write_scenes
+from hdrdata.scenes.scan import read_scenes, scan_scenes, write_scenes
 from stages.params import ScanConfig, read_section, stage
 
 

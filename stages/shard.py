@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from hdrdata.shards import ShardConfig, shard_stacks
-from hdrdata.stacks import SynthesizeConfig
+from hdrdata.shards.pack import ShardConfig, shard_stacks
+from hdrdata.stacks.synthesize import SynthesizeConfig
 from stages.params import read_section, stage
 
 

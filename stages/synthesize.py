@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from hdrdata.disk import read_json
-from hdrdata.index import INDEX
-from hdrdata.shards import ShardConfig
-from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
-from hdrdata.views import read_views
+from hdrdata.files.disk import read_json
+from hdrdata.shards.pack import ShardConfig
+from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
+from hdrdata.views.ingest import read_views
+from hdrdata.work.incremental import INDEX
 from stages.params import read_section, stage
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from hdrmodel.config import TrainConfig
-from hdrmodel.training import summarise, train
+from hdrmodel.training.config import TrainConfig
+from hdrmodel.training.train import summarise, train
 from stages.params import read_section, stage
 
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 from hypothesis import settings
 
-from hdrdata.disk import read_json
-from hdrdata.files import write_exr
-from hdrdata.index import INDEX, Outcome
-from hdrdata.scenes import Scan, scan_scenes, write_scenes
-from hdrdata.shards import ShardConfig, shard_stacks
-from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
-from hdrdata.views import IngestConfig, ingest_scenes, read_views
+from hdrdata.files.disk import read_json
+from hdrdata.files.radiance import write_exr
+from hdrdata.scenes.scan import Scan, scan_scenes, write_scenes
+from hdrdata.shards.pack import ShardConfig, shard_stacks
+from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
+from hdrdata.views.ingest import IngestConfig, ingest_scenes, read_views
+from hdrdata.work.incremental import INDEX, Outcome
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50, database=None)
 settings.load_profile("repeatable")

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner
+from shared_files import ROOT
 
 import stages.scan
-from hdrdata.recipe import RECIPES
-from hdrdata.shards import ShardConfig
-from hdrdata.stacks import SynthesizeConfig
-from hdrdata.views import IngestConfig
-from hdrmodel.attention import ATTENTIONS
-from hdrmodel.config import EvaluateConfig, TrainConfig
-from hdrmodel.variants import VARIANTS
+from hdrdata.cameras.recipe import RECIPES
+from hdrdata.shards.pack import ShardConfig
+from hdrdata.stacks.synthesize import SynthesizeConfig
+from hdrdata.views.ingest import IngestConfig
+from hdrmodel.networks.attention import ATTENTIONS
+from hdrmodel.networks.variants import VARIANTS
+from hdrmodel.training.config import EvaluateConfig, TrainConfig
 from stages.params import ScanConfig, read_seeds, read_variants
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("hdrdata", "hdrmodel", "stages")
 SECTIONS = {
     "scan": ScanConfig,

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from hdrdata.card import CARD, Publication, write_card, write_plain_card
 from hdrdata.cli.words import FILE, FOLDER
-from hdrdata.contents import Contents
-from hdrdata.disk import write_json
-from hdrdata.preview import write_page, write_sheet
-from hdrdata.scenes import read_scenes
-from hdrdata.sidecars import SIDECARS, Written, write_sidecars
-from hdrdata.statistics import PartStatistics, measure_shards, percent, sparkline, stops_text
-from hdrdata.views import read_views
+from hdrdata.files.disk import write_json
+from hdrdata.publish.card import CARD, Publication, write_card, write_plain_card
+from hdrdata.publish.contents import Contents
+from hdrdata.publish.preview import write_page, write_sheet
+from hdrdata.publish.sidecars import SIDECARS, Written, write_sidecars
+from hdrdata.publish.statistics import PartStatistics, measure_shards, percent, sparkline, stops_text
+from hdrdata.scenes.scan import read_scenes
+from hdrdata.views.ingest import read_views
 
 _views = click.option(
     "--views",

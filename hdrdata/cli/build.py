@@ -7,14 +7,14 @@ from typing import get_args
 
 import click
 
+from hdrdata.cameras.recipe import RECIPES
 from hdrdata.cli.words import FOLDER, one_line
-from hdrdata.engine import EngineName
-from hdrdata.index import Outcome
-from hdrdata.recipe import RECIPES
-from hdrdata.scenes import PARTS, scan_scenes, write_scenes
-from hdrdata.shards import ShardConfig, shard_stacks
-from hdrdata.stacks import SynthesizeConfig, synthesize_stacks
-from hdrdata.views import IngestConfig, describe_views, ingest_scenes, read_views
+from hdrdata.scenes.scan import PARTS, scan_scenes, write_scenes
+from hdrdata.shards.pack import ShardConfig, shard_stacks
+from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
+from hdrdata.views.ingest import IngestConfig, describe_views, ingest_scenes, read_views
+from hdrdata.work.engines import EngineName
+from hdrdata.work.incremental import Outcome
 
 
 def _shares(command: Callable) -> Callable:

@@ -8,11 +8,11 @@ import click
 import numpy as np
 import yaml
 
+from hdrdata.cameras.crf import CameraResponse, named_crfs
+from hdrdata.cameras.crf_choice import choose_representatives, curve_set, read_curves
 from hdrdata.cli.words import FILE
-from hdrdata.crf import CameraResponse, named_crfs
-from hdrdata.crf_chart import draw_curves
-from hdrdata.crf_choice import choose_representatives, curve_set, read_curves
-from hdrdata.disk import write_bytes, write_json
+from hdrdata.files.disk import write_bytes, write_json
+from hdrdata.publish.crf_chart import draw_curves
 
 GREY, HALF = 0.18, 0.5  # exposures at which a curve is told
 

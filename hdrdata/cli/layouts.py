@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from hdrdata.cli.words import FOLDER, one_line
-from hdrdata.drtmo_export import export_drtmo
-from hdrdata.drtmo_import import ImportConfig, import_drtmo
-from hdrdata.index import read_index
-from hdrdata.scenes import PARTS
-from hdrdata.tars import SHARDS
+from hdrdata.drtmo.exporting import export_drtmo
+from hdrdata.drtmo.importing import ImportConfig, import_drtmo
+from hdrdata.samples.layout import SHARDS
+from hdrdata.scenes.scan import PARTS
+from hdrdata.work.incremental import read_index
 
 
 @click.command("export")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
+from hdrdata.cameras.recipe import RECIPES, RecipeConfig, choose_recipe
 from hdrdata.cli.words import FILE, one_line
-from hdrdata.disk import write_bytes, write_json
-from hdrdata.files import check_radiance
-from hdrdata.processes import map_in_processes
-from hdrdata.recipe import RECIPES, RecipeConfig, choose_recipe
-from hdrdata.stacks import encode_stack
-from hdrdata.views import is_panorama, normalise_view, stops_of
+from hdrdata.files.disk import write_bytes, write_json
+from hdrdata.files.radiance import check_radiance
+from hdrdata.stacks.synthesize import encode_stack
+from hdrdata.views.ingest import is_panorama, normalise_view, stops_of
+from hdrdata.work.processes import map_in_processes
 
 
 @click.command()

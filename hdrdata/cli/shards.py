@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 import yaml
 
+from hdrdata.cameras.recipe import RECIPES, RecipeConfig
 from hdrdata.cli.words import FOLDER
-from hdrdata.index import read_index
-from hdrdata.recipe import RECIPES, RecipeConfig
-from hdrdata.repair import repair_shards
-from hdrdata.scenes import PARTS
-from hdrdata.tars import SHARDS
-from hdrdata.verify import verify_shards, verify_tars, view_of_sample
+from hdrdata.samples.layout import SHARDS
+from hdrdata.scenes.scan import PARTS
+from hdrdata.shards.repair import repair_shards
+from hdrdata.shards.verify import verify_shards, verify_tars, view_of_sample
+from hdrdata.work.incremental import read_index
 
 
 @click.command()

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from hdrdata import polyhaven
-from hdrdata.bracket_folders import FolderConfig, merge_folder
-from hdrdata.brackets import MergeConfig, merge_to_file, parse_times
-from hdrdata.catalogs import read_catalog
 from hdrdata.cli.words import FILE, one_line
-from hdrdata.fetch import SIDECAR, Patience, Web, fetch_files
+from hdrdata.sources import polyhaven
+from hdrdata.sources.bracket_folders import FolderConfig, merge_folder
+from hdrdata.sources.brackets import MergeConfig, merge_to_file, parse_times
+from hdrdata.sources.catalogs import read_catalog
+from hdrdata.sources.fetch import SIDECAR, Patience, Web, fetch_files
 
 
 @click.command()

@@ -8,13 +8,13 @@ import click
 import yaml
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.compare import compare_scores, format_comparison
-from hdrmodel.config import load_evaluation
-from hdrmodel.estimates import write_inputs
-from hdrmodel.evaluation import evaluate_predictions, evaluate_weights, format_scores, open_test_part
-from hdrmodel.metric_table import METRICS
-from hdrmodel.scores import read_scores
-from hdrmodel.uncertainty import RESAMPLES
+from hdrmodel.evaluation.cases import write_inputs
+from hdrmodel.evaluation.evaluate import evaluate_predictions, evaluate_weights, format_scores, open_test_part
+from hdrmodel.metrics.table import METRICS
+from hdrmodel.scores.compare import compare_scores, format_comparison
+from hdrmodel.scores.folder import read_scores
+from hdrmodel.scores.intervals import RESAMPLES
+from hdrmodel.training.config import load_evaluation
 
 EXIT_ABSENT = 3  # of `evaluate`, where a metric is not to be had
 

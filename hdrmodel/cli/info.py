@@ -6,11 +6,10 @@ from pathlib import Path
 import click
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.attention import ATTENTIONS
-from hdrmodel.baselines.radiance_network import BaselineConfig
 from hdrmodel.cli.words import VARIANT_NAMES
-from hdrmodel.network import NetworkConfig
-from hdrmodel.summary import (
+from hdrmodel.networks.attention import ATTENTIONS
+from hdrmodel.networks.baselines.radiance_network import BaselineConfig
+from hdrmodel.networks.costs import (
     LARGEST_WIDTH,
     BaselineSummary,
     Summary,
@@ -19,9 +18,10 @@ from hdrmodel.summary import (
     format_table,
     summarize,
 )
-from hdrmodel.unet import PRESETS, find_preset
-from hdrmodel.variants import VARIANTS, describe_network, find_variant
-from hdrmodel.weights import load_weights
+from hdrmodel.networks.hdr_attnet import NetworkConfig
+from hdrmodel.networks.unet import PRESETS, find_preset
+from hdrmodel.networks.variants import VARIANTS, describe_network, find_variant
+from hdrmodel.networks.weights import load_weights
 
 
 @click.command(cls=OneLineErrors)

@@ -11,14 +11,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hdrdata.cameras.crf import choose_crf
 from hdrdata.command import OneLineErrors
-from hdrdata.crf import choose_crf
-from hdrmodel.allocation import keep_memory
-from hdrmodel.export import export_onnx, load_network
 from hdrmodel.outputs import FORMATS, Scale, describe_formats
-from hdrmodel.predict import PRECISIONS, HDRReconstructor
-from hdrmodel.predict_files import Outcome, PredictSettings, formats_of, predict_files
-from hdrmodel.prediction_index import readable
+from hdrmodel.prediction.files import Outcome, PredictSettings, formats_of, predict_files
+from hdrmodel.prediction.index import readable
+from hdrmodel.prediction.memory import keep_memory
+from hdrmodel.prediction.reconstructor import PRECISIONS, HDRReconstructor
+from hdrmodel.reconstruction.export import export_onnx, load_network
 
 WEIGHTS = Path("data/runs/spatial/0/weights.safetensors")
 EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_formats()}"

@@ -7,9 +7,9 @@ import yaml
 
 from hdrdata.command import OneLineErrors
 from hdrmodel.cli.words import VARIANT_NAMES
-from hdrmodel.config import PROFILES, load_profile
-from hdrmodel.training import WEIGHTS, summarise
-from hdrmodel.training import train as train_variant
+from hdrmodel.training.config import PROFILES, load_profile
+from hdrmodel.training.train import WEIGHTS, summarise
+from hdrmodel.training.train import train as train_variant
 
 
 @click.command(cls=OneLineErrors)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.viewer import MAX_PIXELS, write_viewer
+from hdrmodel.viewer.page import MAX_PIXELS, write_viewer
 
 
 @click.command(cls=OneLineErrors)

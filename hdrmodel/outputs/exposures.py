@@ -11,10 +11,10 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
-from hdrdata.disk import PARTIAL, write_bytes, write_json
-from hdrdata.files import encode_png
-from hdrdata.photographs import Exposure
-from hdrdata.recipe import LETTERS
+from hdrdata.cameras.recipe import LETTERS
+from hdrdata.files.disk import PARTIAL, write_bytes, write_json
+from hdrdata.files.radiance import encode_png
+from hdrdata.sources.photographs import Exposure
 from hdrmodel.outputs.display import PNG_HEAD, chunk
 
 UNKNOWN_SECONDS = 1 / 60  # where the photograph does not tell how long it was exposed: the ratios are what counts

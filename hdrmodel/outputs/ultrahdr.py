@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageCms
 
-from hdrdata.disk import write_bytes
+from hdrdata.files.disk import write_bytes
 from hdrmodel.outputs.bands import Radiance, Scale, fill, note
 
 QUALITY = 95  # of both JPEGs

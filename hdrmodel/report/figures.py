@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hdrmodel.report.charts import Points, fit_axis, line_chart, thin
 from hdrmodel.report.inputs import CLASSICAL, FLOORS, Metric, Variant
-from hdrmodel.uncertainty import Difference
+from hdrmodel.scores.intervals import Difference
 
 LONGEST_LABEL = 22  # letters beside a bar
 AIR = 1.25  # of the longest bar, for intervals

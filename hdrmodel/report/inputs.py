@@ -8,9 +8,9 @@ from statistics import fmean
 from pydantic import ConfigDict
 
 from hdrdata.config import Section
-from hdrdata.disk import read_json
-from hdrmodel.scores import PER_PICTURE, SUMMARY, PictureScores, Summary, read_scores, read_summary
-from hdrmodel.uncertainty import Table
+from hdrdata.files.disk import read_json
+from hdrmodel.scores.folder import PER_PICTURE, SUMMARY, PictureScores, Summary, read_scores, read_summary
+from hdrmodel.scores.intervals import Table
 
 FLOORS = {"input_srgb": "LDR input, as sRGB", "input_crf": "LDR input, known CRF"}
 CLASSICAL = {"network_debevec": "Debevec", "network_mertens": "Mertens"}  # what makes HDR of the generated stack

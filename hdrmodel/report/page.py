@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from hdrdata.disk import write_bytes, write_json
+from hdrdata.files.disk import write_bytes, write_json
 from hdrmodel.report import literature
 from hdrmodel.report.charts import format_number
 from hdrmodel.report.figures import (
@@ -32,7 +32,7 @@ from hdrmodel.report.inputs import (
     read_variant,
 )
 from hdrmodel.report.pictures import choose_scenes, scene_pictures
-from hdrmodel.uncertainty import Difference, difference_interval
+from hdrmodel.scores.intervals import Difference, difference_interval
 
 HEADLINES = ("psnr_pu21", "psnr")  # the metrics shown by clipped share: of light, and of the LDR set
 
@@ -118,7 +118,7 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
 def _environment() -> jinja2.Environment:
     """The templates beside this file."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hdrmodel.report", "."),
+        loader=jinja2.PackageLoader("hdrmodel.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

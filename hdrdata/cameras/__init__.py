@@ -1,0 +1,1 @@
+"""Camera responses, recipes of exposures, the photographing of a view, and its undoing."""

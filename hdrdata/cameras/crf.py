@@ -1,0 +1,350 @@
+"""Camera response functions: rising curves f from relative exposure [0, 1] to response [0, 1]."""
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from jaxtyping import Float64
+from pydantic import Field, PositiveFloat
+
+from hdrdata.config import Section
+
+Curve = Callable[[np.ndarray], np.ndarray]
+EmorModel = tuple[  # mean response, basis, exposures
+    Float64[np.ndarray, " samples"], Float64[np.ndarray, "basis samples"], Float64[np.ndarray, " samples"]
+]
+
+
+@dataclass(frozen=True)
+class CameraResponse:
+    """A camera response function with its inverse, both on float64 arrays of any shape.
+
+    `inverse` gives the smallest exposure at which f reaches a response, where f rises; f(inverse(b)) = b there. Where a
+    table makes f a staircase, `inverse` is its polyline through the steps.
+    """
+
+    name: str  # [a-z0-9_-]+: it becomes part of a sample key
+    forward: Curve
+    inverse: Curve
+
+    def __call__(self, exposure: np.ndarray) -> np.ndarray:
+        return self.forward(exposure)
+
+
+class GammaCrf(Section):
+    """B = I ** exponent; an exponent of 1 is a linear camera."""
+
+    kind: Literal["gamma"]
+    exponent: PositiveFloat
+
+
+class SigmoidCrf(Section):
+    """f(I) = (1 + sigma) I^n / (I^n + sigma): Eilertsen et al., "HDR image reconstruction from a single exposure using
+    deep CNNs", SIGGRAPH Asia 2017, equation 2; there n is about 0.9 and sigma about 0.6."""
+
+    kind: Literal["hdrcnn"]
+    n: Annotated[float, Field(gt=0, le=10)]
+    sigma: PositiveFloat
+
+
+class FileCrf(Section):
+    """One curve of a DoRF file (`dorfCurves.txt`), by its name there."""
+
+    kind: Literal["dorf"]
+    file: str
+    curve: str
+
+
+class EmorCrf(Section):
+    """f0 + sum of weights times the basis curves of an EMoR file (`emor.txt`); no weights give the mean response."""
+
+    kind: Literal["emor"]
+    file: str
+    weights: Annotated[tuple[float, ...], Field(max_length=25)]
+
+
+CrfChoice = str | Annotated[GammaCrf | SigmoidCrf | FileCrf | EmorCrf, Field(discriminator="kind")]
+
+
+def _monotone_cubic(x: np.ndarray, y: np.ndarray) -> Curve:
+    """The piecewise cubic through (x, y) that rises where they do (PCHIP), for x in x[0] ... x[-1].
+
+    Slopes by Fritsch and Butland, "A method for constructing local monotone piecewise cubic interpolants", SIAM J. Sci.
+    Stat. Comput. 1984; at the ends by Moler, "Numerical Computing with MATLAB", 2004, 3.6. In the order of operations
+    of SciPy's PchipInterpolator, whose bits it gives (a test) without the second that importing SciPy takes.
+
+    Args:
+        x, y: at least two, rising; y may stand still.
+    """
+    if len(x) == 2:
+        return lambda at: np.interp(at, x, y)
+    h, slope = np.diff(x), np.diff(y) / np.diff(x)
+    w1, w2 = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
+    with np.errstate(divide="ignore"):
+        inner = 1.0 / ((w1 / slope[:-1] + w2 / slope[1:]) / (w1 + w2))  # 0 where either side stands still
+
+    def end(h0: float, h1: float, slope0: float, slope1: float) -> float:
+        return max(((2 * h0 + h1) * slope0 - h0 * slope1) / (h0 + h1), 0.0) if slope0 > 0 else 0.0
+
+    first, last = end(h[0], h[1], slope[0], slope[1]), end(h[-1], h[-2], slope[-1], slope[-2])
+    derivative = np.concatenate([[first], inner, [last]])
+    bend = (derivative[:-1] + derivative[1:] - 2 * slope) / h
+    second, third = (slope - derivative[:-1]) / h - bend, bend / h
+
+    def curve(at: np.ndarray) -> np.ndarray:
+        piece = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(h) - 1)
+        s = at - x[piece]
+        return y[piece] + derivative[piece] * s + second[piece] * (s * s) + third[piece] * (s * s * s)
+
+    return curve
+
+
+def sampled_crf(name: str, exposures: np.ndarray, responses: np.ndarray, *, smooth: bool = False) -> CameraResponse:
+    """A CRF through samples: linear between them, or a monotone cubic (PCHIP) in the square root of exposure.
+
+    Args:
+        exposures: rising from 0 to 1.
+        responses: never falling, within [0, 1]; where they stand still, `inverse` gives the left end.
+        smooth: PCHIP in sqrt(exposure), which follows film curves sampled at (k/n)^2.
+
+    Raises:
+        ValueError: naming the curve and the sample, if exposures do not rise from 0 to 1 or responses fall or leave [0,
+            1].
+    """
+    x = np.asarray(exposures, dtype=np.float64)
+    y = np.asarray(responses, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape or x.size < 2:
+        raise ValueError(f"CRF {name}: {x.shape} exposures and {y.shape} responses; wanted two rows of equal length")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError(f"CRF {name}: a sample is not finite")
+    if x[0] != 0 or x[-1] != 1 or (np.diff(x) <= 0).any():
+        raise ValueError(f"CRF {name}: exposures run from {x[0]:g} to {x[-1]:g}; wanted them rising from 0 to 1")
+    if y.min() < 0 or y.max() > 1:
+        raise ValueError(f"CRF {name}: responses reach from {y.min():g} to {y.max():g}; wanted [0, 1]")
+    fall = np.flatnonzero(np.diff(y) < 0)
+    if fall.size:
+        k = int(fall[0])
+        raise ValueError(
+            f"CRF {name}: falls from {y[k]:g} to {y[k + 1]:g} at exposure {x[k + 1]:g}; wanted a rising curve"
+        )
+
+    if smooth:
+        cubic = _monotone_cubic(np.sqrt(x), y)
+        dense = np.linspace(0, 1, 16385)
+
+        def forward(exposure: np.ndarray) -> np.ndarray:
+            return np.clip(cubic(np.sqrt(exposure)), 0.0, 1.0)
+
+        x, y = dense**2, np.maximum.accumulate(forward(dense**2))
+    else:
+
+        def forward(exposure: np.ndarray) -> np.ndarray:
+            return np.interp(exposure, x, y)
+
+    rising = np.concatenate([[True], np.diff(y) > 0])
+    inverse_x, inverse_y = x[rising], y[rising]
+
+    def inverse(response: np.ndarray) -> np.ndarray:
+        return np.interp(response, inverse_y, inverse_x)
+
+    return CameraResponse(name, forward, inverse)
+
+
+def gamma_crf(name: str, exponent: float) -> CameraResponse:
+    """B = I ** exponent."""
+    return CameraResponse(
+        name, lambda exposure: np.power(exposure, exponent), lambda response: np.power(response, 1 / exponent)
+    )
+
+
+def sigmoid_crf(name: str, n: float, sigma: float) -> CameraResponse:
+    """f(I) = (1 + sigma) I^n / (I^n + sigma), the curve of HDRCNN (see `SigmoidCrf`)."""
+
+    def forward(exposure: np.ndarray) -> np.ndarray:
+        power = np.power(exposure, n)
+        return (1 + sigma) * power / (power + sigma)
+
+    def inverse(response: np.ndarray) -> np.ndarray:
+        return np.power(sigma * np.asarray(response) / (1 + sigma - response), 1 / n)
+
+    return CameraResponse(name, forward, inverse)
+
+
+def emor_crf(model: EmorModel, weights: tuple[float, ...]) -> CameraResponse:
+    """f0 + sum of weights times the basis curves of what `read_emor` read; its name tells the weights.
+
+    Raises:
+        ValueError: if that is no rising curve.
+    """
+    mean, basis, exposures = model
+    responses = mean + np.asarray(weights, dtype=np.float64) @ basis[: len(weights)]
+    return sampled_crf(key_name("-".join(["emor", *(f"{weight:g}" for weight in weights)])), exposures, responses)
+
+
+def srgb_crf() -> CameraResponse:
+    """The transfer function of sRGB, IEC 61966-2-1."""
+
+    def forward(exposure: np.ndarray) -> np.ndarray:
+        exposure = np.asarray(exposure, dtype=np.float64)
+        return np.where(exposure <= 0.0031308, 12.92 * exposure, 1.055 * np.power(exposure, 1 / 2.4) - 0.055)
+
+    def inverse(response: np.ndarray) -> np.ndarray:
+        response = np.asarray(response, dtype=np.float64)
+        return np.where(response <= 0.0031308 * 12.92, response / 12.92, np.power((response + 0.055) / 1.055, 2.4))
+
+    return CameraResponse("srgb", forward, inverse)
+
+
+def staircase_crf(name: str, levels: np.ndarray, exposures: np.ndarray) -> CameraResponse:
+    """A CRF known only as a table of 8-bit levels: z(x) is the largest level whose smallest exposure is <= x.
+
+    Args:
+        levels: rising 8-bit values [0, 254].
+        exposures: the smallest relative exposure that gives each, rising from 0 and below 1.
+    """
+    levels = np.asarray(levels, dtype=np.float64)
+    exposures = np.asarray(exposures, dtype=np.float64)
+    if exposures[0] != 0 or (np.diff(levels) <= 0).any() or (np.diff(exposures) <= 0).any():
+        raise ValueError(f"CRF {name}: wanted rising levels and exposures that rise from 0")
+    middle = (levels + 0.5) / 255  # floor(255 f) gives the level back, whatever the rounding
+
+    def forward(exposure: np.ndarray) -> np.ndarray:
+        return middle[np.searchsorted(exposures, exposure, side="right") - 1]
+
+    steps = np.append(exposures, max(1.0, exposures[-1]))
+    corners = np.append(levels, 255.0) / 255
+
+    def inverse(response: np.ndarray) -> np.ndarray:
+        return np.interp(response, corners, steps)
+
+    return CameraResponse(name, forward, inverse)
+
+
+def _read_table(file: str) -> tuple[list[str], Float64[np.ndarray, "rows columns"]]:
+    text = resources.files("hdrdata.cameras").joinpath("curves", file).read_text(encoding="utf-8")
+    header, *rows = csv.reader(line for line in text.splitlines() if not line.startswith("#"))
+    return header, np.array(rows, dtype=np.float64)
+
+
+@cache
+def drtmo_crfs() -> dict[str, CameraResponse]:
+    """The five CRFs of DrTMO: k-means representatives of 201 curves of DoRF.
+
+    Four are film curves; the fifth, "gamma14", is a darkening curve close to I^1.4 that was a coarse table, held here
+    as it was measured on the authors' stacks.
+    """
+    header, table = _read_table("drtmo_film.csv")
+    crfs = {name: sampled_crf(name, table[:, 0], table[:, k], smooth=True) for k, name in enumerate(header) if k > 0}
+    _, staircase = _read_table("drtmo_gamma14_levels.csv")
+    crfs["gamma14"] = staircase_crf("gamma14", staircase[:, 0], staircase[:, 1])
+    return crfs
+
+
+def named_crfs() -> dict[str, CameraResponse]:
+    """Every CRF that has a name of its own."""
+    return {**drtmo_crfs(), "srgb": srgb_crf(), "linear": gamma_crf("linear", 1.0)}
+
+
+def choose_crf(choice: CrfChoice) -> CameraResponse:
+    """The CRF of a name, or of a kind with its numbers.
+
+    Raises:
+        ValueError: if the name is unknown (it lists the known ones), or a file or its curve is wrong.
+    """
+    if isinstance(choice, str):
+        known = named_crfs()
+        if choice not in known:
+            raise ValueError(f"unknown CRF '{choice}'; known: {', '.join(known)}")
+        return known[choice]
+    if isinstance(choice, GammaCrf):
+        return gamma_crf(key_name(f"gamma-{choice.exponent:g}"), choice.exponent)
+    if isinstance(choice, SigmoidCrf):
+        return sigmoid_crf(key_name(f"hdrcnn-{choice.n:g}-{choice.sigma:g}"), choice.n, choice.sigma)
+    if isinstance(choice, FileCrf):
+        curves = read_dorf(Path(choice.file))
+        if choice.curve not in curves:
+            raise ValueError(f"{choice.file}: no curve '{choice.curve}'; it has {len(curves)}: {', '.join(curves)}")
+        return curves[choice.curve]
+    return emor_crf(read_emor(Path(choice.file)), choice.weights)
+
+
+def key_name(text: str) -> str:
+    """A CRF's name as a part of a sample key: 'gamma-2.2' -> 'gamma-2p2', 'Gold+' -> 'gold-'."""
+    return re.sub(r"[^a-z0-9_-]", "-", re.sub(r"(?<=\d)\.(?=\d)", "p", text.lower()))
+
+
+def _numbers(path: Path, line: str, number: int) -> np.ndarray:
+    try:
+        return np.array([float(word) for word in line.split()])
+    except ValueError as error:
+        raise ValueError(f"{path}, line {number}: not a row of numbers: {line[:40]!r}") from error
+
+
+def _text_lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="latin-1").splitlines() if line.strip()]
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_dorf(path: Path) -> dict[str, CameraResponse]:
+    """Read the curves of a DoRF file: six lines each (name, type, "I =", exposures, "B =", responses).
+
+    Grossberg and Nayar, "What is the Space of Camera Response Functions?", CVPR 2003.
+
+    Returns:
+        name as in the file -> CRF, whose own name is fit for a sample key.
+
+    Raises:
+        ValueError: naming the file, the line and what is wanted.
+    """
+    lines = _text_lines(path)
+    if not lines or len(lines) % 6:
+        raise ValueError(
+            f"{path}: {len(lines)} lines; a DoRF file has six a curve (name, type, I =, values, B =, values)"
+        )
+    curves = {}
+    for start in range(0, len(lines), 6):
+        name, _, exposure_label, exposures, response_label, responses = lines[start : start + 6]
+        if (exposure_label.replace(" ", ""), response_label.replace(" ", "")) != ("I=", "B="):
+            raise ValueError(
+                f"{path}: curve '{name}' has '{exposure_label}' and '{response_label}'; wanted 'I =', 'B ='"
+            )
+        x, y = _numbers(path, exposures, start + 4), _numbers(path, responses, start + 6)
+        curves[name] = sampled_crf(key_name(name), x, y)
+    return curves
+
+
+def read_emor(path: Path) -> EmorModel:
+    """Read an EMoR file: the mean response f0, the basis h(1) ... h(25), and the exposures E.
+
+    Grossberg and Nayar, "Modeling the Space of Camera Response Functions", PAMI 2004.
+
+    Raises:
+        ValueError: naming the file and the block, if blocks are missing or differ in length.
+    """
+    blocks: dict[str, list[np.ndarray]] = {}
+    name = None
+    for number, line in enumerate(_text_lines(path), start=1):
+        if line.endswith("="):
+            name = line[:-1].strip()
+            blocks[name] = []
+        elif name is None:
+            raise ValueError(f"{path}, line {number}: {line[:40]!r} before any block; wanted 'E ='")
+        else:
+            blocks[name].append(_numbers(path, line, number))
+    curves = {name: np.concatenate(rows) for name, rows in blocks.items() if rows}
+    wanted = ["E", "f0", *(f"h({k})" for k in range(1, 26))]
+    missing = [name for name in wanted if name not in curves]
+    if missing:
+        raise ValueError(f"{path}: no block {missing[0]!r}; an EMoR file has E, f0 and h(1) to h(25)")
+    lengths = {curves[name].size for name in wanted}
+    if len(lengths) != 1:
+        raise ValueError(f"{path}: blocks of {sorted(lengths)} values; wanted all of one length")
+    return curves["f0"], np.stack([curves[name] for name in wanted[2:]]), curves["E"]

@@ -1,0 +1,284 @@
+"""Recipes: which cameras and which exposures make the LDR pictures of a view.
+
+A recipe's cameras are its camera responses, without noise, so that a picture is a table look-up (DrTMO); or random
+cameras, each drawn anew for every view (`draws`), which may choose their own exposure, response, noise, colour and JPEG
+quality (`hdrdata.cameras.random_camera`).
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from hdrdata.cameras.crf import CameraResponse, CrfChoice, FileCrf, choose_crf, drtmo_crfs, read_dorf
+from hdrdata.config import Section
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+Share = Annotated[float, Field(gt=0, lt=1)]
+Quality = Annotated[int, Field(ge=1, le=100)]
+Quantise = Literal["floor254", "round255"]  # floor(255 f), at most 254, as DrTMO; or round(255 f)
+
+
+class _Range(Section):
+    """Two ends, both within."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "_Range":
+        if self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
+        return self
+
+
+class Draws(Section):
+    """How many random cameras photograph each view, and which: another seed draws others."""
+
+    cameras: Annotated[int, Field(ge=1, le=1000)]
+    seed: NonNegativeInt
+
+
+class QuantileExposure(_Range):
+    """The p-quantile of the view's values (all three channels) becomes 1, p uniform."""
+
+    kind: Literal["quantile"]
+    low: Share
+    high: Share
+
+
+class ClippedExposure(_Range):
+    """A share of the pixels clips (reaches 1 in the brightest channel), the share uniform."""
+
+    kind: Literal["clipped_share"]
+    low: Share
+    high: Share
+
+
+class StopsExposure(_Range):
+    """The view, whose mean is 0.5, times 2^s; s one of `count` equal steps from low to high, each as likely."""
+
+    kind: Literal["stops"]
+    low: Annotated[float, Field(ge=-24, le=24)]
+    high: Annotated[float, Field(ge=-24, le=24)]
+    count: PositiveInt
+
+
+ExposureChoice = Annotated[QuantileExposure | ClippedExposure | StopsExposure, Field(discriminator="kind")]
+
+
+class Normal(_Range):
+    """Normal, moved to the nearer end where it leaves [low, high]."""
+
+    mean: float
+    deviation: NonNegativeFloat
+    low: PositiveFloat
+    high: PositiveFloat
+
+
+class DrawnSigmoid(Section):
+    """f(I) = (1 + sigma) I^n / (I^n + sigma) with drawn n and sigma; see `SigmoidCrf`."""
+
+    kind: Literal["drawn_sigmoid"]
+    n: Normal
+    sigma: Normal
+
+
+class Noise(Section):
+    """Gaussian noise of the sensor, whose value 1 is white: deviation sqrt(constant^2 + (signal * value)^2).
+
+    A camera's own two numbers are uniform between 0 and these.
+    """
+
+    constant: NonNegativeFloat
+    signal: NonNegativeFloat
+
+
+class Colour(Section):
+    """Normal deviations of what a camera adds to every pixel's hue, and to its saturation [0, 1], in HSV."""
+
+    hue_degrees: NonNegativeFloat
+    saturation: NonNegativeFloat
+
+
+class Jpeg(_Range):
+    """Baseline JPEG without subsampling (4:4:4), its quality uniform among the whole numbers from low to high."""
+
+    low: Quality
+    high: Quality
+
+
+class Usable(Section):
+    """A camera is drawn again, at most `attempts` times in all, while its picture has too many lost pixels.
+
+    Lost: more than `share` of the pixels with all channels >= white, or more than `share` with all channels <= black.
+    """
+
+    white: Annotated[int, Field(ge=1, le=255)]
+    black: Annotated[int, Field(ge=0, le=254)]
+    share: Share
+    attempts: Annotated[int, Field(ge=1, le=100)]
+
+
+class Steps(Section):
+    """What a camera does beside its response and exposures; None: it does not."""
+
+    quantise: Quantise = "floor254"
+    draws: Draws | None = None
+    exposure: ExposureChoice | None = None  # None: the mean of the view is 0.5
+    noise: Noise | None = None
+    colour: Colour | None = None
+    jpeg: Jpeg | None = None
+    usable: Usable | None = None
+
+
+PLAIN = Steps()
+
+
+class RecipeConfig(Steps):
+    """A recipe as parameters give it: whole, or `{like: hdrcnn, evs: [-2, 0, 2]}`, a known one with changes."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    crfs: Annotated[tuple[CrfChoice, ...], Field(min_length=1)] | DrawnSigmoid
+    evs: Annotated[tuple[Annotated[float, Field(ge=-24, le=24)], ...], Field(min_length=1, max_length=len(LETTERS))]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _like(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "like" not in values:
+            return values
+        name = values["like"]
+        if not isinstance(name, str) or name not in RECIPES:
+            raise ValueError(f"like: unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+        return {**RECIPES[name].model_dump(), **{key: value for key, value in values.items() if key != "like"}}
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "RecipeConfig":
+        if any(later <= earlier for earlier, later in zip(self.evs, self.evs[1:], strict=False)):
+            raise ValueError("evs must rise: a stack is ordered from dark to bright")
+        random = [name for name in ("exposure", "noise", "colour", "jpeg", "usable") if getattr(self, name) is not None]
+        if isinstance(self.crfs, DrawnSigmoid):
+            random.append("crfs of kind drawn_sigmoid")
+        if random and self.draws is None:
+            raise ValueError(f"{random[0]} is drawn: wanted draws, as {{cameras: 5, seed: 0}}")
+        return self
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Camera responses and exposure values; the pictures are named a, b, c ... in rising exposure."""
+
+    name: str
+    crfs: tuple[CameraResponse, ...]  # the cameras; with draws what each camera's own is chosen from
+    evs: tuple[float, ...]  # stops relative to the view, whose mean is 0.5; with draws to a camera's own exposure
+    steps: Steps = PLAIN
+    sigmoid: DrawnSigmoid | None = None  # in place of `crfs`
+
+    @property
+    def exposures(self) -> tuple[float, ...]:
+        """t / t_reference = 2 ** ev."""
+        return tuple(2.0**ev for ev in self.evs)
+
+    @property
+    def letters(self) -> str:
+        return LETTERS[: len(self.evs)]
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The names of the cameras, one sample a view each: that of a CRF, or '<recipe>-<number>'."""
+        if self.steps.draws is None:
+            return tuple(crf.name for crf in self.crfs)
+        return tuple(f"{self.name}-{number}" for number in range(self.steps.draws.cameras))
+
+    def crf(self, name: str) -> CameraResponse:
+        """The recipe's camera response of that name."""
+        return {crf.name: crf for crf in self.crfs}[name]
+
+
+HALF_STOPS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+FILM = tuple(name for name in drtmo_crfs() if name != "gamma14")  # for DoRF's curves, which are not shipped
+FIVE = Draws(cameras=5, seed=0)
+RECIPES = {
+    # Nine exposures, dt_i = sqrt(2) ** (i - 4); "e" is the view itself.
+    # Endo, Kanamori and Mitani, "Deep Reverse Tone Mapping", SIGGRAPH Asia 2017.
+    "drtmo": RecipeConfig(name="drtmo", crfs=tuple(drtmo_crfs()), evs=HALF_STOPS),
+    "srgb": RecipeConfig(name="srgb", crfs=("srgb",), evs=HALF_STOPS),
+    "linear": RecipeConfig(name="linear", crfs=("linear",), evs=HALF_STOPS),
+    # Eilertsen et al., "HDR image reconstruction from a single exposure using deep CNNs", SIGGRAPH Asia 2017.
+    # Our readings: the quantile is over all channels; n and sigma are moved into their ranges; 8 bit is rounding.
+    "hdrcnn": RecipeConfig(
+        name="hdrcnn",
+        crfs=DrawnSigmoid(
+            kind="drawn_sigmoid",
+            n=Normal(mean=0.9, deviation=0.1, low=0.2, high=2.5),
+            sigma=Normal(mean=0.6, deviation=0.1, low=1e-6, high=5),  # 0 would make every light white
+        ),
+        evs=(0.0,),
+        quantise="round255",
+        draws=FIVE,
+        exposure=QuantileExposure(kind="quantile", low=0.85, high=0.95),
+        noise=Noise(constant=0.01, signal=0),
+        colour=Colour(hue_degrees=7, saturation=0.1),
+        jpeg=Jpeg(low=30, high=100),
+    ),
+    # Liu et al., "Single-Image HDR Reconstruction by Learning to Reverse the Camera Pipeline", CVPR 2020.
+    # Our readings: both noises are independent, of the value before it is clipped; 8 bit is rounding; a pixel is lost
+    # where all its channels are; white and black pixels are counted each by themselves; where the paper drops a
+    # picture, another camera is drawn.
+    "singlehdr": RecipeConfig(
+        name="singlehdr",
+        crfs=FILM,
+        evs=(0.0,),
+        quantise="round255",
+        draws=FIVE,
+        exposure=StopsExposure(kind="stops", low=-3, high=3, count=600),
+        noise=Noise(constant=0.005, signal=0.08 / 6),
+        jpeg=Jpeg(low=90, high=100),
+        usable=Usable(white=249, black=6, share=0.5, attempts=20),
+    ),
+    # Percentile clipping, as in the AIM 2025 challenge on inverse tone mapping. Noise and JPEG are not told in numbers:
+    # they are HDRCNN's. The clustered curves are DrTMO's, which are representatives of k-means, too.
+    "clipped": RecipeConfig(
+        name="clipped",
+        crfs=FILM,
+        evs=(0.0,),
+        quantise="round255",
+        draws=FIVE,
+        exposure=ClippedExposure(kind="clipped_share", low=0.05, high=0.15),
+        noise=Noise(constant=0.01, signal=0),
+        jpeg=Jpeg(low=30, high=100),
+    ),
+}
+
+
+def choose_recipe(choice: str | RecipeConfig) -> Recipe:
+    """The recipe of a name, or one given as parameters.
+
+    Raises:
+        ValueError: if the name or a CRF in it is unknown, or two CRFs that are cameras have the same name.
+    """
+    if isinstance(choice, str):
+        if choice not in RECIPES:
+            raise ValueError(f"unknown recipe '{choice}'; known: {', '.join(RECIPES)}")
+        choice = RECIPES[choice]
+    steps = Steps.model_validate({name: getattr(choice, name) for name in Steps.model_fields})
+    if isinstance(choice.crfs, DrawnSigmoid):
+        return Recipe(choice.name, (), choice.evs, steps, choice.crfs)
+    crfs = tuple(crf for chosen in choice.crfs for crf in _crfs_of(chosen))
+    if steps.draws is None:
+        names = [crf.name for crf in crfs]
+        for name in names:
+            if not re.fullmatch(r"[a-z0-9_-]+", name):
+                raise ValueError(f"recipe {choice.name}: CRF '{name}' does not fit a sample key [a-z0-9_-]+")
+            if names.count(name) > 1:
+                raise ValueError(f"recipe {choice.name}: CRF '{name}' stands twice")
+    return Recipe(choice.name, tuple(sorted(crfs, key=lambda crf: crf.name)), choice.evs, steps)
+
+
+def _crfs_of(choice: CrfChoice) -> tuple[CameraResponse, ...]:
+    """The CRF of a choice; every curve of a DoRF file if its curve is '*'."""
+    if isinstance(choice, FileCrf) and choice.curve == "*":
+        return tuple(read_dorf(Path(choice.file)).values())
+    return (choose_crf(choice),)

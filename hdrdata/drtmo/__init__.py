@@ -1,0 +1,1 @@
+"""DrTMO's folders, out and in."""

@@ -1,0 +1,173 @@
+"""Export: a folder of shards as the folder tree of DrTMO, for programs that read it from loose PNGs."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from hdrdata.drtmo.layout import FOLDERS, LISTS, PICTURES, parse_stack_folder, stack_folder, write_pair_list
+from hdrdata.files.disk import digest_of
+from hdrdata.files.radiance import encode_png
+from hdrdata.samples.layout import SHARDS
+from hdrdata.scenes.scan import PARTS
+from hdrdata.stream.shard_reader import Shards
+from hdrdata.work.incremental import INDEX, JOURNAL, Entry, Outcome, bring_up_to_date, describe_files, read_index
+
+ALGORITHM = "drtmo-export-1"
+WRITING = ".writing-"  # the beginning of an unfinished stack folder's name
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one process needs to write the stacks of one view."""
+
+    shards: str
+    part: str
+    form: str
+    samples: tuple[int, ...]  # their numbers
+    png_encoder: str
+
+
+def export_drtmo(
+    shards: Path, out: Path, parts: tuple[str, ...], *, png_encoder: str, workers: int = 0
+) -> dict[str, Outcome]:
+    """Bring the folder `out` up to date with shards: `{Train,Test}/Bracketed_images/<view>_<crf>/{a..i}.png`.
+
+    The PNGs of the pixels form are copied; a part that has the radiance form alone is expanded. Stacks of val lie in
+    Train; the lists train.csv, val.csv and test_hdr.csv in `out` tell the parts and the pairs (see `write_pair_list`),
+    and their paths are relative to `Bracketed_images`. A stack's folder is written whole; one that is there and was
+    made of the same samples is kept. An `index.json` in Train and in Test remembers that.
+
+    Args:
+        parts: those that are wanted. What `out` has of another part stays, and is kept up to date.
+        png_encoder: of expanded pictures, see `encode_png`.
+        workers: processes; 0 for one a core.
+
+    Returns:
+        for "Train" and "Test", what was done there: rows by view, and the counts of views.
+
+    Raises:
+        ValueError: if the shards do not have a part, or are damaged; if `out` holds pictures that no export wrote.
+    """
+    index = read_index(shards, SHARDS)
+    forms = {part: {row["form"] for row in index["rows"].values() if row["part"] == part} for part in PARTS}
+    for part in parts:
+        if not forms[part]:
+            held = ", ".join(part for part in PARTS if forms[part])
+            raise ValueError(f"{shards}: no samples of the part '{part}'; it has {held}")
+    outcomes = {}
+    for name in dict.fromkeys(FOLDERS[part] for part in parts):
+        folder = out / name
+        ours = any((folder / file).exists() for file in (INDEX, JOURNAL))
+        if folder.exists() and any(folder.iterdir()) and not ours:
+            raise ValueError(f"{folder}: holds files that no export wrote; wanted a new folder")
+        exported = read_index(folder, ALGORITHM)["rows"] if (folder / INDEX).is_file() else {}
+        entries = []
+        for part in (part for part in PARTS if forms[part] and FOLDERS[part] == name):
+            form = "pixels" if "pixels" in forms[part] else "radiance"
+            for entry in _entries(shards, part, form, png_encoder):
+                if part in parts or entry.name in exported:
+                    entries.append(entry)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not ours:
+            (folder / JOURNAL).touch()  # from now on it is: a run that is killed before its first stack goes on
+        (folder / PICTURES).mkdir(exist_ok=True)
+        for unfinished in (folder / PICTURES).glob(f"{WRITING}*"):  # of a run that was killed
+            shutil.rmtree(unfinished)
+        outcomes[name] = bring_up_to_date(folder, ALGORITHM, entries, _write_stacks, title="export", workers=workers)
+        wanted = {Path(file).parts[1] for row in outcomes[name].rows.values() for file in row["files"]}
+        for stack in (folder / PICTURES).iterdir():
+            if stack.name not in wanted and not any(stack.iterdir()):
+                stack.rmdir()  # whose pictures were removed
+        recipe = index["recipe"]
+        for part in (part for part in PARTS if FOLDERS[part] == name):
+            stacks = [stack for row in outcomes[name].rows.values() if row["part"] == part for stack in row["stacks"]]
+            if stacks:
+                write_pair_list(out / LISTS[part], part, stacks, recipe["letters"], tuple(recipe["exposures"]))
+            else:
+                (out / LISTS[part]).unlink(missing_ok=True)
+    return outcomes
+
+
+def _entries(shards: Path, part: str, form: str, png_encoder: str) -> Iterator[Entry]:
+    reader = Shards(shards, part, form)
+    views: dict[str, list[int]] = {}
+    for number, key in enumerate(reader.keys):
+        views.setdefault(_view_of(key, reader), []).append(number)
+    for view, numbers in views.items():
+        samples = [(reader.samples[number][1].key, reader.samples[number][1].crc32c) for number in numbers]
+        made = [png_encoder, reader.index["recipe"]["digest"]] if form == "radiance" else []
+        task = _Task(str(shards), part, form, tuple(numbers), png_encoder)
+        yield Entry(view, digest_of([ALGORITHM, part, form, samples, made]), task)
+
+
+def _view_of(key: str, reader: Shards) -> str:
+    if reader.form == "radiance":
+        return key
+    crf = max((crf for crf in reader.crfs if key.endswith(f"_{crf}")), key=len, default="")
+    return key.removesuffix(f"_{crf}")
+
+
+@lru_cache(maxsize=4)
+def _reader(shards: str, part: str, form: str) -> Shards:
+    return Shards(Path(shards), part, form)
+
+
+def _write_stacks(folder: Path, task: _Task) -> dict:
+    """Write the stacks of one view, each folder whole; runs in a worker process."""
+    stacks, files = [], []
+    for name, pictures in _pictures(task):
+        if any(Path(word).name != word or word.startswith(".") for word in (name, *pictures)):
+            raise ValueError(f"{task.shards}: '{name}' with {', '.join(pictures)} is no name of a stack's folder")
+        place = folder / PICTURES / name
+        temporary = Path(tempfile.mkdtemp(prefix=WRITING, dir=place.parent))
+        try:
+            for file, content in pictures.items():
+                (temporary / file).write_bytes(content)
+            temporary.chmod(0o755)
+            if place.exists():  # of other samples
+                shutil.rmtree(place)
+            temporary.rename(place)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        stacks.append(name)
+        files.extend(f"{PICTURES}/{name}/{file}" for file in pictures)
+    return {"part": task.part, "stacks": stacks, "files": describe_files(folder, files)}
+
+
+def _pictures(task: _Task) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The stacks of a view: the folder's name, and its files' bytes by name."""
+    reader = _reader(task.shards, task.part, task.form)
+    letters = reader.index["recipe"]["letters"]
+    for number in task.samples:
+        if task.form == "pixels":
+            members = reader.read(number)
+            about = json.loads(members["json"])
+            pictures = {f"{letter}.png": members[f"{letter}.png"] for letter in letters}
+            yield _folder_of(about, reader.samples[number][1].key), pictures
+        else:
+            sample = reader.radiance(number)
+            for crf in reader.crfs:
+                stack = reader.expand(sample, crf).stack
+                pictures = {
+                    f"{letter}.png": encode_png(ldr, task.png_encoder)
+                    for letter, ldr in zip(letters, stack, strict=True)
+                }
+                yield stack_folder(reader.samples[number][1].key, crf), pictures
+
+
+def _folder_of(about: dict, key: str) -> str:
+    """A stack's folder: that which it was imported from, if its name is one and stands for the sample's key."""
+    folder = about.get("imported_from")
+    if isinstance(folder, str) and Path(folder).name == folder and not folder.startswith("."):
+        try:
+            if parse_stack_folder(folder).key == key:
+                return folder
+        except ValueError:
+            pass  # another layout's name
+    if f"{about['view']}_{about['crf']}" != key:
+        raise ValueError(f"sample {key}: its json tells the view '{about['view']}' and the camera '{about['crf']}'")
+    return stack_folder(about["view"], about["crf"])

@@ -1,0 +1,1 @@
+"""What lies on a disk: whole-or-nothing writes, and pictures of every format, read with distrust."""

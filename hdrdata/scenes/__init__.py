@@ -1,0 +1,1 @@
+"""HDR files of a folder, known by content, each group in one part."""

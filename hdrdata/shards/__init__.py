@@ -1,0 +1,1 @@
+"""Stage shard: pack stacks, verify and repair what is packed; the four data stages as one act."""

@@ -1,0 +1,346 @@
+"""Hold a folder of shards against its index, its bytes against their checksums, and its samples against their form."""
+
+import hashlib
+import io
+import json
+import re
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+
+from hdrdata.files.disk import read_json
+from hdrdata.files.radiance import decode_jpeg, decode_png, quiet_decoders
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout
+from hdrdata.samples.radiance_codec import decode_radiance
+from hdrdata.shards.tar_walk import PIECE, printable, tar_faults, walk_tar
+from hdrdata.stream.remote import LocalFolder
+from hdrdata.stream.shard_index import read_shard_index
+from hdrdata.stream.shard_reader import Shards
+from hdrdata.views.ingest import read_views
+from hdrdata.work.incremental import INDEX
+from hdrdata.work.processes import map_in_processes
+
+SHARD_NAME = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+\.tar")  # relative, and below the folder
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is not as it should be."""
+
+    shard: str  # as the index names it, or the path of a tar without one
+    sample: str | None  # key
+    reason: str  # one line
+
+    def __str__(self) -> str:
+        return f"{self.shard}{f', sample {self.sample}' if self.sample else ''}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify_shards` or `verify_tars` found."""
+
+    shards: int
+    samples: int  # that are whole
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one process needs to verify one shard."""
+
+    folder: str
+    shard: str
+    row: dict
+    recipe: dict
+    brightest: dict[str, int]  # by CRF: the highest LDR value that its tables hold
+    decode: bool
+    deep: bool
+
+
+def verify_shards(
+    folder: Path,
+    *,
+    decode: bool = True,
+    deep: bool = False,
+    views: Path | None = None,
+    scenes: Path | None = None,
+    workers: int | None = 0,
+    title: str | None = None,
+) -> Verified:
+    """Read every byte of a folder of shards and hold it against the index.
+
+    Always: sizes, closing blocks, SHA-256 of each shard, CRC-32C of each sample and member, the tars' own headers (so
+    that any tar reader sees the same samples), keys that stand twice, tars that the index does not know.
+
+    Args:
+        decode: also decode every picture and radiance map, and hold each JSON against the index.
+        deep: also expand each radiance sample, and compare it with the pixels of the same view.
+        views: folder of views; each view of its catalog must have its samples, in its part.
+        scenes: scenes.json; each scene must have a sample, in its part.
+        workers: processes; 0 for one a core; None for this process alone.
+        title: of the progress bar; None for no bar.
+
+    Raises:
+        ValueError: if there is no index, or it is damaged.
+    """
+    index = read_shard_index(LocalFolder(folder))
+    if deep and {row["form"] for row in index["rows"].values()} != {"pixels", "radiance"}:
+        raise ValueError(f"{folder}: deep needs both forms, pixels and radiance")
+    brightest = _brightest_levels(folder, index) if decode else {}
+    tasks = [
+        _Task(str(folder), shard, row, index["recipe"], brightest, decode, deep) for shard, row in index["rows"].items()
+    ]
+    faults, whole = [*_index_faults(folder, index)], 0
+    if views:
+        faults.extend(_catalog_faults(index, views))
+    if scenes:
+        faults.extend(_scene_faults(index, scenes))
+    for task, result in map_in_processes(_verify_shard, tasks, workers, title):
+        if isinstance(result, ChildProcessError):
+            faults.append(Fault(task.shard, None, f"{result}: a picture in it crashes its decoder?"))
+            continue
+        whole += result[0]
+        faults.extend(result[1])
+    return Verified(len(tasks), whole, tuple(sorted(faults, key=lambda fault: fault.shard)))
+
+
+def verify_tars(paths: list[Path], *, workers: int | None = 0, title: str | None = None) -> Verified:
+    """Look through tars that have no index; see `hdrdata.shards.tar_walk`."""
+    faults, samples = [], 0
+    for path, result in map_in_processes(_verify_tar, paths, workers, title):
+        if isinstance(result, ChildProcessError):
+            faults.append(Fault(str(path), None, str(result)))
+            continue
+        samples += result[0]
+        faults.extend(Fault(str(path), key, reason) for key, reason in result[1])
+    return Verified(len(paths), samples, tuple(sorted(faults, key=lambda fault: fault.shard)))
+
+
+def _verify_tar(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
+    if not path.is_file():
+        return 0, [(None, "not a file")]
+    return tar_faults(path)
+
+
+def _brightest_levels(folder: Path, index: dict) -> dict[str, int]:
+    if "thresholds" not in index["recipe"]:
+        return {}
+    row = next(iter(index["rows"].values()))
+    reader = Shards(folder, row["part"], row["form"])
+    return {crf: int(tables.max()) for crf, tables in reader.tables.items()}
+
+
+def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
+    """Where the index contradicts itself, and tars that it does not know."""
+    listed = {row.get("url"): row for row in index.get("shardlist", [])}
+    for shard, row in index["rows"].items():
+        file, entry = row["files"][shard], listed.pop(shard, {})
+        found = entry.get("nsamples"), entry.get("filesize"), entry.get("sha256")
+        if found != (len(row["samples"]), file["size"], file["sha256"]):
+            yield Fault(shard, None, "its number of samples, size or sha256 in the shardlist is not that of its row")
+    for url in listed:
+        yield Fault(printable(str(url)), None, "in the shardlist, but without a row in the index")
+    keys = Counter((row["form"], sample["key"]) for row in index["rows"].values() for sample in row["samples"])
+    for (form, key), count in keys.items():
+        if count > 1:
+            yield Fault(INDEX, key, f"stands {count} times in the form {form}")
+    for path in sorted(folder.rglob("*.tar")):
+        name = path.relative_to(folder).as_posix()
+        if name not in index["rows"]:
+            yield Fault(printable(name), None, "the index does not know it")
+
+
+def view_of_sample(key: str, crfs: Iterable[str]) -> str:
+    """The view of a sample's key: that of a pixel sample ends with its camera."""
+    for crf in crfs:
+        if key.endswith(f"_{crf}"):
+            return key.removesuffix(f"_{crf}")
+    return key
+
+
+def _catalog_faults(index: dict, views: Path) -> Iterator[Fault]:
+    """Views without all their samples, and samples without a view."""
+    held = {
+        (row["form"], sample["key"]): (shard, row["part"])
+        for shard, row in index["rows"].items()
+        for sample in row["samples"]
+    }
+    forms, crfs = {form for form, _ in held}, index["recipe"]["crfs"]
+    for view in read_views(views):
+        wanted = [("radiance", view.key)] if "radiance" in forms else []
+        wanted += [("pixels", f"{view.key}_{crf}") for crf in crfs] if "pixels" in forms else []
+        for form, key in wanted:
+            shard, part = held.pop((form, key), (None, view.part))
+            if shard is None:
+                yield Fault(INDEX, key, f"no shard has it in the form {form}; the catalog has its view")
+            elif part != view.part:
+                yield Fault(shard, key, f"lies in the part {part}; the catalog has its view in {view.part}")
+    for (_, key), (shard, _) in held.items():
+        yield Fault(shard, key, "the catalog has no such view")
+
+
+def _scene_faults(index: dict, scenes: Path) -> Iterator[Fault]:
+    """Scenes without a sample in their part."""
+    listed = read_json(scenes).get("scenes")
+    if not isinstance(listed, list) or not all(isinstance(scene, dict) and "key" in scene for scene in listed):
+        raise ValueError(f"{scenes}: no list of scenes")
+    for scene in listed:
+        start = f"{scene['key']}_"
+        parts = {
+            row["part"]
+            for row in index["rows"].values()
+            if any(sample["key"].startswith(start) for sample in row["samples"])
+        }
+        if parts != {scene.get("part")}:
+            found = f"in the part {', '.join(sorted(parts))}" if parts else "in no shard"
+            yield Fault(INDEX, scene["key"], f"the samples of this scene are {found}; wanted in {scene.get('part')}")
+
+
+def _verify_shard(task: _Task) -> tuple[int, list[Fault]]:
+    """Verify one shard in one pass; runs in a worker process. A sample at a time is in memory."""
+    path, wanted = Path(task.folder) / task.shard, task.row["files"][task.shard]
+    faults: list[Fault] = []
+    if not path.is_file():
+        return 0, [Fault(task.shard, None, "missing; the index has it")]
+    size = path.stat().st_size
+    if size != wanted["size"]:
+        faults.append(Fault(task.shard, None, f"{size} bytes, wanted {wanted['size']}: cut short or overwritten"))
+    samples = sorted(map(SampleLayout.from_json, task.row["samples"]), key=lambda sample: sample.offset)
+    sha256, whole, place = hashlib.sha256(), 0, 0
+    deep_check = _deep_check(task)
+    with quiet_decoders(), path.open("rb") as file:
+        for number, layout in enumerate(samples):
+            if layout.offset != place:
+                faults.append(Fault(task.shard, layout.key, f"begins at byte {layout.offset}, wanted {place}"))
+                break
+            if layout.length > size - place:
+                more = len(samples) - number - 1
+                reason = f"cut short: {max(0, size - place)} of {layout.length} bytes at {place}"
+                faults.append(Fault(task.shard, layout.key, reason + (f"; so are {more} more" if more else "")))
+                break
+            content = file.read(layout.length)
+            sha256.update(content)
+            place += layout.length
+            try:
+                members = _check_sample(content, layout)
+                if task.decode:
+                    _check_members(members, layout, task)
+                if deep_check:
+                    deep_check(layout.key, members)
+            except ValueError as error:
+                faults.append(Fault(task.shard, layout.key, printable(str(error))))
+            else:
+                whole += 1
+        else:
+            file.seek(place)
+            end = file.read(len(END_BLOCKS) + 1)
+            if end != END_BLOCKS:
+                faults.append(
+                    Fault(task.shard, None, "does not end with the closing blocks of a tar after its samples")
+                )
+            sha256.update(end)
+            while piece := file.read(PIECE):
+                sha256.update(piece)
+            if not faults and sha256.hexdigest() != wanted["sha256"]:
+                faults.append(
+                    Fault(task.shard, None, "its sha256 is not that of the index, though every sample is whole")
+                )
+    return whole, faults
+
+
+def _check_sample(content: bytes, layout: SampleLayout) -> dict[str, bytes]:
+    """The members of a sample by extension, if checksums, tar headers and index agree."""
+    starts = {name: member.offset - layout.offset for name, member in layout.members.items()}
+    members = {name: content[start : start + layout.members[name].size] for name, start in starts.items()}
+    for name, member in layout.members.items():
+        found = google_crc32c.value(members[name])
+        if found != member.crc32c:
+            raise IntegrityError(f"member {name}: damaged: crc32c {found:08x}, wanted {member.crc32c:08x}")
+    found = google_crc32c.value(content)
+    if found != layout.crc32c:
+        raise IntegrityError(f"damaged in a header or in padding: crc32c {found:08x}, wanted {layout.crc32c:08x}")
+    wanted = [
+        (f"{layout.key}.{name}", "file", member.offset - layout.offset, member.size)
+        for name, member in layout.members.items()
+    ]
+    entries = walk_tar(io.BytesIO(content), len(content), closed=False)
+    headers = [(entry.name, entry.kind, entry.offset, entry.size) for entry in entries]
+    if sorted(headers) != sorted(wanted):
+        other = next(iter(sorted(set(headers) - set(wanted)) or sorted(set(wanted) - set(headers))), headers[:1])
+        raise IntegrityError(
+            f"the tar's own headers are not those of the index: {other}: other readers see it otherwise"
+        )
+    return members
+
+
+def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task) -> None:
+    """Decode what a sample holds, and hold it against the index: form, size, levels, JSON."""
+    try:
+        about = json.loads(members.get("json", b""))
+    except ValueError as error:
+        raise ValueError(f"member json: not JSON: {error}") from error
+    if not isinstance(about, dict):
+        raise ValueError("member json: wanted an object")
+    crfs, letters = task.recipe["crfs"], task.recipe["letters"]
+    wanted = {"part": task.row["part"], "view": view_of_sample(layout.key, crfs)}
+    if layout.form == "pixels":
+        wanted |= {"crf": layout.key.removeprefix(f"{wanted['view']}_"), "letters": letters}
+    for name, value in wanted.items():
+        if about.get(name) != value:
+            raise ValueError(f"member json: {name} {about.get(name)!r}; wanted {value!r}, as the index says")
+    found = sorted(name.partition(".")[0] for name in members if name != "json")
+    if found != (sorted(letters) if layout.form == "pixels" else ["radiance"]):
+        raise ValueError(f"has the members {' '.join(sorted(members))}; wanted those of the form {layout.form}")
+    height, width = size = tuple(about.get(name, about.get("size")) for name in ("height", "width"))
+    if not all(isinstance(side, int) and 0 < side < 2**16 for side in size):
+        raise ValueError(f"member json: size {about.get('size')!r}; wanted pixels")
+    brightest = task.brightest.get(wanted.get("crf", ""), 255)
+    for name, content in members.items():
+        if name == "json":
+            continue
+        try:
+            picture = decode_radiance(content) if layout.form == "radiance" else decode_picture(name, content, size)
+        except (ValueError, EOFError, MemoryError) as error:
+            raise ValueError(f"member {name}: {error}") from error
+        if picture.shape != (height, width, 3):
+            found = f"{picture.shape[1]}x{picture.shape[0]}"
+            raise ValueError(f"member {name}: {found} pixels; its json says {width}x{height}")
+        if layout.form == "pixels" and picture.max() > brightest:
+            raise ValueError(f"member {name}: a level of {picture.max()}; its camera gives at most {brightest}")
+
+
+def decode_picture(name: str, content: bytes, size: tuple[int, int]) -> np.ndarray:
+    """An LDR picture of a sample; a PNG that claims another height and width is refused before it is decoded."""
+    if name.endswith(".jpg"):
+        return decode_jpeg(content)
+    height, width = size
+    if content[16:24] != struct.pack(">II", width, height):
+        raise ValueError(f"no PNG picture of {width}x{height} pixels")
+    return decode_png(content)
+
+
+def _deep_check(task: _Task) -> Callable[[str, dict[str, bytes]], None] | None:
+    """What holds a pixels sample against the expansion of its view's radiance sample, where there is one."""
+    if not task.deep or task.row["form"] != "pixels":
+        return None
+    reader = Shards(Path(task.folder), task.row["part"], "radiance")
+    numbers = {key: number for number, key in enumerate(reader.keys)}
+    radiance = lru_cache(maxsize=1)(reader.radiance)
+
+    def check(key: str, members: dict[str, bytes]) -> None:
+        view = view_of_sample(key, task.recipe["crfs"])
+        if view not in numbers:
+            return
+        expanded = reader.expand(radiance(numbers[view]), key.removeprefix(f"{view}_")).stack
+        pictures = sorted(name for name in members if name != "json")  # in the letters' order
+        for name, ldr in zip(pictures, expanded, strict=True):
+            if not np.array_equal(decode_picture(name, members[name], ldr.shape[:2]), ldr):
+                raise ValueError(f"member {name}: not what the radiance sample of its view expands to")
+
+    return check

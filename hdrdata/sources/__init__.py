@@ -1,0 +1,1 @@
+"""Where scenes come from: downloads, catalogs, bracketed photographs merged."""

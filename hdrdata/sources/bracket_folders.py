@@ -1,0 +1,114 @@
+"""Merge all brackets of a folder: which photographs belong together, and a scene for each, made once."""
+
+import datetime
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import NonNegativeFloat, NonNegativeInt
+
+from hdrdata.config import Section
+from hdrdata.files.disk import digest_of, read_json
+from hdrdata.scenes.scan import RAW_SUFFIXES
+from hdrdata.sources.brackets import ALGORITHM, MergeConfig, merge_to_file
+from hdrdata.sources.photographs import DISPLAY_SUFFIXES, Exposure, is_raw, read_exposure
+from hdrdata.work.incremental import INDEX, Entry, Outcome, bring_up_to_date, describe_files
+
+
+class FolderConfig(Section):
+    """How the brackets of a folder are told apart and merged."""
+
+    group_by: Literal["folder", "exif-time"]
+    gap_seconds: NonNegativeFloat  # between one picture's end and the next's beginning, inside a bracket
+    merge: MergeConfig
+    on_error: Literal["stop", "skip"]
+    workers: NonNegativeInt  # 0: one a core
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What one process needs to merge one bracket."""
+
+    name: str
+    paths: tuple[str, ...]
+    config: MergeConfig
+
+
+def find_brackets(folder: Path, group_by: str, gap_seconds: float) -> dict[str, list[Path]]:
+    """The brackets below `folder`, by the scene's name.
+
+    "folder": the pictures of each folder are a bracket, named for it. "exif-time": the pictures of each folder by the
+    time they were taken; a pause longer than `gap_seconds`, or an exposure that the bracket already has, begins
+    another, named for its first picture. Where a camera wrote a RAW and a JPEG of one name, the RAW counts.
+
+    Raises:
+        ValueError: if there is no picture, or, by time, one does not tell when it was taken.
+    """
+    brackets: dict[str, list[Path]] = {}
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        paths = [Path(root, name) for name in sorted(names) if not name.startswith(".")]
+        raw = {path.stem for path in paths if is_raw(path)}
+        pictures = [
+            path for path in paths if is_raw(path) or (path.suffix.lower() in DISPLAY_SUFFIXES and path.stem not in raw)
+        ]
+        if not pictures:
+            continue
+        place = Path(root).relative_to(folder)
+        if group_by == "folder":
+            brackets[place.as_posix() if place.parts else folder.resolve().name] = pictures
+        else:
+            for bracket in _split_by_time(pictures, gap_seconds):
+                brackets[(place / bracket[0].stem).as_posix()] = bracket
+    if not brackets:
+        raise ValueError(f"{folder}: no picture in it; wanted {' '.join((*DISPLAY_SUFFIXES, *RAW_SUFFIXES))}")
+    return brackets
+
+
+def _split_by_time(pictures: list[Path], gap_seconds: float) -> list[list[Path]]:
+    told = {path: read_exposure(path) for path in pictures}
+    for path, exposure in told.items():
+        if exposure.taken is None:
+            raise ValueError(f"{path}: tells no time at which it was taken (EXIF DateTimeOriginal); group by folder")
+    brackets: list[list[Path]] = []
+    last: Exposure | None = None
+    for path in sorted(pictures, key=lambda path: (told[path].taken, path.name)):
+        now = told[path]
+        settings = {(told[other].seconds, told[other].f_number, told[other].iso) for other in (brackets or [[]])[-1]}
+        late = last is None or now.taken - last.taken > datetime.timedelta(seconds=(last.seconds or 0) + gap_seconds)
+        if late or (now.seconds, now.f_number, now.iso) in settings:
+            brackets.append([])
+        brackets[-1].append(path)
+        last = now
+    return brackets
+
+
+def merge_folder(folder: Path, out: Path, config: FolderConfig) -> Outcome:
+    """Bring the folder `out` up to date with the brackets below `folder`: `<name>.exr` each, and `index.json`.
+
+    A bracket is merged again when one of its files has another size or time, or the parameters changed.
+
+    Raises:
+        ValueError: if a bracket is refused and `config.on_error` is "stop", or `out` holds a scene of another origin.
+    """
+    entries = []
+    for name, paths in find_brackets(folder, config.group_by, config.gap_seconds).items():
+        files = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+        digest = digest_of([ALGORITHM, files, config.merge.model_dump()])
+        entries.append(Entry(name, digest, _Task(name, tuple(map(str, paths)), config.merge)))
+    rows = read_json(out / INDEX).get("rows", {}) if (out / INDEX).is_file() else {}
+    ours = {f"{name}.exr" for name in (*rows, *(entry.name for entry in entries))}
+    for scene in out.rglob("[!.]*.exr"):
+        if scene.relative_to(out).as_posix() not in ours:
+            raise ValueError(f"{out}: holds {scene.relative_to(out)}, which was not merged here; give another folder")
+    return bring_up_to_date(
+        out, ALGORITHM, entries, _merge_one, title="merge", workers=config.workers, on_error=config.on_error
+    )
+
+
+def _merge_one(folder: Path, task: _Task) -> dict:
+    """Merge one bracket; runs in a worker process."""
+    paths, scene = [Path(path) for path in task.paths], f"{task.name}.exr"
+    merge_to_file(folder / scene, paths, None, task.config)
+    return {"sources": [path.name for path in paths], "files": describe_files(folder, [scene])}

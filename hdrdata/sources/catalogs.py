@@ -1,0 +1,52 @@
+"""Lists of scenes to fetch, as CSV: name, url, sha256 and licence."""
+
+import csv
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hdrdata.scenes.scan import HDR_SUFFIXES, KINDS
+from hdrdata.sources.fetch import Wanted
+
+FACTS = ("licence", "location_group", "kind", "author", "source")
+
+
+def read_catalog(path: Path) -> list[Wanted]:
+    """Read a catalog: columns name and url; sha256 and licence may be empty, and location_group, kind, author, source
+    may be there too. Only http and https are fetched, and a name is that of an HDR file without a folder.
+
+    Raises:
+        ValueError: one line naming the file, the row and what is wrong.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: not a readable CSV: {error}") from error
+    missing = [name for name in ("name", "url") if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ValueError(f"{path}, line 1: no column {' and no column '.join(missing)}; wanted name,url,sha256,licence")
+    if not rows:
+        raise ValueError(f"{path}: no row in it")
+    wanted: dict[str, Wanted] = {}
+    for line, row in rows:
+        name, url = (row["name"] or "").strip(), (row["url"] or "").strip()
+        sha256 = (row.get("sha256") or "").strip().lower()
+        place = f"{path}, line {line}"
+        if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,199}", name):
+            raise ValueError(f"{place}: name '{name}'; wanted a file name without a folder, not beginning with a dot")
+        if Path(name).suffix.lower() not in HDR_SUFFIXES:
+            raise ValueError(f"{place}: name '{name}'; wanted one that ends in {' '.join(HDR_SUFFIXES)}")
+        if name.lower() in (known.lower() for known in wanted):
+            raise ValueError(f"{place}: '{name}' stands twice")
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ValueError(f"{place}: url '{url}'; wanted http:// or https://")
+        if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise ValueError(f"{place}: sha256 '{sha256}'; wanted 64 hexadecimal digits, or none")
+        facts = {fact: (row.get(fact) or "").strip() for fact in FACTS}
+        if (facts["kind"] or "auto") not in KINDS:
+            raise ValueError(f"{place}: kind '{facts['kind']}'; wanted one of {', '.join(KINDS)}")
+        facts = {fact: value for fact, value in facts.items() if value}
+        wanted[name] = Wanted(name, url, None, ("sha256", sha256) if sha256 else None, facts)
+    return list(wanted.values())

@@ -1,0 +1,382 @@
+"""Fetch files over HTTP into a folder of scenes: in parallel, checked, and going on where a transfer was cut."""
+
+import csv
+import hashlib
+import io
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from hdrdata.files.disk import PARTIAL, read_json, sha256_of, write_bytes, write_json
+from hdrdata.scenes.scan import read_sidecar
+
+SIDECAR = "scenes.csv"
+COLUMNS = ("file", "location_group", "kind", "licence", "scale", "author", "source", "url", "sha256")
+PASSING = (408, 425, 429, 500, 502, 503, 504)  # answers after which a server may give another
+CHUNK_BYTES = 1 << 16  # what of a chunk has come when a connection is cut is lost
+LONGEST_PAUSE_SECONDS = 60.0
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One file to fetch."""
+
+    name: str  # in the folder of scenes, without a folder of its own
+    url: str
+    size: int | None  # bytes, where the source tells them
+    digest: tuple[str, str] | None  # ("md5" or "sha256", hexadecimal), where the source tells it
+    facts: dict[str, str]  # of `COLUMNS`: licence, author, source, kind, location_group
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is waited for."""
+
+    attempts: int  # without a byte of progress
+    pause_seconds: float  # after the first failure; doubled after each further one
+    timeout_seconds: float  # of a connection, and between two bytes
+
+
+@dataclass
+class Fetched:
+    """What one run did."""
+
+    new: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)  # name -> one line
+    size: int = 0  # bytes of the new files
+
+    def summary(self) -> str:
+        """'3 fetched (12.4 MB), 40 kept, 1 failed'."""
+        text = f"{len(self.new)} fetched ({self.size / 1e6:.1f} MB), {len(self.kept)} kept"
+        return text + (f", {len(self.failures)} failed" if self.failures else "")
+
+
+class Failure(Exception):
+    """A file that cannot be had, and why in a few words."""
+
+
+class _Passing(Exception):
+    """What may go better the next time."""
+
+    def __init__(self, reason: str, pause_seconds: float = 0.0):
+        super().__init__(reason)
+        self.pause_seconds = pause_seconds
+
+
+class Web:
+    """HTTP with patience, for several threads; `stop` ends all waiting."""
+
+    def __init__(self, patience: Patience):
+        self.patience = patience
+        self.stop = threading.Event()
+        self.session = requests.Session()
+        self.session.headers["User-Agent"] = f"hdr-attnet/{version('hdr-attnet')} (hdrdata fetch)"
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=64)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
+
+    def json(self, url: str) -> Any:
+        """The JSON that `url` answers with.
+
+        Raises:
+            Failure: if it cannot be had.
+        """
+
+        def ask() -> Any:
+            with self.open(url, {}) as response:
+                try:
+                    return response.json()
+                except requests.JSONDecodeError as error:
+                    raise _Passing("answered with something that is not JSON") from error
+
+        return self.patiently(ask, lambda: 0)
+
+    def open(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """Begin to read `url`: status 200, 206 or 416, or an error."""
+        timeout = self.patience.timeout_seconds
+        response = self.session.get(url, headers=headers, stream=True, timeout=(timeout, timeout))
+        if response.status_code in (200, 206, 416):
+            return response
+        with response:
+            reason = f"the server answered {response.status_code} {response.reason}".strip()
+            if response.status_code not in PASSING:
+                raise Failure(reason)
+            told = response.headers.get("Retry-After", "")
+            raise _Passing(reason, min(float(told), LONGEST_PAUSE_SECONDS) if told.isdigit() else 0.0)
+
+    def patiently(self, action: Callable[[], Result], progress: Callable[[], int]) -> Result:
+        """Try `action` until it works or has failed too often since `progress` was last seen to grow."""
+        failed, furthest = 0, progress()
+        while True:
+            try:
+                return action()
+            except requests.exceptions.InvalidURL as error:
+                raise Failure(f"not a URL that can be fetched: {error}") from error
+            except requests.RequestException as error:
+                reason, pause = _in_words(error), 0.0
+            except _Passing as error:
+                reason, pause = str(error), error.pause_seconds
+            if progress() > furthest:
+                failed, furthest = 0, progress()
+            failed += 1
+            if failed >= self.patience.attempts:
+                raise Failure(f"{reason} ({failed} times)")
+            doubled = self.patience.pause_seconds * 2 ** (failed - 1)
+            if self.stop.wait(max(pause, min(doubled, LONGEST_PAUSE_SECONDS))):
+                raise Failure("interrupted")
+
+
+def _in_words(error: requests.RequestException) -> str:
+    """What happened to a connection, without the address and the objects that requests tells of."""
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return "the server did not answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError) or "IncompleteRead" in str(error):
+        return "the connection was cut"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the server's certificate is not trusted"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection to the server"
+    return " ".join(str(error).split())
+
+
+def fetch_files(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
+    """Bring the files of `wanted` into `folder`, and their licences and sources into its `scenes.csv`.
+
+    A file that is there is hashed, and kept if it is the one wanted. A transfer that was cut, by a killed run too, goes
+    on where it ended (`.partial-<name>`). A row of the sidecar is written as soon as its file is there; what a user
+    wrote into location_group, kind and scale stays.
+
+    Raises:
+        ValueError: if the sidecar is wrong, or the disk has too little room.
+        OSError: if the disk fails; the other transfers stop too.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sidecar = _Sidecar(folder / SIDECAR)
+    done = Fetched()
+    with _bytes_bar() as bar, ThreadPoolExecutor(jobs) as pool:
+        checks = {pool.submit(_is_there, file, folder / file.name, sidecar): file for file in wanted}
+        missing = []
+        for check in as_completed(checks):
+            file = checks[check]
+            try:
+                if check.result():
+                    done.kept.append(file.name)
+                    sidecar.add(file, None)
+                else:
+                    missing.append(file)
+            except Failure as failure:
+                done.failures[file.name] = str(failure)
+        needed = sum((file.size or 0) - _length(_partial(folder, file)) for file in missing if file.size)
+        if needed > (free := shutil.disk_usage(folder).free):
+            raise ValueError(f"{folder}: {needed / 1e6:.1f} MB to fetch, but the disk has room for {free / 1e6:.1f} MB")
+        task = bar.add_task("fetch", total=sum(file.size or 0 for file in missing))
+        transfers = {pool.submit(_Transfer(file, folder, web, sidecar, bar, task).run): file for file in missing}
+        try:
+            for transfer in as_completed(transfers):
+                file = transfers[transfer]
+                try:
+                    done.size += transfer.result()
+                    done.new.append(file.name)
+                except Failure as failure:
+                    done.failures[file.name] = str(failure)
+        except BaseException:  # Ctrl-C or a disk that fails: what runs ends at its next chunk, what waits never begins
+            web.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        finally:
+            sidecar.write()
+    return done
+
+
+def _is_there(file: Wanted, path: Path, sidecar: "_Sidecar") -> bool:
+    """Whether the file is there with the wanted content; a file of another origin is not overwritten."""
+    if not path.exists():
+        return False
+    row = sidecar.rows.get(file.name, {})
+    if file.digest:
+        algorithm, digest = file.digest
+        if _digest_of(path, algorithm) == digest:
+            return True
+        if not row.get("url"):
+            raise Failure("a file of this name is there, with other content; move it away")
+        return False
+    return row.get("url") == file.url and row.get("sha256") == sha256_of(path)
+
+
+def _digest_of(path: Path, algorithm: str) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+def _partial(folder: Path, file: Wanted) -> Path:
+    return folder / f"{PARTIAL}{file.name}"
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+@dataclass
+class _Transfer:
+    """One file on its way."""
+
+    file: Wanted
+    folder: Path
+    web: Web
+    sidecar: "_Sidecar"
+    bar: Progress
+    task: Any
+    shown: int = 0  # bytes that the bar knows of
+    wrong: int = 0  # times that the whole file had another digest
+
+    def run(self) -> int:
+        """Fetch the file and give it its name; returns its size in bytes."""
+        partial, path = _partial(self.folder, self.file), self.folder / self.file.name
+        size, sha256 = self.web.patiently(self._try, lambda: _length(partial))
+        if path.exists() and not self.sidecar.rows.get(self.file.name, {}).get("url") and sha256_of(path) != sha256:
+            raise Failure("a file of this name is there, with other content; move it away")
+        partial.replace(path)
+        self._note.unlink(missing_ok=True)
+        self.sidecar.add(self.file, sha256)
+        self.sidecar.write()
+        return size
+
+    @property
+    def _note(self) -> Path:
+        """Beside the partial file, what it is a part of: the URL and the server's validator."""
+        return self.folder / f"{PARTIAL}{self.file.name}.json"
+
+    def _forget(self) -> None:
+        for path in (_partial(self.folder, self.file), self._note):
+            path.unlink(missing_ok=True)
+
+    def _try(self) -> tuple[int, str]:
+        partial = _partial(self.folder, self.file)
+        begun = _length(partial)
+        if self.file.size is None or begun != self.file.size:
+            begun = self._transfer(partial)
+        size = _length(partial)
+        if self.file.size is not None and size != self.file.size:
+            if size > self.file.size:
+                self._forget()
+            raise _Passing(f"{size} bytes came; wanted {self.file.size}")
+        if self.file.digest:
+            algorithm, wanted = self.file.digest
+            if (digest := _digest_of(partial, algorithm)) != wanted:
+                self._forget()
+                self.wrong += begun == 0  # a file that went on from a part may have changed in between
+                if self.wrong == 2:
+                    raise Failure(f"its {algorithm} is {digest}; wanted {wanted}")
+                raise _Passing(f"its {algorithm} is {digest}; wanted {wanted}")
+        return size, sha256_of(partial)
+
+    def _transfer(self, partial: Path) -> int:
+        """Read from the server to the end; returns where in the file it began."""
+        begin, headers = _length(partial), {"Accept-Encoding": "identity"}
+        try:
+            note = read_json(self._note) if self._note.is_file() else {}
+        except ValueError:
+            note = {}
+        validator = note.get("validator") if note.get("url") == self.file.url else None
+        if begin and (validator or self.file.digest):
+            headers["Range"] = f"bytes={begin}-"
+            if validator:
+                headers["If-Range"] = validator
+        with self.web.open(self.file.url, headers) as response:
+            part = response.headers.get("Content-Range", "")
+            if response.status_code == 416 or (response.status_code == 206 and f"bytes {begin}-" not in part):
+                self._forget()
+                raise _Passing(f"the server gave no part from byte {begin} on")
+            if response.status_code == 200:
+                begin = 0
+            length = response.headers.get("Content-Length", "")
+            chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
+            if not (length or chunked or self.file.size or self.file.digest):
+                raise Failure("the server tells no length and the list no sha256: a cut would go unseen")
+            if self.file.size is None and length.isdigit() and not self.shown:
+                self.bar.update(self.task, total=self.bar.tasks[self.task].total + begin + int(length))
+            self._show(begin)
+            try:
+                with partial.open("ab" if begin else "wb") as out:
+                    if not begin:
+                        etag = response.headers.get("ETag", "")
+                        strong = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
+                        write_json(self._note, {"url": self.file.url, "validator": strong})
+                    for chunk in response.iter_content(CHUNK_BYTES):
+                        out.write(chunk)
+                        self._show(self.shown + len(chunk))
+                        if self.web.stop.is_set():
+                            raise Failure("interrupted")
+            except requests.RequestException:  # which is an OSError too
+                raise
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(partial)) from error
+        return begin
+
+    def _show(self, size: int) -> None:
+        self.bar.advance(self.task, size - self.shown)
+        self.shown = size
+
+
+class _Sidecar:
+    """The folder's `scenes.csv`, to which rows are added."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows = read_sidecar(path) if path.is_file() else {}
+        self._lock = threading.Lock()
+        self._changed = False
+
+    def add(self, file: Wanted, sha256: str | None) -> None:
+        """Set the row of a file that is there; `sha256` is None where the row knows it or the file was kept."""
+        with self._lock:
+            before = self.rows.get(file.name, {})
+            if sha256 is None:
+                sha256 = before.get("sha256") or sha256_of(self.path.parent / file.name)
+            by_user = {name: before[name] for name in ("location_group", "kind", "scale") if before.get(name)}
+            row = {**before, **file.facts, **by_user, "file": file.name, "url": file.url, "sha256": sha256}
+            self._changed |= row != before
+            self.rows[file.name] = row
+
+    def write(self) -> None:
+        """Write the rows that changed, by file name; whole or not at all."""
+        with self._lock:
+            if not self._changed:
+                return
+            names = dict.fromkeys([*COLUMNS, *(name for row in self.rows.values() for name in row if name)])
+            text = io.StringIO()
+            writer = csv.DictWriter(text, list(names), restval="", extrasaction="ignore", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows[file] for file in sorted(self.rows))
+            write_bytes(self.path, text.getvalue().encode())
+            self._changed = False
+
+
+def _bytes_bar() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )

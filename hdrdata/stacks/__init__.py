@@ -1,0 +1,1 @@
+"""Stage synthesize: each view by each camera at each exposure."""

@@ -1,0 +1,315 @@
+"""One part and form of a folder of shards by its index: any sample, only the wanted members, nothing unverified."""
+
+import json
+import struct
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float16, UInt8
+
+from hdrdata.cameras.crf import CameraResponse
+from hdrdata.cameras.exposure import crf_of_table, expose_view, table_from_thresholds
+from hdrdata.cameras.random_camera import RandomCameras
+from hdrdata.files.radiance import decode_jpeg, decode_png, half_bits
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, Member, SampleLayout, check_bytes
+from hdrdata.samples.radiance_codec import EXTENSION, decode_radiance, radiance_size
+from hdrdata.stream.remote import CachedFolder, LocalFolder, Retry, open_folder
+from hdrdata.stream.shard_index import read_shard_index
+
+HEAD = 32  # bytes: more than tell the size of a PNG or of a radiance member
+
+
+@dataclass(frozen=True)
+class StackSample:
+    """The LDR pictures of one view under one camera response."""
+
+    key: str
+    view: str
+    scene: str
+    crf: str
+    evs: tuple[float, ...]  # one a picture
+    stack: UInt8[np.ndarray, "exposures height width 3"]
+
+
+@dataclass(frozen=True)
+class RadianceSample:
+    """A view, from which every stack of its recipe can be expanded."""
+
+    key: str
+    scene: str
+    radiance: Float16[np.ndarray, "height width 3"]  # linear, mean 0.5; 1 saturates at EV 0
+
+
+class Shards:
+    """The samples of one part and one form of a folder of shards, on this machine or behind a URL.
+
+    A shard's size and its closing blocks are checked when it is first opened, the CRC-32C of every byte that is read;
+    what does not agree is read once more where a network may have spoiled it, and raises `IntegrityError` with shard
+    and sample. Safe to share between threads and to send to processes.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        part: str | None,
+        form: str,
+        *,
+        only: Collection[str] | None = None,
+        cache: Path | str | None = None,
+        retry: Retry | None = None,
+    ):
+        """Open the index of `folder`.
+
+        Args:
+            folder: path, or URL: `file:`, `http:`, `https:`, `s3:`, or another that fsspec knows.
+            part: "train", "val" or "test"; None for all, which `only` may narrow.
+            form: "pixels" or "radiance"; "auto" for radiance where there is any.
+            only: names of shards in the index, if not all are wanted.
+            cache: folder for whole copies of remote shards; without it their samples are read straight.
+
+        Raises:
+            ValueError: if there is no index, or no such sample in it.
+            OSError: if a server cannot be reached.
+        """
+        self.source = open_folder(str(folder), retry or Retry())
+        self.folder = self.source.folder if isinstance(self.source, LocalFolder) else str(folder)
+        self.index = read_shard_index(self.source)
+        rows = {
+            shard: row
+            for shard, row in self.index["rows"].items()
+            if part in (None, row["part"]) and (only is None or shard in only)
+        }
+        if form == "auto":
+            form = "radiance" if any(row["form"] == "radiance" for row in rows.values()) else "pixels"
+        self.part, self.form = part, form
+        self.samples: list[tuple[str, SampleLayout]] = [
+            (shard, SampleLayout.from_json(sample))
+            for shard, row in rows.items()
+            if row["form"] == form
+            for sample in row["samples"]
+        ]
+        if not self.samples:
+            parts = sorted({(row["form"], row["part"]) for row in self.index["rows"].values()})
+            held = ", ".join(f"{form} of {part}" for form, part in parts)
+            raise ValueError(f"{self.folder}: no {form} samples of the part '{part}'; it has {held}")
+        if cache is not None and not isinstance(self.source, LocalFolder):
+            digests = {shard: row["files"][shard]["sha256"] for shard, row in rows.items()}
+            self.source = CachedFolder(self.source, Path(cache), digests)
+        self._opened: set[str] = set()
+        self._scenes: dict[str, str] = {}  # by view: of the views that were read, so that their JSON is read once
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_opened": set()}
+
+    @property
+    def keys(self) -> list[str]:
+        return [layout.key for _, layout in self.samples]
+
+    @property
+    def evs(self) -> tuple[float, ...]:
+        return tuple(self.index["recipe"]["evs"])
+
+    @property
+    def exposures(self) -> tuple[float, ...]:
+        return tuple(self.index["recipe"]["exposures"])
+
+    @property
+    def crfs(self) -> tuple[str, ...]:
+        return tuple(self.index["recipe"]["crfs"])
+
+    @cached_property
+    def tables(self) -> dict[str, UInt8[np.ndarray, "exposures 65536"]]:
+        """The look-up tables of the recipe by CRF, from the index alone.
+
+        Raises:
+            ValueError: if the recipe's cameras are drawn for each view, so that no table says what a picture is.
+        """
+        if self.random_cameras is not None:
+            raise ValueError(
+                f"{self.folder}: the cameras of recipe '{self.index['recipe']['name']}' are drawn for each view: "
+                "there are no look-up tables; wanted a recipe without draws"
+            )
+        return {
+            crf: np.stack([table_from_thresholds(np.array(row, np.uint16)) for row in rows])
+            for crf, rows in self.index["recipe"]["thresholds"].items()
+        }
+
+    @cached_property
+    def random_cameras(self) -> RandomCameras | None:
+        """The random cameras of the recipe, if it draws them, from the index alone."""
+        return RandomCameras.from_json(self.index["recipe"]) if "random" in self.index["recipe"] else None
+
+    def crf(self, name: str) -> CameraResponse:
+        """A camera response of the recipe, from the index alone: that of a foreign recipe, too.
+
+        Raises:
+            ValueError: if the index has no table of it: the pictures were imported, of a camera that is not known.
+        """
+        if name not in self.tables:
+            raise ValueError(
+                f"{self.folder}: no table of the camera '{name}'; it has {', '.join(self.tables) or 'none'}"
+            )
+        return crf_of_table(name, self.tables[name][0], self.exposures[0])
+
+    def read(self, number: int, extensions: tuple[str, ...] | None = None) -> dict[str, bytes]:
+        """The members of a sample by extension: all, checked as a whole, or the named ones, each checked by itself.
+
+        Raises:
+            IntegrityError: naming shard and sample.
+            ValueError: if the sample has no such member.
+            OSError: if a server cannot be reached.
+        """
+        shard, layout = self.samples[number]
+        what = f"{self.source.where(shard)}, sample {layout.key}"
+        if extensions is None:
+            whole = Member(layout.offset, layout.length, layout.crc32c)
+            content = self._checked(shard, {what: whole}, what)[what]
+            starts = {name: m.offset - layout.offset for name, m in layout.members.items()}
+            return {name: content[at : at + layout.members[name].size] for name, at in starts.items()}
+        for name in extensions:
+            if name not in layout.members:
+                raise ValueError(f"{what}: no member '{name}'; it has {', '.join(layout.members)}")
+        labels = {name: f"{what}, member {name}" for name in extensions}
+        found = self._checked(shard, {label: layout.members[name] for name, label in labels.items()}, what)
+        return {name: found[label] for name, label in labels.items()}
+
+    def _checked(self, shard: str, wanted: dict[str, Member], what: str) -> dict[str, bytes]:
+        """Pieces of a shard by what messages call them; neighbours in one read where that is cheaper."""
+        found = {}
+        for span in _spans(wanted, self.source.gap):
+            first, last = wanted[span[0]], wanted[span[-1]]
+            content = self._read_at(shard, first.offset, last.offset + last.size - first.offset, what)
+            for label in span:
+                member = wanted[label]
+                start = member.offset - first.offset
+                piece = content[start : start + member.size] if len(span) > 1 else content
+                try:
+                    check_bytes(piece, member.crc32c, label)
+                except IntegrityError:
+                    if not self.source.renew(shard):
+                        raise
+                    piece = self._read_at(shard, member.offset, member.size, what)
+                    check_bytes(piece, member.crc32c, label)
+                found[label] = piece
+        return found
+
+    def stack(self, number: int, letters: str | None = None) -> StackSample:
+        """A sample of the pixels form, decoded; with `letters` ("aei") only those exposures are read."""
+        every = self.index["recipe"]["letters"]
+        letters = every if letters is None else letters
+        extension = self._picture(number).rpartition(".")[2]
+        decode = decode_jpeg if extension == "jpg" else decode_png
+        view, crf = self.view_and_crf(number)
+        names = tuple(f"{letter}.{extension}" for letter in letters)
+        some = names + (() if view in self._scenes else ("json",))
+        members = self.read(number, None if letters == every else some)
+        if view not in self._scenes:
+            self._scenes[view] = json.loads(members["json"])["scene"]
+        stack = np.stack([decode(members[name]) for name in names])
+        evs = tuple(self.evs[every.index(letter)] for letter in letters)
+        return StackSample(self.samples[number][1].key, view, self._scenes[view], crf, evs, stack)
+
+    def view_and_crf(self, number: int) -> tuple[str, str]:
+        """Of a sample of the pixels form, whose key is `<view>_<crf>`."""
+        key = self.samples[number][1].key
+        crf = max((crf for crf in self.crfs if key.endswith(f"_{crf}")), key=len)
+        return key.removesuffix(f"_{crf}"), crf
+
+    def about(self, number: int) -> dict:
+        """How a sample was made: camera response, exposures, scene, licence, the view's factor."""
+        return json.loads(self.read(number, ("json",))["json"])
+
+    def radiance(self, number: int) -> RadianceSample:
+        """A sample of the radiance form."""
+        members = self.read(number)
+        about = json.loads(members["json"])
+        radiance = decode_radiance(members[EXTENSION])
+        return RadianceSample(about["view"], about["scene"], radiance)
+
+    def picture_size(self, number: int) -> tuple[int, int]:
+        """Height and width of a sample's pictures in pixels, from the head of one of them, which is not verified."""
+        shard, layout = self.samples[number]
+        name = EXTENSION if self.form == "radiance" else self._picture(number)
+        if name.endswith(".jpg"):  # whose size stands at no fixed place
+            size = json.loads(self.read(number, ("json",))["json"])["size"]
+            return size, size
+        member = layout.members[name]
+        what = f"{self.source.where(shard)}, sample {layout.key}"
+        head = self._read_at(shard, member.offset, min(member.size, HEAD), what)
+        try:
+            if self.form == "radiance":
+                return radiance_size(head)
+            width, height = struct.unpack_from(">II", head, 16)  # of the chunk IHDR, which is the first
+            return height, width
+        except (ValueError, struct.error) as error:
+            raise IntegrityError(f"{what}, member {name}: {error}") from error
+
+    def _picture(self, number: int) -> str:
+        """The name of the darkest picture's member: a.png or a.jpg."""
+        first = self.index["recipe"]["letters"][0]
+        return next(name for name in self.samples[number][1].members if name.startswith(f"{first}."))
+
+    def expand(self, sample: RadianceSample, crf: str, letters: str | None = None) -> StackSample:
+        """The stack of a radiance sample by one of `crfs`: bit for bit that of the pixels form."""
+        every = self.index["recipe"]["letters"]
+        rows = [every.index(letter) for letter in (every if letters is None else letters)]
+        if self.random_cameras is not None:
+            stack = self.random_cameras.pixels(sample.radiance, crf)[rows]
+        else:
+            tables = self.tables[crf] if letters is None else self.tables[crf][rows]
+            stack = expose_view(half_bits(sample.radiance), tables)
+        evs = tuple(self.evs[row] for row in rows)
+        return StackSample(f"{sample.key}_{crf}", sample.key, sample.scene, crf, evs, stack)
+
+    def _read_at(self, shard: str, offset: int, size: int, what: str) -> bytes:
+        try:
+            self.open(shard)
+        except IntegrityError as error:
+            raise IntegrityError(f"{error} (opened for {what.rpartition(', ')[2]})") from error
+        content = self.source.read(shard, offset, size)
+        if len(content) != size:
+            raise IntegrityError(f"{what}: cut short: {len(content)} of {size} bytes at {offset}")
+        return content
+
+    def open(self, shard: str) -> None:
+        """Check a shard, once: its size and its closing blocks.
+
+        Raises:
+            IntegrityError: naming the shard.
+        """
+        if shard in self._opened:
+            return
+        path, wanted = self.source.where(shard), self.index["rows"][shard]["files"][shard]["size"]
+        try:
+            size = self.source.size(shard)
+        except FileNotFoundError as error:
+            raise IntegrityError(f"{path}: missing; the index has it") from error
+        if size != wanted:
+            raise IntegrityError(f"{path}: {size} bytes, wanted {wanted}: cut short or overwritten")
+        if self.source.read(shard, size - len(END_BLOCKS), len(END_BLOCKS)) != END_BLOCKS:
+            raise IntegrityError(f"{path}: does not end with the closing blocks of a tar")
+        self._opened.add(shard)
+
+    def close(self) -> None:
+        """Close files and connections; the next read opens them again."""
+        self._opened.clear()
+        self.source.close()
+
+
+def _spans(wanted: dict[str, Member], gap: int) -> list[list[str]]:
+    """What to read at once: neighbours that are at most `gap` bytes apart."""
+    spans: list[list[str]] = []
+    end = 0
+    for label in sorted(wanted, key=lambda label: wanted[label].offset):
+        if spans and wanted[label].offset - end <= gap:
+            spans[-1].append(label)
+        else:
+            spans.append([label])
+        end = wanted[label].offset + wanted[label].size
+    return spans

@@ -1,0 +1,1 @@
+"""Stage ingest: square, normalised, half-float pictures of a scene."""

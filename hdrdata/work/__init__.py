@@ -1,0 +1,1 @@
+"""Make only what is missing, in many processes or on a cluster."""

@@ -1,0 +1,185 @@
+"""The test pictures, and what each method makes of them: networks, doing nothing, the true stack, other programs."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, UInt8
+
+from hdrdata.cameras.crf import CameraResponse, srgb_crf
+from hdrdata.cameras.exposure import WHITE, expose_view
+from hdrdata.cameras.merge import linearise, merge_stack
+from hdrdata.files.radiance import half_bits, read_radiance, write_png
+from hdrdata.scenes.scan import HDR_SUFFIXES
+from hdrdata.stream.shard_reader import Shards
+from hdrmodel.networks.batches import to_batch
+from hdrmodel.networks.variants import Network
+from hdrmodel.reconstruction.reconstruct import Reconstruction, reconstruct
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test picture: the stack of a view under one camera response, and the view itself."""
+
+    key: str
+    view: str
+    scene: str
+    crf: CameraResponse
+    evs: tuple[float, ...]
+    stack: UInt8[np.ndarray, "exposures height width 3"]
+    radiance: Float32[np.ndarray, "height width 3"]
+
+    @property
+    def middle(self) -> int:
+        """The number of the input: the picture at EV 0."""
+        return self.evs.index(0.0)
+
+    @property
+    def input(self) -> UInt8[np.ndarray, "height width 3"]:
+        return self.stack[self.middle]
+
+    @property
+    def unclipped(self) -> Bool[np.ndarray, "height width 3"]:
+        """Where the input tells the light: neither black nor saturated."""
+        return (self.input > 0) & (self.input < WHITE)
+
+    @property
+    def clipped_share(self) -> float:
+        """Of the input's samples, those that do not tell the light."""
+        return 1 - float(self.unclipped.mean())
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a method makes of the input; None where it makes no such thing."""
+
+    stack: Float32[np.ndarray, "exposures height width 3"] | None  # LDR [0, 1]
+    radiance: Float32[np.ndarray, "height width 3"] | None  # linear; 1 is what saturates the input
+    fused: Float32[np.ndarray, "height width 3"] | None = None  # display-referred [0, 1], without a radiance map
+
+
+def read_cases(shards: Shards, crfs_a_view: int | None = None) -> Iterator[Case]:
+    """The stacks of shards in radiance form, by view and camera response.
+
+    Args:
+        crfs_a_view: how many camera responses each view comes under, taken in turn; None: all.
+    """
+    crfs = sorted(shards.crfs)
+    count = crfs_of_a_view(shards, crfs_a_view)
+    responses = {name: shards.crf(name) for name in crfs}
+    for number in range(len(shards)):
+        sample = shards.radiance(number)
+        radiance = sample.radiance.astype(np.float32)
+        for crf in (crfs[(number * count + place) % len(crfs)] for place in range(count)):
+            stack = expose_view(half_bits(sample.radiance), shards.tables[crf])
+            yield Case(f"{sample.key}_{crf}", sample.key, sample.scene, responses[crf], shards.evs, stack, radiance)
+
+
+def case_keys(shards: Shards, crfs_a_view: int | None = None) -> list[str]:
+    """The keys of `read_cases`, without reading a sample."""
+    crfs = sorted(shards.crfs)
+    count = crfs_of_a_view(shards, crfs_a_view)
+    return [
+        f"{key}_{crfs[(number * count + place) % len(crfs)]}"
+        for number, key in enumerate(shards.keys)
+        for place in range(count)
+    ]
+
+
+def crfs_of_a_view(shards: Shards, crfs_a_view: int | None) -> int:
+    """How many camera responses a view comes under: at most all."""
+    return min(crfs_a_view or len(shards.crfs), len(shards.crfs))
+
+
+def write_inputs(shards: Shards, folder: Path, crfs_a_view: int | None) -> int:
+    """Write the input of each case as `<key>.png`, for programs that are to be compared; returns how many."""
+    for case in read_cases(shards, crfs_a_view):
+        write_png(folder / f"{case.key}.png", case.input)
+    return len(case_keys(shards, crfs_a_view))
+
+
+def estimate_by_network(case: Case, network: Network, device: torch.device) -> Reconstruction:
+    """What a network makes of the input: a stack and a radiance map."""
+    return reconstruct(network, to_batch(case.input[None]).to(device), case.evs, case.crf)
+
+
+def estimate_by_merging(made: Reconstruction) -> dict[str, Estimate]:
+    """Classical merges of a generated stack; none of a network that generates none.
+
+    "network_debevec" merges it by Debevec and Malik alone, so that not even well exposed pixels keep the input's value;
+    "network_mertens" is the exposure fusion of Mertens, Kautz and Van Reeth (Pacific Graphics 2007, by OpenCV), which
+    gives a picture for display and no light.
+    """
+    if made.merged is None:
+        return {}
+    return {
+        "network_debevec": Estimate(None, made.merged),
+        "network_mertens": Estimate(None, None, fuse(made.stack)),
+    }
+
+
+def fuse(stack: Float32[np.ndarray, "exposures height width 3"]) -> Float32[np.ndarray, "height width 3"]:
+    """Mertens' exposure fusion of LDR pictures [0, 1] by OpenCV, clipped to [0, 1].
+
+    OpenCV adds up the pictures in the order in which its threads end: with more than one, last digits differ.
+    """
+    fused = cv2.createMergeMertens().process([picture * 255 for picture in stack])
+    return np.nan_to_num(fused).clip(0, 1).astype(np.float32)
+
+
+def estimate_by_linearising(case: Case, crf: CameraResponse) -> Estimate:
+    """Do nothing: linearise the input with a camera response, and expose that again."""
+    radiance = linearise(case.input.astype(np.float32) / 255, crf)
+    levels = [np.floor(255 * crf(np.minimum(radiance * 2.0**ev, 1.0))).clip(0, WHITE) for ev in case.evs]
+    return Estimate(np.stack(levels).astype(np.float32) / 255, radiance.astype(np.float32))
+
+
+def estimate_by_oracle(case: Case) -> Estimate:
+    """Merge the true stack: the ceiling of every method that generates one."""
+    return Estimate(None, merge_stack(case.stack.astype(np.float32) / 255, np.exp2(case.evs), case.crf))
+
+
+def estimate_without_network(case: Case) -> dict[str, Estimate]:
+    """The floors and the ceiling."""
+    return {
+        "input_crf": estimate_by_linearising(case, case.crf),
+        "input_srgb": estimate_by_linearising(case, srgb_crf()),
+        "oracle": estimate_by_oracle(case),
+    }
+
+
+class PredictionFiles:
+    """HDR files of another program in a folder, one a case, named by its key: `<key>.exr`, .hdr, .pfm or .tif."""
+
+    def __init__(self, folder: Path):
+        self.paths: dict[str, Path] = {}
+        self._reading = threading.Lock()  # the decoders' messages are collected from the whole process
+        for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in HDR_SUFFIXES):
+            key = path.name.removesuffix(path.suffix)
+            if key in self.paths:
+                raise ValueError(f"{path}: a second file of one picture, beside {self.paths[key]}; wanted one")
+            self.paths[key] = path
+
+    def missing(self, keys: list[str]) -> list[str]:
+        """The keys that have no file."""
+        return [key for key in keys if key not in self.paths]
+
+    def estimate(self, case: Case) -> Estimate:
+        """Read the file of a case.
+
+        Raises:
+            ValueError: naming the file, if it cannot be read, or is of another size than the input.
+        """
+        path = self.paths[case.key]
+        with self._reading:
+            radiance = read_radiance(path).astype(np.float32)
+        if radiance.shape != case.input.shape:
+            wanted = f"{case.input.shape[1]}x{case.input.shape[0]}"
+            raise ValueError(f"{path}: {radiance.shape[1]}x{radiance.shape[0]} pixels; wanted {wanted}, as the input")
+        if not (np.isfinite(radiance) & (radiance >= 0)).all():
+            raise ValueError(f"{path}: a value is negative or not finite; wanted linear RGB from 0")
+        return Estimate(None, radiance)

@@ -1,0 +1,1 @@
+"""How near a picture comes to its reference, after which alignment."""

@@ -1,0 +1,94 @@
+"""Networks as they begin and as they are kept: one safetensors file with weights and configuration, never a pickle."""
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from hdrdata.files.disk import write_bytes
+from hdrmodel.networks.baselines.radiance_network import BaselineConfig
+from hdrmodel.networks.hdr_attnet import NetworkConfig
+from hdrmodel.networks.variants import Network, build_network, describe_network
+
+FORMAT = "hdrmodel-1"
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; "auto" is the GPU if there is one.
+
+    Raises:
+        ValueError: if a GPU is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device 'cuda': this machine has no GPU that PyTorch can use; wanted 'cpu' or 'auto'")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def device_name(device: torch.device) -> str:
+    """What to print of a device: the GPU's name, or the processor's kind and PyTorch's threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def initial_network(variant: str, preset: str, width: float, seed: int) -> Network:
+    """The network of a variant before its first step: the same for the same seed. A baseline has no preset."""
+    return untrained_network(describe_network(variant, preset, width), seed)
+
+
+def untrained_network(config: NetworkConfig | BaselineConfig, seed: int) -> Network:
+    """`initial_network` from a network's description, such as that of a trained one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_network(config)
+
+
+def save_weights(path: Path, network: Network, about: dict[str, str]) -> str:
+    """Write a network's weights and configuration, whole or not at all.
+
+    Args:
+        about: further facts for the file's header.
+
+    Returns:
+        the file's SHA-256.
+    """
+    header = {"format": FORMAT, "network": network.config.model_dump(), **about}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    content = save(tensors, metadata={"hdrmodel": json.dumps(header, sort_keys=True)})  # one entry: its order is kept
+    write_bytes(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_weights(path: Path) -> tuple[Network, dict]:
+    """Build the network that a file describes, with its weights, in evaluation mode.
+
+    The header's "network" says which: {"attention", "preset", "width"} is HDR-AttNet, {"baseline", "width"} a baseline.
+
+    Returns:
+        the network on the CPU, and the file's header.
+
+    Raises:
+        ValueError: naming the file, if it is not such a file or does not fit its own description.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("hdrmodel", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: not a readable safetensors file: {error}") from error
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{path}: format {header.get('format')!r}; wanted weights that `train` wrote ({FORMAT})")
+    try:
+        described = header["network"]
+        config = BaselineConfig if "baseline" in described else NetworkConfig
+        network = build_network(config.model_validate(described))
+        network.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path}: its weights do not fit its description: {' '.join(str(error).split())}") from error
+    return network.eval().to(memory_format=torch.channels_last), header  # faster for whole pictures, on CPUs too

@@ -1,0 +1,1 @@
+"""Anyone's photograph in: every format, orientation and colour."""

@@ -1,0 +1,241 @@
+"""Make the radiance map of anyone's photograph, of any size."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+
+from hdrdata.cameras.crf import CameraResponse, srgb_crf
+from hdrdata.cameras.merge import look_up_exposure
+from hdrdata.cameras.recipe import HALF_STOPS
+from hdrmodel.networks.baselines.radiance_network import RadianceNetwork
+from hdrmodel.networks.batches import to_pictures
+from hdrmodel.networks.hdr_attnet import HDRAttNet
+from hdrmodel.networks.variants import Network
+from hdrmodel.networks.weights import choose_device
+from hdrmodel.reconstruction.export import load_network
+from hdrmodel.reconstruction.reconstruct import expose_again, keep_well_exposed, merge_generated, well_exposed
+from hdrmodel.reconstruction.tiles import (
+    Box,
+    Frame,
+    Photograph,
+    Subnetwork,
+    choose_tiles,
+    run_tile,
+    subnetworks_of,
+    to_ldr,
+)
+
+Radiance = Float32[np.ndarray, "height width 3"]
+Stack = UInt8[np.ndarray, "exposures height width 3"]
+Origin = Literal["stack", "irradiance"]
+Progress = Callable[[float], None]  # of the share that is done, (0, 1]
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is made of one photograph."""
+
+    radiance: Radiance  # linear, BT.709 primaries, >= 0; 1 is what saturates the photograph
+    stack: Stack | None  # the pictures at `HALF_STOPS`, where they were asked for
+
+
+class HDRReconstructor:
+    """From photographs to radiance maps with one set of weights.
+
+    from hdrmodel.prediction.reconstructor import HDRReconstructor
+
+    radiance = HDRReconstructor.from_file("weights.safetensors")(ldr)
+    """
+
+    def __init__(
+        self,
+        network: Network | Sequence[Subnetwork],
+        device: str = "auto",
+        crf: CameraResponse | None = None,
+        tile: int | None = None,
+        precision: str = "fp32",
+    ):
+        """Hold a network on a device.
+
+        Args:
+            network: of any variant, with trained weights; or its N1, N2 and N3 as another program runs them.
+            device: "auto", "cpu" or "cuda".
+            crf: the photographs' camera response; sRGB if None.
+            tile: pixels along a side of what is computed at a time; 0: whole photographs; None: by a gigabyte of
+                features. A photograph's pixels do not depend on it, but to rounding.
+            precision: of the features: "fp32", "bf16" or "fp16".
+
+        Raises:
+            ValueError: if there is no such device, or no such precision on it.
+        """
+        self.device = choose_device(device)
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision {precision!r}; wanted one of {', '.join(PRECISIONS)}")
+        if precision == "fp16" and self.device.type == "cpu":
+            raise ValueError("precision 'fp16': half floats are for GPUs; wanted 'fp32' or 'bf16' on this device")
+        self.crf, self.tile = crf or srgb_crf(), tile
+        self._baseline = self._subnetworks = None
+        if isinstance(network, HDRAttNet):
+            self._subnetworks = subnetworks_of(network, self.device, PRECISIONS[precision])
+            return
+        if precision != "fp32":
+            raise ValueError(f"precision {precision!r}: this network is computed in 'fp32' alone")
+        if isinstance(network, RadianceNetwork):
+            self._baseline = network.to(self.device).eval()
+        else:
+            self._subnetworks = tuple(network)
+
+    @classmethod
+    def from_file(
+        cls,
+        weights: Path | str,
+        device: str = "auto",
+        crf: CameraResponse | None = None,
+        tile: int | None = None,
+        precision: str = "fp32",
+    ) -> "HDRReconstructor":
+        """Read weights that `train` wrote, or a folder that `export` wrote; see `__init__`.
+
+        Raises:
+            ValueError: also if the file or folder is none of these; it is named.
+        """
+        return cls(load_network(Path(weights)).network, device, crf, tile, precision)
+
+    def check(self, origin: Origin, keep_stack: bool) -> None:
+        """Raise ValueError if the network makes no light from `origin`, or no stack on the way."""
+        if self._baseline is not None and origin != "stack":
+            raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; wanted 'stack'")
+        if origin == "irradiance" and keep_stack:
+            raise ValueError("from 'irradiance' no stack is made; wanted from 'stack'")
+
+    def __call__(self, ldr: Photograph, origin: Origin = "stack") -> Radiance:
+        """The radiance map of one RGB photograph of any size: linear, >= 0; 1 is what saturates the photograph."""
+        return self.predict(ldr, origin).radiance
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        ldr: Photograph,
+        origin: Origin = "stack",
+        keep_stack: bool = False,
+        progress: Progress = lambda share: None,
+    ) -> Prediction:
+        """Reconstruct one photograph.
+
+        X is estimated once; of it come the eight other exposures, which are merged (`merge_generated`). From
+        "irradiance", X itself is the light, scaled to agree with the photograph: a fraction of the work. Either way
+        well exposed pixels keep the linearised photograph, and saturated ones are at least as bright as what saturates
+        them (`keep_well_exposed`).
+
+        Args:
+            ldr: RGB as the camera encoded it, 8 or 16 bit.
+            origin: of the light that the photograph does not tell.
+            keep_stack: also keep the pictures: 27 bytes a pixel.
+            progress: told now and then what share is done.
+
+        Raises:
+            ValueError: if `origin` is not known to the network, or the photograph is too large for it.
+        """
+        if ldr.ndim != 3 or ldr.shape[2] != 3 or 0 in ldr.shape or ldr.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; wanted 8 or 16 bit, (height, width, 3)")
+        self.check(origin, keep_stack)
+        if self._baseline is not None:
+            return self._predict_by_baseline(ldr, keep_stack)
+        frame = Frame(ldr)
+        tiles = choose_tiles(self._subnetworks, frame, self.tile)
+        if origin == "irradiance":
+            return Prediction(self._radiance_of_x(frame, tiles, progress), None)
+        exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
+        _, up, down = self._subnetworks
+        makers = [(up if ev > 0 else down, 2.0**ev) for ev in HALF_STOPS]
+        deeps = [None if ratio == 1 else maker.look(exposure, tiles, ratio) for maker, ratio in makers]
+        stack = np.empty((len(HALF_STOPS), *ldr.shape), np.uint8) if keep_stack else None
+        radiance = _Successor(exposure.picture, max(maker.margin or 0 for maker in (up, down)))
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            for number, box in enumerate(tiles, start=1):
+                rows, columns = frame.kept(box).pixels
+                photograph = to_ldr(ldr[rows, columns])
+                made = np.empty((len(HALF_STOPS), *photograph.shape), np.float32)
+                for picture, (maker, ratio), deep in zip(made, makers, deeps, strict=True):
+                    picture[:] = photograph if ratio == 1 else run_tile(maker, exposure, box, deep, ratio).clip(0, 1)
+                radiance.put(rows, columns, self._merge(made, pool))
+                if stack is not None:
+                    stack[:, rows, columns] = _levels(made)
+                progress((1 + 7 * number / len(tiles)) / 8)
+        return Prediction(radiance.finished(), stack)
+
+    def _predict_by_baseline(self, ldr: Photograph, keep_stack: bool) -> Prediction:
+        photograph = to_ldr(ldr)
+        batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
+        (radiance,) = to_pictures(self._baseline(batch))
+        stack = _levels(expose_again(radiance, photograph, HALF_STOPS, self.crf)) if keep_stack else None
+        return Prediction(radiance, stack)
+
+    def _estimate(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Frame:
+        """X of a photograph."""
+        estimate = self._subnetworks[0]
+        deep = estimate.look(frame, tiles, 1.0)
+        exposure = np.empty(frame.picture.shape, np.float32)
+        for number, box in enumerate(tiles, start=1):
+            exposure[*frame.kept(box).pixels] = run_tile(estimate, frame, box, deep)
+            progress(number / len(tiles))
+        return Frame(exposure)
+
+    def _merge(self, stack: Float32[np.ndarray, "exposures rows columns 3"], pool: ThreadPoolExecutor) -> np.ndarray:
+        bands = np.array_split(stack, min(stack.shape[1], 8), axis=1)
+        return np.concatenate(list(pool.map(lambda band: merge_generated(band, HALF_STOPS, self.crf)[0], bands)))
+
+    def _radiance_of_x(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Radiance:
+        exposure = self._estimate(frame, tiles, progress).picture
+        told, estimated = 0.0, 0.0  # light of the well exposed pixels, by the photograph and by X
+        bands = [slice(top, top + 256) for top in range(0, len(exposure), 256)]
+        for rows in bands:
+            ldr = to_ldr(frame.picture[rows])
+            well = well_exposed(ldr)
+            told += float((well * look_up_exposure(ldr, self.crf)).sum(dtype=np.float64))
+            estimated += float((well * exposure[rows]).sum(dtype=np.float64))
+        gain = np.float32(told / estimated if estimated > 0 and told > 0 else 1.0)
+        for rows in bands:
+            exposure[rows] = keep_well_exposed(to_ldr(frame.picture[rows]), exposure[rows] * gain, self.crf)
+        return exposure
+
+
+class _Successor:
+    """A picture that takes the memory of the one that it is made of, tile by tile: 12 bytes a pixel less.
+
+    Args:
+        picture: read by later tiles, at most `margin` rows above them.
+    """
+
+    def __init__(self, picture: Radiance, margin: int):
+        self.picture, self.margin = picture, margin
+        self.waiting: deque[tuple[slice, slice, Radiance]] = deque()
+
+    def put(self, rows: slice, columns: slice, tile: Radiance) -> None:
+        """A tile, of those that come row by row."""
+        while self.waiting and self.waiting[0][0].stop <= rows.start - self.margin:
+            self._write()
+        self.waiting.append((rows, columns, tile))
+
+    def finished(self) -> Radiance:
+        """The picture, once all tiles have come."""
+        while self.waiting:
+            self._write()
+        return self.picture
+
+    def _write(self) -> None:
+        rows, columns, tile = self.waiting.popleft()
+        self.picture[rows, columns] = tile
+
+
+def _levels(stack: Float32[np.ndarray, "exposures height width 3"]) -> Stack:
+    return np.rint(stack * 255).astype(np.uint8)

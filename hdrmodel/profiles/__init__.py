@@ -1,0 +1,1 @@
+"""Shipped parameters of training and evaluation."""

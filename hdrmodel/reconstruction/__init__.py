@@ -1,0 +1,1 @@
+"""From one LDR picture to a stack and light, at any size; the same as ONNX."""

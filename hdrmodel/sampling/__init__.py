@@ -1,0 +1,1 @@
+"""Training samples out of shards, each a pure function of its position."""

@@ -1,0 +1,1 @@
+"""Stage train: losses, one step, the loop, checkpoints, validation."""

@@ -1,0 +1,186 @@
+"""The four losses of HDR-AttNet and their sum over both directions of a pair.
+
+Renk and Ciftci, "Single-Image HDR Reconstruction with Attention-Driven Autoencoder", 2025, equations 12 to 15.
+Reductions, and which weight goes with which term, follow the program of Le, Le, Nguyen and Hua, WACV 2023, on which the
+paper builds. The paper's own order would give the total variation, a sum over all pixels, a weight of 0.1, and it would
+drown the other terms.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hdrmodel.networks.hdr_attnet import PairPrediction, Pictures, Ratios, soft_mask
+
+Scalar = Float[Tensor, ""]
+Mask = Float[Tensor, "batch 1 height width"]
+
+NORMS: dict[str, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.square}
+
+
+def find_norm(name: str) -> Callable[[Tensor], Tensor]:
+    """Look up by its name in `NORMS` what the losses do to each difference; an unknown name raises ValueError."""
+    if name not in NORMS:
+        raise ValueError(f"unknown norm {name!r}; known are {list(NORMS)}")
+    return NORMS[name]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The factor of each term; 0 switches a term off. The paper: 100, 1, 0.1 and 1e-5."""
+
+    reconstruction: float
+    representation: float
+    perceptual: float
+    total_variation: float
+
+    def __post_init__(self):
+        for term, weight in asdict(self).items():
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ValueError(f"the weight of {term} must be finite and not negative, got {weight}")
+
+
+def reconstruction_loss(prediction: Pictures, target: Pictures, mask: Mask, norm: str) -> Scalar:
+    """Compare pictures where the target is well exposed, equation 12: mean of |(prediction - target) mask|.
+
+    The mean runs over all elements; it is not divided by the mask's area.
+
+    Args:
+        prediction: LDR, [0, 1].
+        target: LDR, [0, 1].
+        mask: `soft_mask` of the target.
+        norm: "l1", or "l2" for squares.
+    """
+    return find_norm(norm)((prediction - target) * mask).mean()
+
+
+def representation_loss(exposure_shorter: Pictures, exposure_longer: Pictures, ratio: Ratios, norm: str) -> Scalar:
+    """Compare the two sensor exposures of a pair, equation 15 with the ratio that equations 3 and 4 imply.
+
+    mean |log(X1 r + 1/255) - log(X2 + 1/255)| + mean |log(X2 / r + 1/255) - log(X1 + 1/255)|: one term for each
+    direction. Nothing is masked, and both sides learn.
+
+    Args:
+        exposure_shorter: X1, linear, >= 0.
+        exposure_longer: X2, linear, >= 0.
+        ratio: r = t2 / t1, >= 1.
+        norm: "l1", or "l2" for squares.
+    """
+    distance = find_norm(norm)
+    factor = ratio[:, None, None, None]
+    upward = _log_exposure(exposure_shorter * factor) - _log_exposure(exposure_longer)
+    downward = _log_exposure(exposure_longer / factor) - _log_exposure(exposure_shorter)
+    return distance(upward).mean() + distance(downward).mean()
+
+
+def perceptual_loss(prediction: Pictures, target: Pictures, mask: Mask, trunk: nn.Module, norm: str) -> Scalar:
+    """Compare the features of masked pictures, equation 13.
+
+    |features(prediction mask) - features(target mask)|, averaged over height and width, summed over the channels of all
+    stages of the trunk, mean over the batch.
+
+    Args:
+        prediction: LDR, [0, 1].
+        target: LDR, [0, 1]; no gradient flows into it.
+        mask: `soft_mask` of the target.
+        trunk: from LDR pictures to features, as `hdrmodel.networks.trunks.load_trunk` gives it.
+        norm: "l1", or "l2" for squares.
+    """
+    distance = find_norm(norm)
+    with torch.no_grad():
+        wanted = trunk(target * mask)
+    pairs = zip(trunk(prediction * mask), wanted, strict=True)
+    stages = [distance(got.float() - want.float()).mean(dim=(2, 3)) for got, want in pairs]  # (batch, channels) each
+    return torch.cat(stages, dim=1).sum(dim=1).mean()
+
+
+def total_variation_loss(prediction: Pictures) -> Scalar:
+    """Sum the absolute differences between neighbours, equation 14, mean over the batch.
+
+    sum_chw |I(i+1, j) - I(i, j)| + |I(i, j+1) - I(i, j)|; the paper prints the second difference without its I(i, j+1).
+    """
+    down = prediction.diff(dim=2).abs().sum(dim=(1, 2, 3))  # (batch,)
+    right = prediction.diff(dim=3).abs().sum(dim=(1, 2, 3))  # (batch,)
+    return (down + right).mean()
+
+
+class PairLoss(nn.Module):
+    """The weighted sum of the four losses over both directions of a pair.
+
+    Args:
+        weights: the factor of each term.
+        norm: "l1" or "l2", for the three terms that compare; the total variation is always absolute.
+        trunk: features for the perceptual term; None where its weight is 0.
+        window: pixels; the perceptual term compares the middle of each picture, this high and wide, instead of all of
+            it. Most of a step's time on a CPU is the trunk's.
+
+    Raises:
+        ValueError: if the norm is unknown, or the perceptual term has a weight and no trunk.
+    """
+
+    def __init__(self, weights: LossWeights, norm: str, trunk: nn.Module | None, window: int | None = None):
+        super().__init__()
+        find_norm(norm)
+        if weights.perceptual > 0 and trunk is None:
+            raise ValueError(f"a perceptual weight of {weights.perceptual} needs a trunk; a weight of 0 does without")
+        self.weights = weights
+        self.norm = norm
+        self.trunk = trunk if weights.perceptual > 0 else None
+        self.window = window
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the terms that `forward` gives."""
+        names = (field.name for field in fields(LossWeights))
+        return tuple(name for name in names if name != "perceptual" or self.trunk is not None)
+
+    def forward(
+        self, predicted: PairPrediction, shorter: Pictures, longer: Pictures, ratio: Ratios
+    ) -> tuple[Scalar, dict[str, Scalar]]:
+        """Compare what `PairNetwork` made of a pair with the pair, in float32.
+
+        Args:
+            predicted: both sensor exposures, and each picture from the other.
+            shorter: LDR pictures I1, [0, 1].
+            longer: LDR pictures I2, [0, 1].
+            ratio: r = t2 / t1, >= 1.
+
+        Returns:
+            The weighted sum, and each term before its weight, summed over both directions; without "perceptual" where
+            its weight is 0.
+        """
+        predicted = PairPrediction(*(pictures.float() for pictures in predicted))
+        # Both directions as one batch, which is faster; a sum of two means is twice the mean over both.
+        prediction = torch.cat([predicted.ldr_shorter, predicted.ldr_longer])
+        target = torch.cat([shorter, longer])
+        mask = soft_mask(target)
+        terms = {
+            "reconstruction": 2 * reconstruction_loss(prediction, target, mask, self.norm),
+            "representation": representation_loss(
+                predicted.exposure_shorter, predicted.exposure_longer, ratio, self.norm
+            ),
+            "total_variation": 2 * total_variation_loss(prediction),
+        }
+        if self.trunk is not None:
+            seen = (middle(pictures, self.window) for pictures in (prediction, target, mask))
+            terms["perceptual"] = 2 * perceptual_loss(*seen, self.trunk, self.norm)
+        return sum(getattr(self.weights, term) * value for term, value in terms.items()), terms
+
+
+def middle(
+    pictures: Float[Tensor, "batch channels height width"], window: int | None
+) -> Float[Tensor, "batch channels shown_height shown_width"]:
+    """Cut the middle `window` pixels of height and width out of pictures; all of them where they are no larger."""
+    if window is None:
+        return pictures
+    height, width = pictures.shape[2:]
+    top, left = max(height - window, 0) // 2, max(width - window, 0) // 2
+    return pictures[:, :, top : top + window, left : left + window]
+
+
+def _log_exposure(exposure: Tensor) -> Tensor:
+    return (exposure + 1 / 255).log()

@@ -1,0 +1,162 @@
+"""One step of training: a batch through the network, its loss, and what the optimizer does with it."""
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from hdrmodel.networks.baselines.radiance_network import PhotoNetwork
+from hdrmodel.networks.hdr_attnet import HDRAttNet, PairNetwork
+from hdrmodel.networks.variants import Network
+from hdrmodel.sampling.datasets import PairBatch, PhotoBatch
+from hdrmodel.training.config import TrainConfig
+from hdrmodel.training.distributed import World
+
+PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+LOWEST_RATE = 0.01  # where the cosine schedule ends, as a share of the first rate
+
+
+def rate_at(step: int, config: TrainConfig) -> float:
+    """The learning rate of a step: a half cosine from the given one to a hundredth of it, or the given one."""
+    if config.schedule != "cosine":
+        return config.learning_rate
+    share = 0.5 * (1 + math.cos(math.pi * step / config.steps))
+    return config.learning_rate * (LOWEST_RATE + (1 - LOWEST_RATE) * share)
+
+
+class Objective(nn.Module):
+    """Network and loss in one module, as DistributedDataParallel and torch.compile want it."""
+
+    def __init__(self, network: Network, loss_of: nn.Module):
+        super().__init__()
+        self.predict = PairNetwork(network) if isinstance(network, HDRAttNet) else PhotoNetwork(network)
+        self.loss_of = loss_of
+
+    def forward(self, *inputs: Tensor) -> Float[Tensor, " terms"]:
+        """The weighted sum of the losses, and behind it the terms, which have no gradients, as `loss_of.terms`.
+
+        Args:
+            inputs: those of the variant's batches, `PairBatch` or `PhotoBatch`.
+        """
+        total, terms = self.loss_of(self.predict(*inputs), *inputs)
+        return torch.stack([total, *(terms[name].detach() for name in self.loss_of.terms)])
+
+
+class Stepper:
+    """The network in training, with its optimizer, schedule, gradient scaler and moving average.
+
+    Args:
+        network: in single precision; moved to the world's device here.
+        loss_of: as `network`; of what the network predicts and the inputs of a batch. `PairLoss`, or a baseline's.
+        config: the optimizer's, schedule's and precision's part of it.
+        world: the processes that compute the step together; gradients are their mean.
+
+    Raises:
+        ValueError: if the processes cannot share the batch, or batch normalisation is to be synchronised on CPUs.
+    """
+
+    def __init__(self, network: Network, loss_of: nn.Module, config: TrainConfig, world: World):
+        gpu = world.device.type == "cuda"
+        if config.sync_batch_norm and world.size > 1 and not gpu:
+            raise ValueError("train.sync_batch_norm: PyTorch synchronises batch normalisation between GPUs only")
+        self.config, self.world = config, world
+        channels_last = gpu if config.channels_last == "auto" else config.channels_last
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = network.to(world.device, memory_format=layout).train()
+        self.names = ("total", *loss_of.terms)
+        if config.sync_batch_norm and world.size > 1:
+            nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
+        optimizer = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+        self.optimizer = optimizer(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.plateau = None
+        if config.schedule == "plateau":
+            self.plateau = ReduceLROnPlateau(
+                self.optimizer, mode="max", factor=config.plateau.factor, patience=config.plateau.patience
+            )
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=config.precision == "fp16")
+        self.average = None
+        if config.ema_decay is not None:
+            update = get_ema_multi_avg_fn(config.ema_decay)
+            self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
+        loss_of = loss_of.to(world.device, memory_format=torch.channels_last)  # its trunk: faster on every device
+        objective = Objective(self.network, loss_of)
+        if world.size > 1:
+            objective = DistributedDataParallel(objective, device_ids=[world.device] if gpu else None)
+        self._parallel = objective
+        self._objective = torch.compile(objective) if config.compile else objective
+
+    @property
+    def weights(self) -> Network:
+        """The network that is validated and kept: the moving average where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    @property
+    def rate(self) -> float:
+        """The learning rate now."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def step(self, parts: Sequence[PairBatch | PhotoBatch], number: int) -> Float[Tensor, " terms"]:
+        """Learn from the batch of step `number`, counted from 0.
+
+        Returns:
+            the loss and its terms, named by `names`: means over the parts, on the device, so that nothing waits for it.
+        """
+        if self.plateau is None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate_at(number, self.config)
+        self.optimizer.zero_grad(set_to_none=True)
+        terms = []
+        for place, part in enumerate(parts):
+            last = place == len(parts) - 1
+            if self.world.size > 1:
+                self._parallel.require_backward_grad_sync = last  # what its no_sync() sets, without a block
+            computed = self.objective(part)
+            self.scaler.scale(computed[0] / len(parts)).backward()
+            terms.append(computed.detach())
+        if self.config.clip_gradient is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return torch.stack(terms).mean(dim=0)
+
+    def objective(self, part: PairBatch | PhotoBatch) -> Float[Tensor, " terms"]:
+        """The loss and its terms, in the configured precision; only the loss, the first, has gradients."""
+        precision = PRECISIONS[self.config.precision]
+        with torch.autocast(self.world.device.type, dtype=precision, enabled=precision != torch.float32):
+            return self._objective(*part.inputs)
+
+    def tell_validation(self, psnr: float) -> None:
+        """Let the plateau schedule know how validation came out, in dB."""
+        if self.plateau is not None:
+            self.plateau.step(psnr)
+
+    def state_dict(self) -> dict:
+        """Everything that the next step depends on, and nothing else."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "plateau": self.plateau.state_dict() if self.plateau else None,
+            "scaler": self.scaler.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave under the same configuration."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+        self.scaler.load_state_dict(state["scaler"])
+        if self.plateau is not None:
+            self.plateau.load_state_dict(state["plateau"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])

@@ -1,0 +1,399 @@
+import json
+import math
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from shared_files import ROOT
+
+from hdrmodel.networks.weights import load_weights
+from hdrmodel.training import train as training
+from hdrmodel.training.config import TrainConfig, load_profile
+from hdrmodel.training.step import Stepper
+from hdrmodel.training.train import Clock, Progress, make_loss, train
+
+TINY = ("width=0.125", "steps=4", "batch=2", "crop=32", "learning_rate=0.001", "loss.perceptual=0", "log_every=2",
+        "validate_every=2", "validation_stacks=2", "checkpoint_every=1", "device=cpu")  # fmt: skip
+
+
+def config(*changes: str) -> TrainConfig:
+    return load_profile("quick", [*TINY, *changes])
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+
+
+def stop_after(monkeypatch, steps: int) -> None:
+    """Cut training short in its next step but `steps`, as a kill would."""
+    real = Stepper.step
+
+    def step(self, parts, number):
+        stop_after.seen += 1
+        if stop_after.seen > steps:
+            raise KeyboardInterrupt
+        return real(self, parts, number)
+
+    stop_after.seen = 0
+    monkeypatch.setattr(Stepper, "step", step)
+
+
+def test_training_lowers_the_loss_and_raises_the_validation_psnr(dataset, tmp_path):
+    changes = ("steps=40", "batch=4", "learning_rate=0.003", "log_every=10", "validate_every=40")
+    record = train(dataset.shards, tmp_path / "run", "none", 0, config(*changes))
+    assert record["loss"][-1]["total"] < 0.85 * record["loss"][0]["total"]  # means of ten steps; 0.71 when written
+    assert record["validation"][-1]["psnr_ldr"] > record["validation"][0]["psnr_ldr"]
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == record
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"dvclive", "run.json", "weights.safetensors"}
+    network, header = load_weights(tmp_path / "run" / "weights.safetensors")
+    assert header["seed"] == 0 and network.config.attention == "none"
+
+
+def test_the_record_says_what_was_trained_how_and_how_fast(dataset, tmp_path):
+    record = train(dataset.shards, tmp_path / "run", "se", 5, config("loss.perceptual=0.1"))
+    assert (record["variant"], record["seed"], record["processes"], record["resumed"]) == ("se", 5, 1, 0)
+    assert record["config"] == config("loss.perceptual=0.1").model_dump(mode="json")
+    assert record["trunk"]["name"] == "vgg16-stlpips" and len(record["trunk"]["sha256"]) == 64
+    assert record["steps_per_second"] > 0 and 0 <= record["loader_wait_share"] < 1
+    assert record["hours"] * 3600 > 4 / record["steps_per_second"]
+    assert record["peak_resident_mb"] > 100
+    assert {"python", "torch", "numpy", "hdr-attnet"} <= set(record["versions"])
+    assert {row["step"] for row in record["validation"]} == {0, 2, 4}
+    for row in record["validation"]:
+        assert row["psnr_ldr"] == pytest.approx(sum(row["psnr_ldr_by_ev"].values()) / 8)
+
+
+def test_what_is_logged_is_what_dvc_plots(dataset, tmp_path):
+    train(dataset.shards, tmp_path / "run", "none", 0, config())
+    plots = tmp_path / "run" / "dvclive" / "plots"
+    for name in ("train/total", "train/reconstruction", "train/learning_rate"):
+        rows = (plots / "metrics" / f"{name}.tsv").read_text().splitlines()
+        assert [row.split("\t")[0] for row in rows] == ["step", "2", "4"]
+    for name in ("psnr_ldr", "psnr_ldr_at/-2", "psnr_ldr_at/0.5"):
+        rows = (plots / "metrics" / "validation" / f"{name}.tsv").read_text().splitlines()
+        assert [row.split("\t")[0] for row in rows] == ["step", "0", "2", "4"]
+    assert (plots / "images" / "validation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_elsewhere_leaves_the_repository_there_alone(dataset, tmp_path, monkeypatch):
+    """DVCLive would make every Git repository that it is used in one of DVC's."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    monkeypatch.chdir(tmp_path)
+    train(dataset.shards, Path("run"), "none", 0, config("steps=1"))
+    assert {path.name for path in tmp_path.iterdir()} == {".git", "run"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (),
+        (
+            "ema_decay=0.5",
+            "schedule=plateau",
+            "optimizer=adamw",
+            "batch=4",
+            "accumulate=2",
+            "rotation=any",
+            "precision=fp16",
+            "form=pixels",
+        ),
+    ],
+)
+def test_a_run_cut_short_at_any_step_and_resumed_ends_with_the_same_weights(changes, dataset, tmp_path, monkeypatch):
+    whole = train(dataset.shards, tmp_path / "whole", "spatial", 1, config(*changes))
+    for steps in (1, 2):  # cut short twice: after step 1, and after two more
+        stop_after(monkeypatch, steps)
+        with pytest.raises(KeyboardInterrupt):
+            train(dataset.shards, tmp_path / "cut", "spatial", 1, config(*changes))
+        monkeypatch.undo()
+    resumed = train(dataset.shards, tmp_path / "cut", "spatial", 1, config(*changes, "loader_workers=1"))
+    assert resumed["resumed"] == 2
+    assert resumed["weights_sha256"] == whole["weights_sha256"]
+    assert resumed["loss"] == whole["loss"]
+    assert resumed["validation"] == whole["validation"]
+    for table in (tmp_path / "whole").rglob("*.tsv"):
+        again = tmp_path / "cut" / table.relative_to(tmp_path / "whole")
+        assert again.read_text() == table.read_text()
+
+
+@pytest.mark.parametrize("changed", [{"changes": ("learning_rate=0.002",)}, {"seed": 3}])
+def test_other_parameters_begin_anew(changed, dataset, tmp_path, monkeypatch):
+    stop_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset.shards, tmp_path / "run", "none", 0, config())
+    monkeypatch.undo()
+    seed, changes = changed.get("seed", 0), changed.get("changes", ())
+    for name in ("run", "fresh"):
+        train(dataset.shards, tmp_path / name, "none", seed, config(*changes))
+    mine, fresh = (load_file(tmp_path / name / "weights.safetensors") for name in ("run", "fresh"))
+    assert all(torch.equal(mine[name], fresh[name]) for name in fresh)
+
+
+def test_another_number_of_steps_between_logs_and_validations_goes_on(dataset, tmp_path, monkeypatch):
+    stop_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset.shards, tmp_path / "run", "none", 0, config())
+    monkeypatch.undo()
+    record = train(dataset.shards, tmp_path / "run", "none", 0, config("log_every=1", "validate_every=4"))
+    assert record["resumed"] == 1
+    assert record["weights_sha256"] == train(dataset.shards, tmp_path / "fresh", "none", 0, config())["weights_sha256"]
+
+
+def test_what_dvclive_left_half_written_does_not_stop_a_resumption(dataset, tmp_path, monkeypatch):
+    stop_after(monkeypatch, 3)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset.shards, tmp_path / "run", "none", 0, config())
+    monkeypatch.undo()
+    plots = tmp_path / "run" / "dvclive" / "plots" / "metrics"
+    (tmp_path / "run" / "dvclive" / "metrics.json").write_text("")
+    (plots / "train" / "representation.tsv").write_text("")
+    with (plots / "train" / "total.tsv").open("a") as table:
+        table.write("3")
+    train(dataset.shards, tmp_path / "run", "none", 0, config())
+    rows = (plots / "train" / "total.tsv").read_text().splitlines()
+    assert [row.split("\t")[0] for row in rows] == ["step", "2", "4"]
+
+
+def test_weights_that_are_not_finite_are_not_kept(dataset, tmp_path):
+    """The loss of the last step is finite, what the optimizer makes of it is not."""
+    changes = ("steps=1", "learning_rate=1e39", "clip_gradient=null", "schedule=constant")
+    with pytest.raises(ValueError, match=r"step 1: the weights are no longer finite, after \w+-.*; wanted a lower"):
+        train(dataset.shards, tmp_path / "run", "none", 0, config(*changes))
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+@pytest.mark.parametrize("content", [b"PK not a checkpoint", None])
+def test_a_damaged_checkpoint_is_named(content, dataset, tmp_path):
+    (tmp_path / "last.ckpt").write_bytes(content or b"")
+    if content is None:
+        torch.save([1, 2], tmp_path / "last.ckpt")
+    with pytest.raises(ValueError, match=r"last\.ckpt: not a readable checkpoint; delete it to begin anew"):
+        train(dataset.shards, tmp_path, "none", 0, config())
+
+
+@pytest.mark.parametrize("log_every", [1, 4])  # looked at after each step, and only after the last
+def test_a_loss_that_is_not_finite_stops_with_the_samples_names(log_every, dataset, tmp_path):
+    changes = ("learning_rate=1e30", "clip_gradient=null", "schedule=constant", f"log_every={log_every}",
+               "validate_every=4", "checkpoint_every=4")  # fmt: skip
+    with pytest.raises(ValueError, match=r"step 2: the loss is (nan|inf) on \w+-.*:[a-i]-[a-i], \w+-.*:[a-i]-[a-i]$"):
+        train(dataset.shards, tmp_path / "run", "none", 0, config(*changes))
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("crop=64", r"view .* has 32x32 pixels; wanted at least the crop of 64"),
+        ("accumulate=3", r"a batch of 2 does not divide into 3 parts"),
+        ("preset=resnet", r"unknown preset 'resnet'"),
+        ("accumulate=2", r"a part of one sample and a crop of 32 pixels leave .* wanted a crop above 64"),
+    ],
+)
+def test_bad_parameters_are_refused_by_name(change, message, dataset, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train(dataset.shards, tmp_path / "run", "none", 0, config(change))
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_shards_and_unknown_variants_are_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"unknown variant 'cbam'; known are \['none', .*'hdrunet'\]$"):
+        train(dataset.shards, tmp_path / "run", "cbam", 0, config())
+    with pytest.raises(ValueError, match=r"no index\.json in it"):
+        train(tmp_path, tmp_path / "run", "none", 0, config())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"no GPU that PyTorch can use"):
+        train(dataset.shards, tmp_path / "run", "none", 0, config("device=cuda"))
+
+
+def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_not(dataset, tmp_path):
+    """The real thing: a stage in its own process, killed at a random moment; stopped twice; again, to its end."""
+    settings = config("steps=80", "validate_every=80", "log_every=10", "checkpoint_every=3", "loader_workers=1")
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": settings.model_dump(mode="json")}))
+    command = [sys.executable, "-m", "stages.train", "none", "0", str(dataset.shards), "run"]
+    checkpoint = tmp_path / "run" / "last.ckpt"
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+
+    def wait_for_another(process: subprocess.Popen, before: float) -> None:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if checkpoint.exists() and checkpoint.stat().st_mtime > before:
+                return
+            time.sleep(0.01)
+        process.kill()
+        raise AssertionError(f"no checkpoint: {process.communicate()[1]}")
+
+    process = start()
+    wait_for_another(process, 0)
+    time.sleep(random.random())
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+    for number in (signal.SIGTERM, signal.SIGINT):  # to the loader's process too, as terminals and schedulers send them
+        process = start()
+        wait_for_another(process, checkpoint.stat().st_mtime)
+        os.killpg(process.pid, number)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 130, stderr
+        assert "run it again to go on" in stderr
+        assert "Traceback" not in stderr
+        assert 0 < torch.load(checkpoint, weights_only=True)["progress"]["step"] < 80
+
+    process = start()
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    assert re.search(r"none, seed 0: 979,\d+ parameters, 80 steps .* validation LDR PSNR .* -> .* dB", stdout)
+    whole = train(dataset.shards, tmp_path / "whole", "none", 0, settings)
+    resumed = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert resumed["resumed"] == 3
+    assert resumed["loss"] == whole["loss"]
+    assert resumed["weights_sha256"] == whole["weights_sha256"]
+
+
+TWO_PROCESSES = """
+import sys
+from pathlib import Path
+import torch
+from hdrdata.stream.shard_reader import Shards
+from hdrmodel.training.config import load_profile
+from hdrmodel.networks.baselines.hdrunet import TanhLoss
+from hdrmodel.sampling.datasets import LookUp, PairDataset, PhotoDataset, Share, load_pairs
+from hdrmodel.training.distributed import join_world
+from hdrmodel.training.losses import LossWeights, PairLoss
+from hdrmodel.training.step import Stepper
+from hdrmodel.training.train import train
+from hdrmodel.networks.weights import initial_network
+
+folder, out, *changes = sys.argv[1:]
+config = load_profile("quick", changes)
+shards = Shards(Path(folder), "train", "radiance")
+look_up = LookUp(shards.tables)
+pair_loss = PairLoss(LossWeights(100.0, 1.0, 0.0, 1e-5), "l1", None)
+with join_world(torch.device("cpu")) as world:
+    share = Share(config.batch, 0, 1, config.accumulate, world.rank, world.size)
+    for variant, dataset, batch_of, loss_of in (
+        ("spatial", PairDataset, look_up.pairs, pair_loss),
+        ("hdrunet", PhotoDataset, look_up.photos, TanhLoss()),
+    ):
+        stepper = Stepper(initial_network(variant, "attnet", config.width, 0), loss_of, config, world)
+        stepper.network.eval()  # batch normalisation by its buffers: no sample depends on another
+        samples = load_pairs(dataset(shards, config.crop, 0, True, "quarter"), share, 0)
+        terms = world.mean(stepper.step([batch_of(sample) for sample in samples], 0))
+        gradients = {name: parameter.grad for name, parameter in stepper.network.named_parameters()}
+        torch.save({"gradients": gradients, "terms": terms}, f"{out}/{variant}-{world.size}-{world.rank}.pt")
+"""
+
+
+def test_two_processes_compute_the_gradient_of_one_with_the_double_batch(dataset, tmp_path):
+    """Batch 8 in one process, and twice 2 in each of two over Gloo, of the same pairs, and of the same photographs."""
+    (tmp_path / "gradients.py").write_text(TWO_PROCESSES)
+    changes = ["width=0.125", "batch=8", "crop=32", "clip_gradient=null"]
+    for processes in (1, 2):
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        paths = ["gradients.py", str(dataset.shards), str(tmp_path)]
+        command = [*launch, *paths, *changes, f"accumulate={processes}"]
+        result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+    for variant in ("spatial", "hdrunet"):
+        files = (tmp_path / f"{variant}-{place}.pt" for place in ("1-0", "2-0", "2-1"))
+        alone, *ranks = (torch.load(file, weights_only=True) for file in files)
+        for rank in ranks:
+            assert torch.allclose(rank["terms"], alone["terms"], rtol=1e-4)
+            for name, gradient in rank["gradients"].items():
+                wanted = alone["gradients"][name]
+                assert torch.allclose(gradient, wanted, rtol=1e-3, atol=1e-5 * float(wanted.abs().max()) + 1e-9), name
+
+
+def test_two_processes_train_what_one_trains_that_accumulates_two_parts(dataset, tmp_path):
+    """The whole command under torchrun, two parts a process, and four in one: each normalised by itself."""
+    slow = ("steps=4", "batch=16", "log_every=1", "schedule=plateau", "learning_rate=1e-5")  # Adam amplifies rounding
+    changes = [f"-s{change}" for change in (*TINY, *slow, "accumulate=2", "checkpoint_every=4")]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launch, "-m", "hdrmodel.cli", "train", str(dataset.shards), str(tmp_path / "two"), *changes]
+    result = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("parameters, 4 steps") == 1  # one process speaks for both
+    record = json.loads((tmp_path / "two" / "run.json").read_text())
+    assert record["processes"] == 2
+    alone = train(dataset.shards, tmp_path / "one", "none", 0, config(*slow, "accumulate=4"))
+    losses = [[row["total"] for row in each["loss"]] for each in (record, alone)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    ours, theirs = (load_file(tmp_path / name / "weights.safetensors") for name in ("two", "one"))
+    for name in ours:
+        if "running" not in name and "tracked" not in name:  # these are the first process's own
+            assert torch.allclose(ours[name], theirs[name], atol=1e-4), name
+
+
+def test_what_is_waited_for_is_a_share_of_the_time(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    progress = Progress()
+    clock = Clock(progress, 1)
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
+    with clock.waiting():
+        passes(9)  # the loader's process starts: counted in all, as neither training nor waiting
+    passes(3)
+    with clock.waiting():
+        passes(1)
+    clock.stop()
+    with clock.examining():
+        passes(5)
+    assert (progress.seconds, progress.training_seconds, progress.waiting_seconds) == (18, 4, 1)
+
+
+def test_the_perceptual_term_takes_the_trunk_of_the_configuration():
+    loss, trunk = make_loss(config("loss.perceptual=0.1", "loss.trunk_window=32").loss)
+    assert trunk["name"] == "vgg16-stlpips"
+    assert len(trunk["sha256"]) == 64
+    assert loss.window == 32
+    assert make_loss(config().loss)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("lss=3", r"'lss=3': wanted NAME=VALUE"),
+        ("loss.nrm=l2", r"'loss.nrm=l2': wanted NAME=VALUE"),
+        ("steps", r"'steps': wanted NAME=VALUE"),
+        ("steps=[", r"'steps=\[': the value is no YAML"),
+        ("steps=0", r"train\.steps: .*greater than 0"),
+        ("learning_rate=.inf", r"train\.learning_rate: .*finite"),
+        ("width=100", r"train\.width: .*less than or equal to 4"),
+        ("loss.trunk_window=8", r"train\.loss\.trunk_window: .*greater than or equal to 16"),
+        ("loss.norm=l3", r"train\.loss\.norm: .*'l1' or 'l2'"),
+    ],
+)
+def test_a_wrong_change_of_a_profile_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        load_profile("quick", [change])
+
+
+def test_the_paper_s_profile_is_table_1():
+    """HDR-AttNet, Table 1 and section 4.1; its weights of the losses; rotations by up to 179 degrees."""
+    paper = load_profile("paper")
+    assert (paper.steps, paper.batch, paper.crop, paper.learning_rate, paper.width) == (200_000, 8, 256, 1e-4, 1.0)
+    assert (paper.optimizer, paper.schedule, paper.flips, paper.rotation) == ("adam", "constant", True, "any")
+    loss = paper.loss
+    assert (loss.reconstruction, loss.representation, loss.perceptual, loss.total_variation) == (100, 1, 0.1, 1e-5)
+    assert (loss.trunk, loss.trunk_window, loss.norm) == ("vgg19", None, "l1")
+    assert math.isclose(232_200 / paper.batch, 29_025)  # steps an epoch of all DrTMO, as its section 4.1 has it
