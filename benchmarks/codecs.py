@@ -21,12 +21,14 @@ import numpy as np
 import OpenEXR
 import zstandard
 
-from hdrdata.cameras.exposure import expose_view, recipe_tables
+from hdrdata.cameras.exposure import expose_view, half_bits, recipe_tables
 from hdrdata.cameras.recipe import choose_recipe
-from hdrdata.files.radiance import encode_png, half_bits, read_view
+from hdrdata.files.exr import read_view
+from hdrdata.files.ldr import encode_png
 from hdrdata.samples import radiance_codec
 from hdrdata.scenes.scan import scan_scenes
-from hdrdata.views.ingest import IngestConfig, ingest_scenes, read_views
+from hdrdata.views.ingest import ingest_scenes
+from hdrdata.views.view import IngestConfig, read_views
 
 INGEST = {
     "view_size": 512,

@@ -20,7 +20,7 @@ import click
 import numpy as np
 import torch
 
-from hdrdata.scenes.scan import HDR_SUFFIXES
+from hdrdata.files.suffixes import HDR_SUFFIXES
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import estimate_by_network, estimate_without_network, read_cases
 from hdrmodel.evaluation.evaluate import evaluate

@@ -26,14 +26,16 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hdrdata.files.radiance import decode_png
+from hdrdata.files.ldr import decode_png
 from hdrdata.samples.layout import END_BLOCKS, SHARDS
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.shards.pack import ShardConfig, shard_number, shard_stacks
-from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
+from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.stacks.synthesize import synthesize_stacks
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.views.ingest import IngestConfig, ingest_scenes, read_views
-from hdrdata.work.incremental import read_index
+from hdrdata.views.ingest import ingest_scenes
+from hdrdata.views.view import IngestConfig, read_views
+from hdrdata.work.index import read_index
 
 SAMPLES, LETTERS = 12, "abcdefghi"
 TIMEOUT = 100  # seconds a reader

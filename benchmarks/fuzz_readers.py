@@ -25,7 +25,8 @@ import numpy as np
 import OpenEXR
 import tifffile
 
-from hdrdata.files.radiance import check_radiance, write_exr
+from hdrdata.files.exr import write_exr
+from hdrdata.files.radiance import check_radiance
 
 MEGABYTES = 1024  # of address space that a reader may take on top of what it has when it starts
 SECONDS = 20  # a file of a few kilobytes takes milliseconds

@@ -22,8 +22,9 @@ import click
 import numpy as np
 import yaml
 
-from hdrdata.files.radiance import check_radiance, write_exr
-from hdrdata.scenes.scan import HDR_SUFFIXES
+from hdrdata.files.exr import write_exr
+from hdrdata.files.radiance import check_radiance
+from hdrdata.files.suffixes import HDR_SUFFIXES
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("hdrdata", "hdrmodel", "stages", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".dvc/config")

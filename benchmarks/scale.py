@@ -21,8 +21,9 @@ import click
 import numpy as np
 
 from hdrdata.files.disk import read_json
-from hdrdata.files.radiance import check_radiance, write_exr
-from hdrdata.scenes.scan import HDR_SUFFIXES
+from hdrdata.files.exr import write_exr
+from hdrdata.files.radiance import check_radiance
+from hdrdata.files.suffixes import HDR_SUFFIXES
 
 PANORAMAS, AZIMUTHS, PHOTOGRAPHS = 196, 6, 5  # 1,181 views
 PICTURES = 45  # a view

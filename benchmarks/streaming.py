@@ -28,16 +28,18 @@ import click
 import cv2
 import numpy as np
 
-from hdrdata.cameras.exposure import expose_view
-from hdrdata.files.radiance import decode_png, half_bits
+from hdrdata.cameras.exposure import expose_view, half_bits
+from hdrdata.files.ldr import decode_png
 from hdrdata.samples.layout import SHARDS
 from hdrdata.samples.radiance_codec import EXTENSION, decode_radiance
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.shards.pack import ShardConfig, shard_stacks
-from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
+from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.stacks.synthesize import synthesize_stacks
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.views.ingest import IngestConfig, ingest_scenes, read_views
-from hdrdata.work.incremental import read_index
+from hdrdata.views.ingest import ingest_scenes
+from hdrdata.views.view import IngestConfig, read_views
+from hdrdata.work.index import read_index
 
 LETTERS = "abcdefghi"
 TIMEOUT = 120  # seconds that a reader may be silent

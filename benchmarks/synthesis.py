@@ -18,14 +18,20 @@ import cv2
 import numpy as np
 
 from hdrdata.cameras.crf import CameraResponse
-from hdrdata.cameras.exposure import expose_view, recipe_tables
+from hdrdata.cameras.exposure import expose_view, half_bits, recipe_tables
 from hdrdata.cameras.recipe import choose_recipe
 from hdrdata.files.disk import sha256_of, written_whole
-from hdrdata.files.radiance import check_radiance, encode_png, half_bits, read_view, write_exr
-from hdrdata.samples.layout import pack_samples
-from hdrdata.scenes.scan import Scene, scan_scenes
-from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
-from hdrdata.views.ingest import IngestConfig, View, ingest_scenes, is_panorama, read_views, views_of_scene
+from hdrdata.files.exr import read_view, write_exr
+from hdrdata.files.ldr import encode_png
+from hdrdata.files.radiance import check_radiance
+from hdrdata.samples.tars import pack_samples
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scene import Scene
+from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.stacks.synthesize import synthesize_stacks
+from hdrdata.views.ingest import ingest_scenes, views_of_scene
+from hdrdata.views.panorama import is_panorama
+from hdrdata.views.view import IngestConfig, View, read_views
 
 SIZE = 512
 DRTMO_PICTURES = 53_145  # (1,043 + 138) views x 5 cameras x 9 exposures

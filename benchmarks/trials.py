@@ -25,8 +25,8 @@ from pathlib import Path
 import click
 import yaml
 
-from hdrdata.files.disk import read_json, sha256_of
-from hdrdata.work.incremental import INDEX, JOURNAL
+from hdrdata.files.disk import INDEX, read_json, sha256_of
+from hdrdata.work.journal import JOURNAL
 
 ROOT = Path(__file__).parents[1]
 STAGES = {

@@ -4,7 +4,6 @@ The only file of this package that imports torch; nothing else here imports it.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -12,22 +11,11 @@ from jaxtyping import Float16, Int16, Int64, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from hdrdata.stream.order import epoch_order
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.stream.stack_reader import StackReader
 
-ORDER = 0  # the stream of random numbers that orders an epoch
 NUMBERS = 1 << 16  # of half floats
-
-
-def generator(seed: int, stream: int, number: int) -> np.random.Generator:
-    """Random numbers for one draw: counter-based (Philox), so that a draw depends on no other."""
-    return np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, stream, number]))
-
-
-@lru_cache(maxsize=2)
-def epoch_order(seed: int, epoch: int, length: int) -> Int64[np.ndarray, " length"]:
-    """The order of an epoch: all numbers below `length`, each once."""
-    return generator(seed, ORDER, epoch).permutation(length)
 
 
 class StackDataset(Dataset):

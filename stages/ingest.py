@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from hdrdata.scenes.scan import read_scenes
-from hdrdata.views.ingest import IngestConfig, describe_views, ingest_scenes, read_views
+from hdrdata.scenes.scene import read_scenes
+from hdrdata.views.ingest import describe_views, ingest_scenes
+from hdrdata.views.view import IngestConfig, read_views
 from stages.params import read_section, stage
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from hdrdata.scenes.scan import read_scenes, scan_scenes, write_scenes
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scene import read_scenes, write_scenes
 from stages.params import ScanConfig, read_section, stage
 
 

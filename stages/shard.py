@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hdrdata.shards.pack import ShardConfig, shard_stacks
-from hdrdata.stacks.synthesize import SynthesizeConfig
+from hdrdata.stacks.encode import SynthesizeConfig
 from stages.params import read_section, stage
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from hdrdata.files.disk import read_json
+from hdrdata.files.disk import INDEX, read_json
 from hdrdata.shards.pack import ShardConfig
-from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
-from hdrdata.views.ingest import read_views
-from hdrdata.work.incremental import INDEX
+from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.stacks.synthesize import synthesize_stacks
+from hdrdata.views.view import read_views
 from stages.params import read_section, stage
 
 

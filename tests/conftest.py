@@ -12,13 +12,16 @@ import pytest
 import torch
 from hypothesis import settings
 
-from hdrdata.files.disk import read_json
-from hdrdata.files.radiance import write_exr
-from hdrdata.scenes.scan import Scan, scan_scenes, write_scenes
+from hdrdata.files.disk import INDEX, read_json
+from hdrdata.files.exr import write_exr
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scene import Scan, write_scenes
 from hdrdata.shards.pack import ShardConfig, shard_stacks
-from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
-from hdrdata.views.ingest import IngestConfig, ingest_scenes, read_views
-from hdrdata.work.incremental import INDEX, Outcome
+from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.stacks.synthesize import synthesize_stacks
+from hdrdata.views.ingest import ingest_scenes
+from hdrdata.views.view import IngestConfig, read_views
+from hdrdata.work.incremental import Outcome
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50, database=None)
 settings.load_profile("repeatable")

@@ -23,7 +23,9 @@ from shared_files import ROOT
 import hdrdata.cli
 import hdrmodel.cli
 from hdrdata.cameras.recipe import RecipeConfig
-from hdrdata.files.radiance import decode_png, read_radiance, write_exr, write_png
+from hdrdata.files.exr import write_exr
+from hdrdata.files.ldr import decode_png, write_png
+from hdrdata.files.radiance import read_radiance
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.weights import initial_network, save_weights
 

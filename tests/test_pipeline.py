@@ -17,8 +17,8 @@ from shared_files import ROOT
 import stages.scan
 from hdrdata.cameras.recipe import RECIPES
 from hdrdata.shards.pack import ShardConfig
-from hdrdata.stacks.synthesize import SynthesizeConfig
-from hdrdata.views.ingest import IngestConfig
+from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.views.view import IngestConfig
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.variants import VARIANTS
 from hdrmodel.training.config import EvaluateConfig, TrainConfig

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from scipy.cluster.vq import ClusterError, kmeans2
 
-from hdrdata.cameras.crf import CameraResponse, CrfChoice, EmorCrf, FileCrf, emor_crf, read_dorf, read_emor
+from hdrdata.cameras.crf import CameraResponse, emor_crf
+from hdrdata.cameras.crf_files import read_dorf, read_emor
+from hdrdata.cameras.crf_names import CrfChoice, EmorCrf, FileCrf
 
 SAMPLES = 1024  # evenly spaced exposures at which two curves are compared; as many as a DoRF curve has
 RESTARTS = 20

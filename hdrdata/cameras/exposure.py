@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8, UInt16
+from jaxtyping import Float16, UInt8, UInt16
 
 from hdrdata.cameras.crf import CameraResponse, staircase_crf
 from hdrdata.cameras.recipe import Quantise, Recipe
@@ -111,3 +111,8 @@ def expose_view(
     for ldr, table in zip(stack, tables, strict=True):
         cv2.LUT(bits, table, dst=ldr)  # `look_up`, without a copy
     return stack
+
+
+def half_bits(view: Float16[np.ndarray, "height width 3"]) -> UInt16[np.ndarray, "height width 3"]:
+    """The bits of half floats as unsigned integers, which index a look-up table."""
+    return view.view(np.uint16)

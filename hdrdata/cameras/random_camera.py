@@ -15,10 +15,17 @@ import numpy as np
 from jaxtyping import Float16, Float32, UInt8
 
 from hdrdata.cameras.crf import sigmoid_crf
-from hdrdata.cameras.exposure import exposure_table, look_up, recipe_digests, table_from_thresholds, thresholds_of
+from hdrdata.cameras.exposure import (
+    exposure_table,
+    half_bits,
+    look_up,
+    recipe_digests,
+    table_from_thresholds,
+    thresholds_of,
+)
 from hdrdata.cameras.recipe import ClippedExposure, DrawnSigmoid, Draws, Normal, QuantileExposure, Recipe, Steps
 from hdrdata.files.disk import digest_of
-from hdrdata.files.radiance import decode_jpeg, encode_jpeg, half_bits
+from hdrdata.files.ldr import decode_jpeg, encode_jpeg
 
 BRIGHTEST = np.float32(1e6)  # on a sensor that is white at 1; keeps squares within the floats
 View = Float16[np.ndarray, "height width 3"]

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from hdrdata.cameras.crf import CameraResponse, CrfChoice, FileCrf, choose_crf, drtmo_crfs, read_dorf
+from hdrdata.cameras.crf import CameraResponse
+from hdrdata.cameras.crf_files import drtmo_crfs, read_dorf
+from hdrdata.cameras.crf_names import CrfChoice, FileCrf, choose_crf
 from hdrdata.config import Section
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

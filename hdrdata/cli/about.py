@@ -14,8 +14,8 @@ from hdrdata.publish.contents import Contents
 from hdrdata.publish.preview import write_page, write_sheet
 from hdrdata.publish.sidecars import SIDECARS, Written, write_sidecars
 from hdrdata.publish.statistics import PartStatistics, measure_shards, percent, sparkline, stops_text
-from hdrdata.scenes.scan import read_scenes
-from hdrdata.views.ingest import read_views
+from hdrdata.scenes.scene import read_scenes
+from hdrdata.views.view import read_views
 
 _views = click.option(
     "--views",

@@ -9,10 +9,14 @@ import click
 
 from hdrdata.cameras.recipe import RECIPES
 from hdrdata.cli.words import FOLDER, one_line
-from hdrdata.scenes.scan import PARTS, scan_scenes, write_scenes
+from hdrdata.scenes.parts import PARTS
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scene import write_scenes
 from hdrdata.shards.pack import ShardConfig, shard_stacks
-from hdrdata.stacks.synthesize import SynthesizeConfig, synthesize_stacks
-from hdrdata.views.ingest import IngestConfig, describe_views, ingest_scenes, read_views
+from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.stacks.synthesize import synthesize_stacks
+from hdrdata.views.ingest import describe_views, ingest_scenes
+from hdrdata.views.view import IngestConfig, read_views
 from hdrdata.work.engines import EngineName
 from hdrdata.work.incremental import Outcome
 

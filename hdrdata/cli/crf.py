@@ -8,8 +8,9 @@ import click
 import numpy as np
 import yaml
 
-from hdrdata.cameras.crf import CameraResponse, named_crfs
+from hdrdata.cameras.crf import CameraResponse
 from hdrdata.cameras.crf_choice import choose_representatives, curve_set, read_curves
+from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cli.words import FILE
 from hdrdata.files.disk import write_bytes, write_json
 from hdrdata.publish.crf_chart import draw_curves

@@ -8,8 +8,8 @@ from hdrdata.cli.words import FOLDER, one_line
 from hdrdata.drtmo.exporting import export_drtmo
 from hdrdata.drtmo.importing import ImportConfig, import_drtmo
 from hdrdata.samples.layout import SHARDS
-from hdrdata.scenes.scan import PARTS
-from hdrdata.work.incremental import read_index
+from hdrdata.scenes.parts import PARTS
+from hdrdata.work.index import read_index
 
 
 @click.command("export")

@@ -10,8 +10,9 @@ from hdrdata.cameras.recipe import RECIPES, RecipeConfig, choose_recipe
 from hdrdata.cli.words import FILE, one_line
 from hdrdata.files.disk import write_bytes, write_json
 from hdrdata.files.radiance import check_radiance
-from hdrdata.stacks.synthesize import encode_stack
-from hdrdata.views.ingest import is_panorama, normalise_view, stops_of
+from hdrdata.stacks.encode import encode_stack
+from hdrdata.views.normalise import normalise_view, stops_of
+from hdrdata.views.panorama import is_panorama
 from hdrdata.work.processes import map_in_processes
 
 

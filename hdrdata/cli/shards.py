@@ -12,10 +12,10 @@ import yaml
 from hdrdata.cameras.recipe import RECIPES, RecipeConfig
 from hdrdata.cli.words import FOLDER
 from hdrdata.samples.layout import SHARDS
-from hdrdata.scenes.scan import PARTS
+from hdrdata.scenes.parts import PARTS
 from hdrdata.shards.repair import repair_shards
 from hdrdata.shards.verify import verify_shards, verify_tars, view_of_sample
-from hdrdata.work.incremental import read_index
+from hdrdata.work.index import read_index
 
 
 @click.command()

@@ -9,7 +9,8 @@ from hdrdata.sources import polyhaven
 from hdrdata.sources.bracket_folders import FolderConfig, merge_folder
 from hdrdata.sources.brackets import MergeConfig, merge_to_file, parse_times
 from hdrdata.sources.catalogs import read_catalog
-from hdrdata.sources.fetch import SIDECAR, Patience, Web, fetch_files
+from hdrdata.sources.fetch import SIDECAR, fetch_files
+from hdrdata.sources.web import Patience, Web
 
 
 @click.command()

@@ -9,12 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from hdrdata.drtmo.layout import FOLDERS, LISTS, PICTURES, parse_stack_folder, stack_folder, write_pair_list
-from hdrdata.files.disk import digest_of
-from hdrdata.files.radiance import encode_png
+from hdrdata.files.disk import INDEX, digest_of
+from hdrdata.files.ldr import encode_png
 from hdrdata.samples.layout import SHARDS
-from hdrdata.scenes.scan import PARTS
+from hdrdata.scenes.parts import PARTS
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.work.incremental import INDEX, JOURNAL, Entry, Outcome, bring_up_to_date, describe_files, read_index
+from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
+from hdrdata.work.index import describe_files, read_index
+from hdrdata.work.journal import JOURNAL
 
 ALGORITHM = "drtmo-export-1"
 WRITING = ".writing-"  # the beginning of an unfinished stack folder's name

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hdrdata.drtmo.layout import PICTURES, StackName, parse_stack_folder
-from hdrdata.scenes.scan import PARTS
+from hdrdata.scenes.parts import PARTS
 
 LARGEST_PNG = 64 * 2**20  # bytes
 

@@ -13,17 +13,20 @@ import cv2
 import numpy as np
 from pydantic import Field, NonNegativeInt
 
-from hdrdata.cameras.crf import named_crfs
+from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.exposure import WHITE, exposure_table, thresholds_of
 from hdrdata.config import Section
 from hdrdata.drtmo.folder import ImportedView, find_views, part_folders
 from hdrdata.drtmo.layout import PICTURES, PairLists, read_pair_lists
-from hdrdata.files.disk import digest_of, read_json, written_whole
-from hdrdata.files.radiance import decode_png, quiet_opencv
-from hdrdata.samples.layout import SHARDS, pack_samples
-from hdrdata.scenes.scan import assign_part
+from hdrdata.files.disk import INDEX, digest_of, read_json, written_whole
+from hdrdata.files.ldr import decode_png
+from hdrdata.files.quiet import quiet_opencv
+from hdrdata.samples.layout import SHARDS
+from hdrdata.samples.tars import pack_samples
+from hdrdata.scenes.parts import assign_part
 from hdrdata.shards.pack import describe_shards, shard_number
-from hdrdata.work.incremental import INDEX, Entry, Outcome, bring_up_to_date, describe_files
+from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
+from hdrdata.work.index import describe_files
 
 ALGORITHM = "drtmo-import-1"  # raise the number when the same PNGs give other bytes
 CHECKED = ".import"  # folder in the folder of shards: what each view's pictures were found to be

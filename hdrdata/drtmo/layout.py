@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from hdrdata.cameras.crf import key_name, named_crfs
+from hdrdata.cameras.crf import key_name
+from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.recipe import HALF_STOPS, LETTERS
 from hdrdata.files.disk import write_bytes
 

@@ -71,3 +71,6 @@ def digest_of(content: object) -> str:
     """The SHA-256 of `content` as canonical JSON (sorted keys, no spaces), in hexadecimal."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+INDEX = "index.json"

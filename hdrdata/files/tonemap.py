@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from hdrdata.files.radiance import quiet_opencv
+from hdrdata.files.quiet import quiet_opencv
 
 
 def tonemap_reinhard(radiance: Float32[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "height width 3"]:

@@ -20,8 +20,8 @@ from hdrdata.publish.croissant import describe_croissant
 from hdrdata.publish.preview import choose_views, draw_sheet, look_at
 from hdrdata.publish.sidecars import VALIDATION, Written, write_files
 from hdrdata.publish.statistics import Statistics, measure_shards, percent, sparkline, stops_text
-from hdrdata.scenes.scan import Scene
-from hdrdata.views.ingest import View
+from hdrdata.scenes.scene import Scene
+from hdrdata.views.view import View
 
 CARD, CROISSANT, LICENCES = "README.md", "croissant.json", "licences.csv"
 STATISTICS, SHEET = "statistics.json", "contact-sheet.jpg"

@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from hdrdata.files.disk import digest_of
 from hdrdata.samples.layout import SHARDS, SampleLayout
-from hdrdata.scenes.scan import PARTS, Scene
+from hdrdata.scenes.parts import PARTS
+from hdrdata.scenes.scene import Scene
 from hdrdata.stream.shard_reader import Shards, StackSample
-from hdrdata.views.ingest import View
-from hdrdata.work.incremental import read_index
+from hdrdata.views.view import View
+from hdrdata.work.index import read_index
 
 UNSTATED = "not stated"  # a licence that nobody gave
 PHOTO = re.compile(r"_crop_\d+$")  # how `hdrdata.views.ingest` names a crop of a photograph

@@ -17,8 +17,8 @@ from hdrdata.files.disk import write_bytes
 from hdrdata.publish.contents import UNSTATED, Contents, HeldView, list_views, stacks_of
 from hdrdata.publish.statistics import percent, stops_text
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.views.ingest import stops_of
-from hdrdata.work.incremental import progress_bar
+from hdrdata.views.normalise import stops_of
+from hdrdata.work.progress import progress_bar
 
 PAGE_BYTES = 4_500_000  # a page opens at once and can be mailed
 LARGEST, SMALLEST = 128, 24  # pixels, the height of a thumbnail

@@ -13,12 +13,12 @@ from threading import Lock
 import numpy as np
 from jaxtyping import Float16, Int64, UInt8
 
-from hdrdata.cameras.exposure import WHITE
-from hdrdata.files.radiance import half_bits
+from hdrdata.cameras.exposure import WHITE, half_bits
 from hdrdata.publish.contents import Contents, HeldView, list_views, stacks_of
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.views.ingest import View, stops_of
-from hdrdata.work.incremental import progress_bar
+from hdrdata.views.normalise import stops_of
+from hdrdata.views.view import View
+from hdrdata.work.progress import progress_bar
 
 LEVELS = 256
 BARS = "▁▂▃▄▅▆▇█"

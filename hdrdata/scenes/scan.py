@@ -1,104 +1,15 @@
 """Find the HDR files of a folder, know each by its content, and give each to a part by its group."""
 
-import csv
-import hashlib
-import math
 import os
-import re
 import stat
 from collections import Counter
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hdrdata.files.disk import read_json, sha256_of, write_json
-
-HDR_SUFFIXES = (".exr", ".hdr", ".pfm", ".tif", ".tiff")
-RAW_SUFFIXES = (
-    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw"),
-    *(".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
-)  # of cameras: merged to a scene first
-PARTS = ("train", "val", "test")
-KINDS = ("auto", "pano", "photo")
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One HDR file."""
-
-    key: str  # "<stem>-<first eight digits of sha256>", lower case, no dot
-    path: str  # relative to the scenes folder, with forward slashes
-    sha256: str
-    size: int  # bytes
-    group: str  # scenes of one place share it; a group lies in one part
-    part: str  # "train", "val" or "test"
-    kind: str  # "pano", "photo", or "auto": told by the picture's shape
-    licence: str
-    scale: float  # stored value = scale * source value; recorded, not undone
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What `scan_scenes` found."""
-
-    scenes: tuple[Scene, ...]  # by key
-    duplicates: tuple[tuple[str, str], ...]  # (path left out, path of the same bytes that stays)
-    hashed: int  # files whose bytes were read; the others were known by path, size and time
-
-    def counts(self) -> dict[str, int]:
-        """The number of scenes in each part."""
-        return {part: sum(scene.part == part for scene in self.scenes) for part in PARTS}
-
-
-def slug(text: str) -> str:
-    """`text` as a part of a sample key: lower case, [a-z0-9_-], at most 40 characters; 'gamma+1.4' -> 'gamma-1-4'.
-
-    A WebDataset key ends at its first dot, so that a dot would cut it.
-    """
-    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")[:40].strip("-") or "scene"
-
-
-def assign_part(group: str, seed: int, val_share: float, test_share: float) -> str:
-    """The part of a group, from a hash of its name and a seed: no other scene moves when one is added.
-
-    Args:
-        val_share, test_share: expected shares [0, 1] of the groups.
-    """
-    number = int.from_bytes(hashlib.sha256(f"{seed}:{group}".encode()).digest()[:8], "big") / 2**64
-    if number < test_share:
-        return "test"
-    return "val" if number < test_share + val_share else "train"
-
-
-def read_sidecar(path: Path) -> dict[str, dict[str, str]]:
-    """Read a CSV that says more about the files: `file`, and any of location_group, kind, licence (license), scale.
-
-    Returns:
-        path relative to the folder -> its row.
-
-    Raises:
-        ValueError: naming the file, the row and the value that is wrong.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: not a readable CSV: {error}") from error
-    known: dict[str, dict[str, str]] = {}
-    for line, row in enumerate(rows, start=2):
-        if not row.get("file"):
-            raise ValueError(f"{path}, line {line}: no 'file'; wanted a path relative to the folder")
-        if row["file"] in known:
-            raise ValueError(f"{path}, line {line}: '{row['file']}' stands twice")
-        if (row.get("kind") or "auto") not in KINDS:
-            raise ValueError(f"{path}, line {line}: kind '{row['kind']}'; wanted one of {', '.join(KINDS)}")
-        try:
-            scale = float(row.get("scale") or 1)
-        except ValueError:
-            scale = math.nan
-        if not (math.isfinite(scale) and scale > 0):
-            raise ValueError(f"{path}, line {line}: scale '{row['scale']}'; wanted a positive number")
-        known[row["file"]] = row
-    return known
+from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES
+from hdrdata.scenes.parts import assign_part
+from hdrdata.scenes.scene import Scan, Scene, slug
+from hdrdata.scenes.sidecar import read_sidecar
 
 
 def scan_scenes(
@@ -250,19 +161,3 @@ def _hash_files(
     if cache and fresh != known:
         write_json(cache, {str(folder.resolve()): fresh})
     return {path: (entry[0], entry[2]) for path, entry in fresh.items()}, hashed
-
-
-def write_scenes(path: Path, scan: Scan, folder: Path) -> None:
-    """Write the list of scenes as JSON; the same scenes give the same bytes."""
-    scenes = [asdict(scene) for scene in scan.scenes]
-    duplicates = [{"path": path, "same_as": same} for path, same in scan.duplicates]
-    write_json(path, {"folder": folder.as_posix(), "scenes": scenes, "duplicates": duplicates})
-
-
-def read_scenes(path: Path) -> tuple[Path, tuple[Scene, ...]]:
-    """Read what `write_scenes` wrote: the scenes folder as it was given, and the scenes by key."""
-    content = read_json(path)
-    try:
-        return Path(content["folder"]), tuple(Scene(**scene) for scene in content["scenes"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a list of scenes: {error}") from error

@@ -9,10 +9,10 @@ from pydantic import Field, PositiveInt
 
 from hdrdata.config import Section
 from hdrdata.files.disk import digest_of, written_whole
-from hdrdata.samples.layout import END_BLOCKS, SHARDS, IntegrityError, SampleLayout, check_bytes
-from hdrdata.stacks.synthesize import ALGORITHM as STACKS_ALGORITHM
-from hdrdata.stacks.synthesize import Form
-from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date, describe_files, read_index
+from hdrdata.samples.layout import END_BLOCKS, SHARDS, Form, IntegrityError, SampleLayout, check_bytes
+from hdrdata.stacks.recipe_facts import ALGORITHM as STACKS_ALGORITHM
+from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
+from hdrdata.work.index import describe_files, read_index
 
 
 class Counts(Section):

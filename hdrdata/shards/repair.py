@@ -9,14 +9,15 @@ import google_crc32c
 
 from hdrdata.cameras.recipe import RecipeConfig, choose_recipe
 from hdrdata.files.disk import sha256_of, written_whole
-from hdrdata.files.radiance import read_view
+from hdrdata.files.exr import read_view
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout
 from hdrdata.shards.tar_walk import walk_tar
 from hdrdata.shards.verify import Fault, view_of_sample
-from hdrdata.stacks.synthesize import SynthesizeConfig, recipe_digest, remake_samples
+from hdrdata.stacks.encode import SynthesizeConfig, remake_samples
+from hdrdata.stacks.recipe_facts import recipe_digest
 from hdrdata.stream.remote import LocalFolder
 from hdrdata.stream.shard_index import read_shard_index
-from hdrdata.views.ingest import View, read_views
+from hdrdata.views.view import View, read_views
 from hdrdata.work.processes import map_in_processes
 
 ENCODERS = ("fpng", "opencv")  # an index of shards does not say which wrote its pictures; the CRC-32C does

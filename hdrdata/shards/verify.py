@@ -14,16 +14,16 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 
-from hdrdata.files.disk import read_json
-from hdrdata.files.radiance import decode_jpeg, decode_png, quiet_decoders
+from hdrdata.files.disk import INDEX, read_json
+from hdrdata.files.ldr import decode_jpeg, decode_png
+from hdrdata.files.quiet import quiet_decoders
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout
 from hdrdata.samples.radiance_codec import decode_radiance
 from hdrdata.shards.tar_walk import PIECE, printable, tar_faults, walk_tar
 from hdrdata.stream.remote import LocalFolder
 from hdrdata.stream.shard_index import read_shard_index
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.views.ingest import read_views
-from hdrdata.work.incremental import INDEX
+from hdrdata.views.view import read_views
 from hdrdata.work.processes import map_in_processes
 
 SHARD_NAME = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+\.tar")  # relative, and below the folder

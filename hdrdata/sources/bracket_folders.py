@@ -9,11 +9,12 @@ from typing import Literal
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from hdrdata.config import Section
-from hdrdata.files.disk import digest_of, read_json
-from hdrdata.scenes.scan import RAW_SUFFIXES
+from hdrdata.files.disk import INDEX, digest_of, read_json
+from hdrdata.files.suffixes import DISPLAY_SUFFIXES, RAW_SUFFIXES
 from hdrdata.sources.brackets import ALGORITHM, MergeConfig, merge_to_file
-from hdrdata.sources.photographs import DISPLAY_SUFFIXES, Exposure, is_raw, read_exposure
-from hdrdata.work.incremental import INDEX, Entry, Outcome, bring_up_to_date, describe_files
+from hdrdata.sources.photographs import Exposure, is_raw, read_exposure
+from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
+from hdrdata.work.index import describe_files
 
 
 class FolderConfig(Section):

@@ -9,20 +9,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from hdrdata.cameras.crf import choose_crf
+from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.merge import hat, linearise
 from hdrdata.config import Section
-from hdrdata.files.radiance import quiet_opencv, write_exr
-from hdrdata.scenes.scan import RAW_SUFFIXES
-from hdrdata.sources.photographs import (
-    DISPLAY_SUFFIXES,
-    RawPicture,
-    is_raw,
-    read_display,
-    read_exposure,
-    read_raw,
-    read_white_balance,
-)
+from hdrdata.files.exr import write_exr
+from hdrdata.files.quiet import quiet_opencv
+from hdrdata.files.suffixes import DISPLAY_SUFFIXES, RAW_SUFFIXES
+from hdrdata.sources.photographs import RawPicture, is_raw, read_display, read_exposure, read_raw, read_white_balance
 
 ALGORITHM = "brackets-1"  # raise the number when the same pictures give other values
 SIDE = 20  # of the square of values that the response is found from: as many as OpenCV solves for in a second

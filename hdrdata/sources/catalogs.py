@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hdrdata.scenes.scan import HDR_SUFFIXES, KINDS
+from hdrdata.files.suffixes import HDR_SUFFIXES
+from hdrdata.scenes.scene import KINDS
 from hdrdata.sources.fetch import Wanted
 
 FACTS = ("licence", "location_group", "kind", "author", "source")

@@ -5,12 +5,10 @@ import hashlib
 import io
 import shutil
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 from rich.progress import (
@@ -24,15 +22,14 @@ from rich.progress import (
 )
 
 from hdrdata.files.disk import PARTIAL, read_json, sha256_of, write_bytes, write_json
-from hdrdata.scenes.scan import read_sidecar
+from hdrdata.scenes.sidecar import read_sidecar
+from hdrdata.sources.web import Failure, Passing, Web
 
 SIDECAR = "scenes.csv"
-COLUMNS = ("file", "location_group", "kind", "licence", "scale", "author", "source", "url", "sha256")
-PASSING = (408, 425, 429, 500, 502, 503, 504)  # answers after which a server may give another
-CHUNK_BYTES = 1 << 16  # what of a chunk has come when a connection is cut is lost
-LONGEST_PAUSE_SECONDS = 60.0
 
-Result = TypeVar("Result")
+COLUMNS = ("file", "location_group", "kind", "licence", "scale", "author", "source", "url", "sha256")
+
+CHUNK_BYTES = 1 << 16  # what of a chunk has come when a connection is cut is lost
 
 
 @dataclass(frozen=True)
@@ -44,15 +41,6 @@ class Wanted:
     size: int | None  # bytes, where the source tells them
     digest: tuple[str, str] | None  # ("md5" or "sha256", hexadecimal), where the source tells it
     facts: dict[str, str]  # of `COLUMNS`: licence, author, source, kind, location_group
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a server is waited for."""
-
-    attempts: int  # without a byte of progress
-    pause_seconds: float  # after the first failure; doubled after each further one
-    timeout_seconds: float  # of a connection, and between two bytes
 
 
 @dataclass
@@ -68,94 +56,6 @@ class Fetched:
         """'3 fetched (12.4 MB), 40 kept, 1 failed'."""
         text = f"{len(self.new)} fetched ({self.size / 1e6:.1f} MB), {len(self.kept)} kept"
         return text + (f", {len(self.failures)} failed" if self.failures else "")
-
-
-class Failure(Exception):
-    """A file that cannot be had, and why in a few words."""
-
-
-class _Passing(Exception):
-    """What may go better the next time."""
-
-    def __init__(self, reason: str, pause_seconds: float = 0.0):
-        super().__init__(reason)
-        self.pause_seconds = pause_seconds
-
-
-class Web:
-    """HTTP with patience, for several threads; `stop` ends all waiting."""
-
-    def __init__(self, patience: Patience):
-        self.patience = patience
-        self.stop = threading.Event()
-        self.session = requests.Session()
-        self.session.headers["User-Agent"] = f"hdr-attnet/{version('hdr-attnet')} (hdrdata fetch)"
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=64)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
-
-    def json(self, url: str) -> Any:
-        """The JSON that `url` answers with.
-
-        Raises:
-            Failure: if it cannot be had.
-        """
-
-        def ask() -> Any:
-            with self.open(url, {}) as response:
-                try:
-                    return response.json()
-                except requests.JSONDecodeError as error:
-                    raise _Passing("answered with something that is not JSON") from error
-
-        return self.patiently(ask, lambda: 0)
-
-    def open(self, url: str, headers: dict[str, str]) -> requests.Response:
-        """Begin to read `url`: status 200, 206 or 416, or an error."""
-        timeout = self.patience.timeout_seconds
-        response = self.session.get(url, headers=headers, stream=True, timeout=(timeout, timeout))
-        if response.status_code in (200, 206, 416):
-            return response
-        with response:
-            reason = f"the server answered {response.status_code} {response.reason}".strip()
-            if response.status_code not in PASSING:
-                raise Failure(reason)
-            told = response.headers.get("Retry-After", "")
-            raise _Passing(reason, min(float(told), LONGEST_PAUSE_SECONDS) if told.isdigit() else 0.0)
-
-    def patiently(self, action: Callable[[], Result], progress: Callable[[], int]) -> Result:
-        """Try `action` until it works or has failed too often since `progress` was last seen to grow."""
-        failed, furthest = 0, progress()
-        while True:
-            try:
-                return action()
-            except requests.exceptions.InvalidURL as error:
-                raise Failure(f"not a URL that can be fetched: {error}") from error
-            except requests.RequestException as error:
-                reason, pause = _in_words(error), 0.0
-            except _Passing as error:
-                reason, pause = str(error), error.pause_seconds
-            if progress() > furthest:
-                failed, furthest = 0, progress()
-            failed += 1
-            if failed >= self.patience.attempts:
-                raise Failure(f"{reason} ({failed} times)")
-            doubled = self.patience.pause_seconds * 2 ** (failed - 1)
-            if self.stop.wait(max(pause, min(doubled, LONGEST_PAUSE_SECONDS))):
-                raise Failure("interrupted")
-
-
-def _in_words(error: requests.RequestException) -> str:
-    """What happened to a connection, without the address and the objects that requests tells of."""
-    if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return "the server did not answer in time"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError) or "IncompleteRead" in str(error):
-        return "the connection was cut"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate is not trusted"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection to the server"
-    return " ".join(str(error).split())
 
 
 def fetch_files(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
@@ -278,7 +178,7 @@ class _Transfer:
         if self.file.size is not None and size != self.file.size:
             if size > self.file.size:
                 self._forget()
-            raise _Passing(f"{size} bytes came; wanted {self.file.size}")
+            raise Passing(f"{size} bytes came; wanted {self.file.size}")
         if self.file.digest:
             algorithm, wanted = self.file.digest
             if (digest := _digest_of(partial, algorithm)) != wanted:
@@ -286,7 +186,7 @@ class _Transfer:
                 self.wrong += begun == 0  # a file that went on from a part may have changed in between
                 if self.wrong == 2:
                     raise Failure(f"its {algorithm} is {digest}; wanted {wanted}")
-                raise _Passing(f"its {algorithm} is {digest}; wanted {wanted}")
+                raise Passing(f"its {algorithm} is {digest}; wanted {wanted}")
         return size, sha256_of(partial)
 
     def _transfer(self, partial: Path) -> int:
@@ -305,7 +205,7 @@ class _Transfer:
             part = response.headers.get("Content-Range", "")
             if response.status_code == 416 or (response.status_code == 206 and f"bytes {begin}-" not in part):
                 self._forget()
-                raise _Passing(f"the server gave no part from byte {begin} on")
+                raise Passing(f"the server gave no part from byte {begin} on")
             if response.status_code == 200:
                 begin = 0
             length = response.headers.get("Content-Length", "")

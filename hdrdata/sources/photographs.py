@@ -13,10 +13,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import ExifTags, Image
 
-from hdrdata.files.radiance import quiet_decoders, quiet_opencv
-from hdrdata.scenes.scan import RAW_SUFFIXES
-
-DISPLAY_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+from hdrdata.files.quiet import quiet_decoders, quiet_opencv
+from hdrdata.files.suffixes import RAW_SUFFIXES
 
 
 @dataclass(frozen=True)

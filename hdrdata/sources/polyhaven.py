@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any
 
-from hdrdata.sources.fetch import Failure, Wanted, Web
+from hdrdata.sources.fetch import Wanted
+from hdrdata.sources.web import Failure, Web
 
 API = "https://api.polyhaven.com"
 FORMATS = ("exr", "hdr")

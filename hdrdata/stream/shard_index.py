@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from hdrdata.files.disk import INDEX
 from hdrdata.samples.layout import END_BLOCKS, KEY, SHARDS
-from hdrdata.stream.remote import Folder
-from hdrdata.work.incremental import INDEX
+from hdrdata.stream.cache import Folder
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")  # never absolute, never upwards
 Crc32c = Annotated[int, Field(ge=0, lt=1 << 32)]

@@ -11,12 +11,13 @@ import numpy as np
 from jaxtyping import Float16, UInt8
 
 from hdrdata.cameras.crf import CameraResponse
-from hdrdata.cameras.exposure import crf_of_table, expose_view, table_from_thresholds
+from hdrdata.cameras.exposure import crf_of_table, expose_view, half_bits, table_from_thresholds
 from hdrdata.cameras.random_camera import RandomCameras
-from hdrdata.files.radiance import decode_jpeg, decode_png, half_bits
+from hdrdata.files.ldr import decode_jpeg, decode_png
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError, Member, SampleLayout, check_bytes
 from hdrdata.samples.radiance_codec import EXTENSION, decode_radiance, radiance_size
-from hdrdata.stream.remote import CachedFolder, LocalFolder, Retry, open_folder
+from hdrdata.stream.cache import CachedFolder
+from hdrdata.stream.remote import LocalFolder, Retry, open_folder
 from hdrdata.stream.shard_index import read_shard_index
 
 HEAD = 32  # bytes: more than tell the size of a PNG or of a radiance member

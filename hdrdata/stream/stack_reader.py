@@ -11,10 +11,10 @@ from typing import Literal
 
 from braceexpand import braceexpand
 
+from hdrdata.files.disk import INDEX
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.remote import Retry, open_folder
 from hdrdata.stream.shard_reader import RadianceSample, Shards, StackSample
-from hdrdata.work.incremental import INDEX
 
 
 @dataclass(frozen=True)

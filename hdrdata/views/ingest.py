@@ -3,72 +3,22 @@
 import csv
 import hashlib
 import io
-import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float16, Float32
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
-from hdrdata.config import Section
 from hdrdata.files.disk import digest_of, sha256_of, write_bytes
-from hdrdata.files.radiance import Repairs, check_radiance, write_exr
-from hdrdata.scenes.scan import Scene
-from hdrdata.work.engines import EngineName
-from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date, describe_files, read_index
-
-ALGORITHM = "views-1"  # raise the number when the same input and parameters give other pixels
-HALF_MAX = 65504.0
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # of linear RGB, ITU-R BT.709
-
-
-class IngestConfig(Section):
-    """How scenes become views."""
-
-    view_size: Annotated[int, Field(ge=16, le=8192)]  # pixels, height and width
-    fov_degrees: Annotated[float, Field(gt=0, lt=170)]  # of a panorama's perspective views
-    pitch_degrees: Annotated[float, Field(ge=-90, le=90)]  # upwards
-    azimuths_degrees: Annotated[tuple[Annotated[int, Field(ge=0, lt=360)], ...], Field(min_length=1)]
-    photo_crops: PositiveInt  # squares of the short side, spread along the long one
-    max_magnification: PositiveFloat  # view pixels to source pixels
-    on_magnified: Literal["refuse", "shrink"]
-    max_repaired_share: Annotated[float, Field(ge=0, le=1)]
-    on_error: Literal["stop", "skip"]
-    engine: EngineName
-    workers: NonNegativeInt  # 0: one a core
-
-    @field_validator("azimuths_degrees")
-    @classmethod
-    def _once_each(cls, azimuths: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(azimuths)) < len(azimuths):
-            raise ValueError("an azimuth stands twice; it names a view")
-        return azimuths
-
-
-@dataclass(frozen=True)
-class View:
-    """One view, as its row of the catalog tells it."""
-
-    key: str  # "<scene>_80_10_060" of a panorama, "<scene>_crop_0" of a photograph
-    scene: str
-    group: str
-    part: str
-    kind: str  # "pano" or "photo"
-    azimuth_degrees: int | None
-    pitch_degrees: float | None
-    fov_degrees: float | None
-    size: int  # pixels
-    magnification: float  # view pixels to source pixels
-    factor: float  # view value = factor * scene value
-    stops: float  # log2 of the 99.9th over the 1st percentile of luminance, over the luminances > 0
-    clipped_share: float  # of values that were above 65,504, the largest half float
-    repaired: int  # pixels of the scene: negative, NaN or infinite
-    licence: str
-    pixels_sha256: str  # of the half floats, little endian, row by row
+from hdrdata.files.exr import write_exr
+from hdrdata.files.radiance import Repairs, check_radiance
+from hdrdata.scenes.scene import Scene
+from hdrdata.views.normalise import normalise_view, stops_of
+from hdrdata.views.panorama import is_panorama, views_of_panorama
+from hdrdata.views.view import ALGORITHM, IngestConfig, View
+from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
+from hdrdata.work.index import describe_files
 
 
 @dataclass(frozen=True)
@@ -78,108 +28,6 @@ class _Task:
     path: str
     scene: Scene
     config: IngestConfig
-
-
-def normalise_view(
-    radiance: Float[np.ndarray, "height width 3"],
-) -> tuple[Float16[np.ndarray, "height width 3"], float, float]:
-    """E <- 0.5 E / mean(E), rounded to half floats; values above 65,504 become 65,504 and are counted.
-
-    The mean is over all pixels and the three channels. Endo, Kanamori and Mitani, "Deep Reverse Tone Mapping", SIGGRAPH
-    Asia 2017; checked on their stacks.
-
-    Returns:
-        the view, the factor 0.5 / mean, and the share of values that were clipped.
-
-    Raises:
-        ValueError: if the picture is black.
-    """
-    mean = float(radiance.mean(dtype=np.float64))
-    if not mean > 0:
-        raise ValueError("the view is black; wanted light")
-    if not math.isfinite(mean):
-        raise ValueError("the view holds light beyond the largest float; wanted values below 1e38")
-    scaled = radiance.astype(np.float64) * (0.5 / mean) + 0.0  # -0.0 becomes 0.0, whose bits a table knows
-    clipped = float((scaled > HALF_MAX).mean())
-    return np.minimum(scaled, HALF_MAX).astype(np.float16), 0.5 / mean, clipped
-
-
-def stops_of(radiance: np.ndarray) -> float:
-    """Dynamic range in stops: log2 of the 99.9th over the 1st percentile of the luminances above 0."""
-    luminance = radiance.astype(np.float32) @ LUMINANCE
-    luminance = luminance[luminance > 0]
-    low, high = np.percentile(luminance, [1, 99.9]) if luminance.size else (1, 1)
-    return float(np.log2(high / low))
-
-
-def is_panorama(height: int, width: int) -> bool:
-    """Whether a picture has the 2:1 shape of an equirectangular panorama."""
-    return width == 2 * height
-
-
-def views_of_panorama(
-    panorama: Float[np.ndarray, "height width 3"],
-    size: int,
-    fov_degrees: float,
-    pitch_degrees: float,
-    azimuths_degrees: Sequence[int | float],
-) -> Float32[np.ndarray, "azimuths size size 3"]:
-    """Perspective views of an equirectangular panorama, each pixel the mean light over its area.
-
-    The panorama's centre is azimuth 0, its right side azimuth 90; its top row is the zenith. Where the views have fewer
-    pixels than the panorama, the panorama is first reduced by area to at most twice the views' density; then each view
-    pixel is the mean of a grid of bilinear samples.
-
-    Args:
-        panorama: radiance, linear; half floats take half the memory and give the same pixels as float32.
-        fov_degrees: across a view's width and height.
-        pitch_degrees: upwards.
-        azimuths_degrees: of the views, clockwise.
-    """
-    density = panorama.shape[1] * fov_degrees / 360 / size  # source pixels a view pixel, about the middle
-    shrink = max(1, math.floor(density))
-    seamless = _reduce_panorama(panorama, shrink)
-    height, width = seamless.shape[0], seamless.shape[1] - 2
-    samples = max(2, math.ceil(2 * density / shrink))  # a side
-
-    focal = size / 2 / math.tan(math.radians(fov_degrees) / 2)
-    offsets = ((np.arange(size * samples) + 0.5) / samples - size / 2) / focal
-    pitch = math.radians(pitch_degrees)
-    views = np.empty((len(azimuths_degrees), size, size, 3), np.float32)
-    band = max(1, 2**20 // (size * samples**2))  # rows of a view whose samples are made at once
-    for top in range(0, size, band):
-        right, down = np.meshgrid(offsets, offsets[top * samples : (top + band) * samples])
-        up = -down * math.cos(pitch) + math.sin(pitch)
-        forward = down * math.sin(pitch) + math.cos(pitch)
-        longitude = np.arctan2(right, forward)
-        latitude = np.arctan2(up, np.hypot(right, forward))
-        row = np.clip((0.5 - latitude / math.pi) * height - 0.5, 0, height - 1).astype(np.float32)
-        for view, azimuth in zip(views, azimuths_degrees, strict=True):
-            column = np.mod((longitude + math.radians(azimuth)) / (2 * math.pi) + 0.5, 1.0) * width - 0.5
-            sampled = cv2.remap(seamless, (column + 1).astype(np.float32), row, cv2.INTER_LINEAR)
-            view[top : top + band] = sampled.reshape(-1, samples, size, samples, 3).mean(axis=(1, 3), dtype=np.float32)
-    return views
-
-
-def _reduce_panorama(
-    panorama: Float[np.ndarray, "height width 3"], shrink: int
-) -> Float32[np.ndarray, "smaller_height seamless_width 3"]:
-    """A panorama reduced by area to 1 / shrink, with its last column also before its first and its first after it."""
-    height, width = (max(least, round(side / shrink)) for side, least in zip(panorama.shape[:2], (1, 2), strict=True))
-    seamless = np.empty((height, width + 2, 3), np.float32)  # the seam lies inside
-    middle = seamless[:, 1:-1]
-    if shrink == 1:
-        middle[...] = panorama
-    elif panorama.dtype == np.float32 or shrink == 2:  # OpenCV sums 2 x 2 pixels of one channel in another order
-        single = panorama.astype(np.float32, copy=False)
-        middle[...] = cv2.resize(single, (width, height), interpolation=cv2.INTER_AREA)
-    else:
-        plane = np.empty(panorama.shape[:2], np.float32)
-        for channel in range(3):  # one channel as float32 at a time: a third of the memory
-            plane[...] = panorama[:, :, channel]
-            middle[:, :, channel] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
-    seamless[:, 0], seamless[:, -1] = middle[:, -1], middle[:, 0]
-    return seamless
 
 
 def crop_of_photo(
@@ -300,12 +148,6 @@ def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: 
         on_error=config.on_error,
         finish=lambda rows: _write_catalog(views, rows),
     )
-
-
-def read_views(folder: Path) -> tuple[View, ...]:
-    """The views of a folder that `ingest_scenes` brought up to date, by key."""
-    rows = read_index(folder, ALGORITHM)["rows"].values()
-    return tuple(sorted((View(**view) for row in rows for view in row.get("views", ())), key=lambda view: view.key))
 
 
 def describe_views(views: tuple[View, ...], config: IngestConfig) -> list[str]:

@@ -6,24 +6,17 @@ and atomically. Until then `.journal.jsonl` holds a line for each finished entry
 holds its lock works alone in the folder.
 """
 
-import contextlib
-import fcntl
-import json
-import os
-import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hdrdata.files.disk import PARTIAL, read_json, sha256_of, write_bytes
-from hdrdata.work.engines import Make, Take, run_tasks
-
-if TYPE_CHECKING:
-    import rich.progress
-
-INDEX = "index.json"
-JOURNAL = ".journal.jsonl"
+from hdrdata.files.disk import INDEX, PARTIAL
+from hdrdata.work.engines import run_tasks
+from hdrdata.work.index import files_are_there, previous_index, write_index
+from hdrdata.work.journal import JOURNAL, Journal
+from hdrdata.work.progress import progress_bar
+from hdrdata.work.worker import Make, Take
 
 
 @dataclass(frozen=True)
@@ -60,116 +53,6 @@ class Outcome:
         else:
             text = f"{self.new} new, {self.kept} kept, {self.removed} removed"
         return text + (f", {len(self.refused)} refused" if self.refused else "")
-
-
-@dataclass(frozen=True)
-class _Journal:
-    """Rows that were finished since the index was last written, one JSON line each."""
-
-    path: Path
-    rows: dict[str, dict]
-
-    @classmethod
-    @contextlib.contextmanager
-    def opened(cls, path: Path) -> Iterator["_Journal"]:
-        """The journal with the rows that it holds, and nobody else at work in its folder until the block ends."""
-        with _locked(path):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            journal = cls(path, _journal_rows(text))
-            # On a line of its own, and not part of a torn one.
-            journal._write(("" if text.endswith("\n") or not text else "\n") + json.dumps(_this_process()))
-            try:
-                yield journal
-            finally:
-                if not journal.rows:
-                    path.unlink()
-
-    def add(self, name: str, row: dict) -> None:
-        self.rows[name] = row
-        self._write(json.dumps([name, row], ensure_ascii=False))
-
-    def _write(self, line: str) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-
-def _journal_rows(text: str) -> dict[str, dict]:
-    """The rows of a journal; the last line of a run that was killed while it wrote is passed over."""
-    rows = {}
-    for line in text.splitlines():
-        with contextlib.suppress(ValueError):
-            content = json.loads(line)
-            if isinstance(content, list):
-                rows[content[0]] = content[1]
-    return rows
-
-
-def _this_process() -> dict:
-    return {"process": os.getpid(), "machine": socket.gethostname()}
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file, which is made where it is missing and may be removed inside the block.
-
-    The lock ends with the process, however that ends. On NFS it holds between machines (Linux makes it a byte-range
-    lock there); on storage that knows no locks there is none.
-
-    Raises:
-        ValueError: naming the folder and the process that holds the lock.
-    """
-    while True:
-        with path.open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ValueError(f"{path.parent}: another run is at work in it{_holder(path)}; wait for it") from error
-            except OSError:
-                pass  # no locks here
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                yield
-                return
-            # The run that held the lock ended, and removed the file, between our two calls: once more.
-
-
-def _holder(path: Path) -> str:
-    """Who wrote last that it holds the lock, as words."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        last = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("{")][-1:]
-        for line in last:
-            holder = json.loads(line)
-            return f" (process {holder['process']} on {holder['machine']})"
-    return ""
-
-
-def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict]:
-    """Size and SHA-256 of files in `folder`, as an index row holds them."""
-    return {name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names}
-
-
-def read_index(folder: Path, algorithm: str) -> dict:
-    """Read a folder's index.
-
-    Raises:
-        ValueError: naming the folder, if it has no index, or another algorithm wrote it.
-    """
-    path = folder / INDEX
-    if not path.is_file():
-        raise ValueError(f"{folder}: no {INDEX} in it; run the stage that makes this folder")
-    try:
-        index = read_json(path)
-    except ValueError as error:
-        raise ValueError(f"{error}; run the stage that makes this folder again") from error
-    if index.get("algorithm") != algorithm or not isinstance(index.get("rows"), dict):
-        raise ValueError(f"{path}: made by '{index.get('algorithm')}', wanted '{algorithm}'; run its stage again")
-    return index
-
-
-def known_rows(folder: Path, algorithm: str) -> dict[str, dict]:
-    """What a folder holds: the rows of its index, and those that a run finished since and could not yet write there."""
-    journal = folder / JOURNAL
-    finished = _journal_rows(journal.read_text(encoding="utf-8", errors="replace")) if journal.is_file() else {}
-    return {**_previous_index(folder, algorithm).get("rows", {}), **finished}
 
 
 def bring_up_to_date(
@@ -210,9 +93,9 @@ def bring_up_to_date(
     if on_error not in ("stop", "skip"):
         raise ValueError(f"on_error '{on_error}'; wanted 'stop' or 'skip'")
     folder.mkdir(parents=True, exist_ok=True)
-    with _Journal.opened(folder / JOURNAL) as journal:
+    with Journal.opened(folder / JOURNAL) as journal:
         _remove_partial(folder)  # of a run that was killed
-        index = _previous_index(folder, algorithm)
+        index = previous_index(folder, algorithm)
         before = index.get("rows", {})
         known = {**before, **journal.rows}
         ours = bool(journal.rows) or (folder / INDEX).is_file()
@@ -220,7 +103,7 @@ def bring_up_to_date(
         missing: dict[str, Entry] = {}
         for entry in entries:
             row = known.get(entry.name)
-            usable = row and row["digest"] == entry.digest and _files_are_there(folder, row)
+            usable = row and row["digest"] == entry.digest and files_are_there(folder, row)
             if usable and "refused" not in row:  # what was refused is tried again: its file may be back
                 rows[entry.name] = row
             else:
@@ -245,7 +128,7 @@ def bring_up_to_date(
         more = finish(made)
         wanted = {"algorithm": algorithm, **more, "rows": {name: rows[name] for name in sorted(rows)}}
         if wanted != index:
-            _write_index(folder / INDEX, wanted)
+            write_index(folder / INDEX, wanted)
         journal.rows.clear()
     removed = sum("refused" not in row and name not in rows for name, row in before.items())
     new = sum("refused" not in rows[name] for name in missing)
@@ -295,48 +178,3 @@ def _remove_others(folder: Path, wanted: set[str], known: dict[str, dict], ours:
         for name in row["files"]:
             if name not in wanted:
                 (folder / name).unlink(missing_ok=True)
-
-
-def _write_index(path: Path, index: dict) -> None:
-    """Write an index, a line a row: quick to write at 50,000 pictures, and a change of one row is one line's."""
-
-    def compact(value: Any) -> str:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-    lines = [f"{compact(name)}: {compact(value)}" for name, value in index.items() if name != "rows"]
-    table = ",\n".join(f"{compact(name)}: {compact(row)}" for name, row in index["rows"].items())
-    write_bytes(path, ("{" + ",\n".join([*lines, f'"rows": {{\n{table}\n}}']) + "}\n").encode())
-
-
-def _previous_index(folder: Path, algorithm: str) -> dict:
-    path = folder / INDEX
-    if not path.is_file():
-        return {}
-    try:
-        index = read_json(path)
-    except ValueError:
-        return {}  # damaged: everything is made again
-    return index if index.get("algorithm") == algorithm and isinstance(index.get("rows"), dict) else {}
-
-
-def _files_are_there(folder: Path, row: dict) -> bool:
-    for name, facts in row["files"].items():
-        try:
-            if (folder / name).stat().st_size != facts["size"]:
-                return False
-        except FileNotFoundError:
-            return False
-    return True
-
-
-def progress_bar() -> "rich.progress.Progress":
-    """The progress bar of all long work: what, how far, how much time is left."""
-    from rich import progress  # which a run that changes nothing spares
-
-    return progress.Progress(
-        progress.SpinnerColumn(),
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeRemainingColumn(),
-    )

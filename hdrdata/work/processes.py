@@ -7,8 +7,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import TypeVar
 
-from hdrdata.work.engines import start_worker
-from hdrdata.work.incremental import progress_bar
+from hdrdata.work.progress import progress_bar
+from hdrdata.work.worker import start_worker
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from hdrdata.files.disk import PARTIAL
-from hdrdata.work.engines import MAX_DEATHS, Make, Take, killed, use_one_core
+from hdrdata.work.worker import MAX_DEATHS, Make, Take, killed, use_one_core
 
 PACKAGES = ("hdr-attnet", "numpy", "opencv-python-headless", "openexr", "fpng")  # which give the files their bytes
 STORE_BYTES = 100_000_000  # of Ray's object store, where we start it: rows are small

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hdrdata.cameras.crf import choose_crf
+from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.command import OneLineErrors
 from hdrmodel.outputs import FORMATS, Scale, describe_formats
 from hdrmodel.prediction.files import Outcome, PredictSettings, formats_of, predict_files

@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Bool, Float32, UInt8
 
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
-from hdrdata.cameras.exposure import WHITE, expose_view
+from hdrdata.cameras.exposure import WHITE, expose_view, half_bits
 from hdrdata.cameras.merge import linearise, merge_stack
-from hdrdata.files.radiance import half_bits, read_radiance, write_png
-from hdrdata.scenes.scan import HDR_SUFFIXES
+from hdrdata.files.ldr import write_png
+from hdrdata.files.radiance import read_radiance
+from hdrdata.files.suffixes import HDR_SUFFIXES
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.batches import to_batch
 from hdrmodel.networks.variants import Network

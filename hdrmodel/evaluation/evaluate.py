@@ -28,7 +28,8 @@ from rich.progress import Progress
 
 import hdrdata
 from hdrdata.files.disk import digest_of, sha256_of, write_bytes, write_json
-from hdrdata.files.radiance import write_exr, write_png
+from hdrdata.files.exr import write_exr
+from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hdrdata.files.disk import digest_of
-from hdrdata.scenes.scan import PARTS
+from hdrdata.scenes.parts import PARTS
 from hdrdata.stream.shard_reader import Shards
 
 SOURCE = re.compile(r"-([0-9a-f]{8})$")  # of a scene's key: how the SHA-256 of its file begins; see `scan_scenes`

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from hdrdata.files.disk import write_bytes, written_whole
-from hdrdata.files.radiance import write_png
+from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.outputs.bands import Radiance, Scale, Writer
 from hdrmodel.outputs.signals import BT2020, Signal, encode_signal

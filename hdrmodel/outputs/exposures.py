@@ -13,7 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from hdrdata.cameras.recipe import LETTERS
 from hdrdata.files.disk import PARTIAL, write_bytes, write_json
-from hdrdata.files.radiance import encode_png
+from hdrdata.files.ldr import encode_png
 from hdrdata.sources.photographs import Exposure
 from hdrmodel.outputs.display import PNG_HEAD, chunk
 

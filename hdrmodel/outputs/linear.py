@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from hdrdata.files.disk import written_whole
-from hdrdata.files.radiance import write_exr
+from hdrdata.files.exr import write_exr
 from hdrmodel.outputs.bands import Light, Radiance, Scale, Writer, bands, fill, note
 
 CHROMATICITIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x and y of red, green, blue, white: BT.709, D65

@@ -15,7 +15,7 @@ from jaxtyping import UInt8, UInt16
 from PIL import ExifTags, Image
 
 from hdrdata.files.claims import check_claim
-from hdrdata.files.radiance import quiet_decoders
+from hdrdata.files.quiet import quiet_decoders
 from hdrmodel.photos.colours import to_srgb
 from hdrmodel.photos.headers import (
     BITS,

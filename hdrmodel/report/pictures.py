@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from hdrdata.files.radiance import decode_png, read_view
+from hdrdata.files.exr import read_view
+from hdrdata.files.ldr import decode_png
 from hdrmodel.report.charts import format_number
 from hdrmodel.report.inputs import Variant, check_file
 

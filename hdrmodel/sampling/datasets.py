@@ -16,10 +16,10 @@ from jaxtyping import Float, Int16, Int64, Shaped, UInt8
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from hdrdata.cameras.exposure import expose_view
-from hdrdata.files.radiance import half_bits
+from hdrdata.cameras.exposure import expose_view, half_bits
+from hdrdata.stream.order import epoch_order, generator
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.torch import epoch_order, generator, look_up
+from hdrdata.torch import look_up
 
 Rotation = Literal["none", "quarter", "any"]
 

@@ -21,9 +21,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from hdrdata.cameras.exposure import expose_view
+from hdrdata.cameras.exposure import expose_view, half_bits
 from hdrdata.files.disk import digest_of, write_json, written_whole
-from hdrdata.files.radiance import half_bits
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.metrics.display import psnr_ldr
 from hdrmodel.networks.batches import to_batch, to_pictures

@@ -15,7 +15,9 @@ import OpenEXR
 from jaxtyping import Float32, UInt8, UInt16
 
 from hdrdata.files.disk import sha256_of, write_bytes
-from hdrdata.files.radiance import Repairs, encode_jpeg, quiet_decoders, read_radiance, repair_radiance
+from hdrdata.files.ldr import encode_jpeg
+from hdrdata.files.quiet import quiet_decoders
+from hdrdata.files.radiance import Repairs, read_radiance, repair_radiance
 from hdrmodel.photos.photo import read_photo
 
 MAX_PIXELS = 2_000_000  # in the page, at 3 to 5 bytes each; larger pictures are shrunk by area

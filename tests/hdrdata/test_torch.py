@@ -14,9 +14,10 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from hdrdata.cameras.exposure import look_up as look_up_on_cpu
 from hdrdata.files.disk import read_json, write_json
 from hdrdata.samples.layout import IntegrityError
+from hdrdata.stream.order import epoch_order
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.stream.stack_reader import open_stacks
-from hdrdata.torch import StackDataset, StackSampler, epoch_order, expand, look_up, look_up_tables
+from hdrdata.torch import StackDataset, StackSampler, expand, look_up, look_up_tables
 
 FORMS = ("pixels", "radiance")
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 from hdrdata.files.disk import write_json
-from hdrdata.samples.layout import END_BLOCKS, SHARDS, pack_samples
+from hdrdata.samples.layout import END_BLOCKS, SHARDS
+from hdrdata.samples.tars import pack_samples
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.work.incremental import describe_files
+from hdrdata.work.index import describe_files
 
 
 def write_imported(shards: Path, folder: Path) -> Path:

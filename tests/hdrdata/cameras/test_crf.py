@@ -13,21 +13,9 @@ from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 from shared_files import SHARED
 
-from hdrdata.cameras.crf import (
-    CameraResponse,
-    EmorCrf,
-    FileCrf,
-    GammaCrf,
-    SigmoidCrf,
-    _monotone_cubic,
-    choose_crf,
-    drtmo_crfs,
-    key_name,
-    named_crfs,
-    read_dorf,
-    read_emor,
-    sampled_crf,
-)
+from hdrdata.cameras.crf import CameraResponse, _monotone_cubic, key_name, sampled_crf
+from hdrdata.cameras.crf_files import drtmo_crfs, read_dorf, read_emor
+from hdrdata.cameras.crf_names import EmorCrf, FileCrf, GammaCrf, SigmoidCrf, choose_crf, named_crfs
 from hdrdata.samples.layout import KEY
 
 EMOR = SHARED / "reference" / "crf" / "emor.txt"

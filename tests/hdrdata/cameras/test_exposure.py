@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.cameras.crf import CameraResponse, GammaCrf, SigmoidCrf, choose_crf, gamma_crf, named_crfs
+from hdrdata.cameras.crf import CameraResponse, gamma_crf
+from hdrdata.cameras.crf_names import GammaCrf, SigmoidCrf, choose_crf, named_crfs
 from hdrdata.cameras.exposure import (
     WHITE,
     crf_of_table,
     expose_view,
     exposure_table,
+    half_bits,
     look_up,
     recipe_digests,
     recipe_tables,
@@ -20,7 +22,6 @@ from hdrdata.cameras.exposure import (
     thresholds_of,
 )
 from hdrdata.cameras.recipe import choose_recipe
-from hdrdata.files.radiance import half_bits
 
 CRFS = {
     **named_crfs(),

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.cameras.crf import named_crfs
-from hdrdata.cameras.exposure import exposure_table, look_up
+from hdrdata.cameras.crf_names import named_crfs
+from hdrdata.cameras.exposure import exposure_table, half_bits, look_up
 from hdrdata.cameras.merge import BAND_VALUES, hat, linearise, look_up_exposure, merge_stack
 from hdrdata.cameras.recipe import HALF_STOPS
-from hdrdata.files.radiance import half_bits
 
 CRFS = named_crfs()
 EXPOSURES = 2.0 ** np.array(HALF_STOPS)

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdrdata.cameras.exposure import exposure_table
+from hdrdata.cameras.exposure import exposure_table, half_bits
 from hdrdata.cameras.random_camera import RandomCameras, camera_digests, quantile, random_cameras, turn_colours
 from hdrdata.cameras.recipe import RECIPES, Recipe, RecipeConfig, choose_recipe
-from hdrdata.files.radiance import half_bits
 
 DRAWN = [name for name, recipe in RECIPES.items() if recipe.draws is not None]
 PUBLISHED = ["hdrcnn", "singlehdr", "clipped"]

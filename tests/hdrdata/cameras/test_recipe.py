@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hdrdata.cameras.crf import named_crfs
+from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.recipe import RECIPES, RecipeConfig, choose_recipe
 
 VALID = {"name": "mine", "crfs": ["srgb"], "evs": [-1, 0, 1]}

@@ -16,12 +16,16 @@ import yaml
 from click.testing import CliRunner
 from shared_files import ROOT
 
-from hdrdata.cameras.exposure import exposure_table
+from hdrdata.cameras.exposure import exposure_table, half_bits
 from hdrdata.cameras.recipe import choose_recipe
 from hdrdata.cli import main
 from hdrdata.files.disk import read_json
-from hdrdata.files.radiance import check_radiance, decode_png, half_bits, write_exr
-from hdrdata.views.ingest import ingest_scenes, normalise_view, read_views
+from hdrdata.files.exr import write_exr
+from hdrdata.files.ldr import decode_png
+from hdrdata.files.radiance import check_radiance
+from hdrdata.views.ingest import ingest_scenes
+from hdrdata.views.normalise import normalise_view
+from hdrdata.views.view import read_views
 
 COMMANDS = [[], ["expose"], ["check"], ["verify"], ["repair"], ["info"], ["build"], ["export"], ["import"]]
 COMMANDS += [["crf"], ["crf", "list"], ["crf", "select"], ["crf", "plot"]]

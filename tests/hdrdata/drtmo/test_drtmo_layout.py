@@ -21,11 +21,11 @@ from hdrdata.drtmo.exporting import export_drtmo
 from hdrdata.drtmo.folder import find_views
 from hdrdata.drtmo.importing import ImportConfig, check_picture, import_drtmo
 from hdrdata.files.disk import read_json, write_json
-from hdrdata.files.radiance import decode_png, encode_png
+from hdrdata.files.ldr import decode_png, encode_png
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.shards.verify import verify_shards
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.work.incremental import JOURNAL
+from hdrdata.work.journal import JOURNAL
 from hdrmodel.sampling.datasets import LookUp, PairDataset
 
 PARTS = ("train", "val", "test")

@@ -16,7 +16,7 @@ from scipy.interpolate import PchipInterpolator
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.cli import main
 from hdrdata.drtmo.layout import PairLists, parse_stack_folder, read_pair_lists, stack_folder, write_pair_list
-from hdrdata.files.radiance import write_exr
+from hdrdata.files.exr import write_exr
 from hdrdata.samples.layout import KEY
 from hdrdata.stream.shard_reader import Shards
 

@@ -16,16 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdrdata.files.disk import digest_of, read_json, write_json, written_whole
-from hdrdata.files.radiance import (
-    Repairs,
-    check_radiance,
-    decode_png,
-    encode_png,
-    read_radiance,
-    read_view,
-    repair_radiance,
-    write_exr,
-)
+from hdrdata.files.exr import read_view, write_exr
+from hdrdata.files.ldr import decode_png, encode_png
+from hdrdata.files.radiance import Repairs, check_radiance, read_radiance, repair_radiance
 
 
 def write_channels(path: Path, channels: dict[str, np.ndarray]) -> None:

@@ -15,9 +15,9 @@ from imported_dataset import write_imported
 from hdrdata.files.disk import read_json
 from hdrdata.publish.card import Publication, write_card, write_plain_card
 from hdrdata.publish.statistics import percent
-from hdrdata.scenes.scan import read_scenes
+from hdrdata.scenes.scene import read_scenes
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.views.ingest import read_views
+from hdrdata.views.view import read_views
 
 NOTHING = Publication()
 FILES = ["README.md", "contact-sheet.jpg", "croissant.json", "licences.csv", "statistics.json"]

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from imported_dataset import copy_form, write_imported
 
-from hdrdata.cameras.exposure import expose_view, exposure_table, recipe_tables
+from hdrdata.cameras.exposure import expose_view, exposure_table, half_bits, recipe_tables
 from hdrdata.cameras.recipe import choose_recipe
-from hdrdata.files.radiance import half_bits
 from hdrdata.publish.contents import Contents
 from hdrdata.publish.statistics import (
     Spread,
@@ -26,7 +25,7 @@ from hdrdata.publish.statistics import (
 )
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.shard_reader import Shards, StackSample
-from hdrdata.views.ingest import read_views
+from hdrdata.views.view import read_views
 
 TABLES = recipe_tables(choose_recipe("drtmo"))
 

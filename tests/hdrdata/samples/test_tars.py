@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, check_bytes, pack_sample, pack_samples
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, check_bytes
+from hdrdata.samples.tars import pack_sample, pack_samples
 
 extensions = st.from_regex(r"[a-z]{1,6}(\.[a-z]{1,4})?", fullmatch=True)
 members = st.dictionaries(extensions, st.binary(max_size=1100), min_size=1, max_size=5)

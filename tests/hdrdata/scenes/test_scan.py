@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.cameras.crf import drtmo_crfs
-from hdrdata.files.radiance import Repairs, write_exr
-from hdrdata.samples.layout import KEY, pack_sample
-from hdrdata.scenes.scan import PARTS, assign_part, read_scenes, read_sidecar, scan_scenes, slug, write_scenes
+from hdrdata.cameras.crf_files import drtmo_crfs
+from hdrdata.files.exr import write_exr
+from hdrdata.files.radiance import Repairs
+from hdrdata.samples.layout import KEY
+from hdrdata.samples.tars import pack_sample
+from hdrdata.scenes.parts import PARTS, assign_part
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scene import read_scenes, slug, write_scenes
+from hdrdata.scenes.sidecar import read_sidecar
 from hdrdata.views.ingest import views_of_scene
 
 SHARES = {"seed": 0, "val_share": 0.2, "test_share": 0.2}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdrdata.files.disk import read_json, sha256_of
-from hdrdata.files.radiance import write_exr
+from hdrdata.files.exr import write_exr
 from hdrdata.shards.pack import ShardConfig, shard_number, shard_stacks
 from hdrdata.stream.shard_reader import Shards
 

@@ -14,7 +14,7 @@ import rawpy
 from camera_files import write_dng, write_picture
 from click.testing import CliRunner
 
-from hdrdata.cameras.crf import named_crfs
+from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cli import main
 from hdrdata.files.radiance import read_radiance
 from hdrdata.scenes.scan import scan_scenes

@@ -19,11 +19,14 @@ from http_server import http_server
 
 import hdrdata.cli.sources
 from hdrdata.cli import main
-from hdrdata.files.radiance import read_radiance, write_exr
-from hdrdata.scenes.scan import read_sidecar, scan_scenes
+from hdrdata.files.exr import write_exr
+from hdrdata.files.radiance import read_radiance
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.sidecar import read_sidecar
 from hdrdata.sources.catalogs import read_catalog
-from hdrdata.sources.fetch import CHUNK_BYTES, Patience, Wanted, Web, fetch_files
+from hdrdata.sources.fetch import CHUNK_BYTES, Wanted, fetch_files
 from hdrdata.sources.polyhaven import choose_panoramas, find_files, location_group
+from hdrdata.sources.web import Patience, Web
 
 QUICK = Patience(attempts=4, pause_seconds=0.01, timeout_seconds=0.4)
 NAMES = ("bay_01", "alley", "bay_02", "cave")

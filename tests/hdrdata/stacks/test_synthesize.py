@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdrdata.cameras.exposure import exposure_table
+from hdrdata.cameras.exposure import exposure_table, half_bits
 from hdrdata.cameras.recipe import choose_recipe
 from hdrdata.files.disk import read_json
-from hdrdata.files.radiance import decode_jpeg, decode_png, half_bits, read_view
+from hdrdata.files.exr import read_view
+from hdrdata.files.ldr import decode_jpeg, decode_png
 from hdrdata.samples.radiance_codec import decode_radiance
 from hdrdata.shards.pack import ShardConfig, shard_stacks
-from hdrdata.stacks.synthesize import recipe_digest, synthesize_stacks
+from hdrdata.stacks.recipe_facts import recipe_digest
+from hdrdata.stacks.synthesize import synthesize_stacks
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.views.ingest import read_views
+from hdrdata.views.view import read_views
 
 RECIPE = choose_recipe("drtmo")
 BOTH = ("pixels", "radiance")

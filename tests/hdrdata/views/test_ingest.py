@@ -10,19 +10,14 @@ from hypothesis import strategies as st
 from shared_files import ROOT
 
 from hdrdata.files.disk import sha256_of
-from hdrdata.files.radiance import Repairs, check_radiance, read_view, write_exr
-from hdrdata.scenes.scan import Scene, scan_scenes
-from hdrdata.views.ingest import (
-    crop_of_photo,
-    fit_size,
-    ingest_scenes,
-    is_panorama,
-    normalise_view,
-    read_views,
-    stops_of,
-    views_of_panorama,
-    views_of_scene,
-)
+from hdrdata.files.exr import read_view, write_exr
+from hdrdata.files.radiance import Repairs, check_radiance
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scene import Scene
+from hdrdata.views.ingest import crop_of_photo, fit_size, ingest_scenes, views_of_scene
+from hdrdata.views.normalise import normalise_view, stops_of
+from hdrdata.views.panorama import is_panorama, views_of_panorama
+from hdrdata.views.view import read_views
 
 SCENES = ROOT / "data" / "scenes"
 NO_REPAIRS = Repairs(0, 0, 0)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from hdrdata.files.disk import PARTIAL, read_json, write_bytes
-from hdrdata.work.incremental import INDEX, JOURNAL, Entry, bring_up_to_date, describe_files, read_index
+from hdrdata.files.disk import INDEX, PARTIAL, read_json, write_bytes
+from hdrdata.work.incremental import Entry, bring_up_to_date
+from hdrdata.work.index import describe_files, read_index
+from hdrdata.work.journal import JOURNAL
 
 ALGORITHM = "numbers-1"
 

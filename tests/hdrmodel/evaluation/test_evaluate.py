@@ -12,9 +12,10 @@ import yaml
 from click.testing import CliRunner
 from shared_files import ROOT
 
-from hdrdata.cameras.exposure import expose_view, exposure_table
+from hdrdata.cameras.exposure import expose_view, exposure_table, half_bits
 from hdrdata.files.disk import read_json, write_json
-from hdrdata.files.radiance import half_bits, read_radiance, write_exr
+from hdrdata.files.exr import write_exr
+from hdrdata.files.radiance import read_radiance
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.cli import main
 from hdrmodel.evaluation import evaluate as evaluation

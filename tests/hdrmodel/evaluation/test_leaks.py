@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from imported_dataset import copy_form, write_imported
 
-from hdrdata.files.disk import read_json, write_json
-from hdrdata.files.radiance import write_exr
-from hdrdata.samples.layout import pack_samples
-from hdrdata.scenes.scan import Scene, scan_scenes
+from hdrdata.files.disk import INDEX, read_json, write_json
+from hdrdata.files.exr import write_exr
+from hdrdata.samples.tars import pack_samples
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scene import Scene
 from hdrdata.shards.pack import ShardConfig, shard_stacks
 from hdrdata.stacks.synthesize import synthesize_stacks
 from hdrdata.stream.shard_reader import Shards
-from hdrdata.views.ingest import ingest_scenes, read_views
-from hdrdata.work.incremental import INDEX, describe_files
+from hdrdata.views.ingest import ingest_scenes
+from hdrdata.views.view import read_views
+from hdrdata.work.index import describe_files
 from hdrmodel.evaluation.leaks import Traces, check_no_leak, scenes_of_parts
 
 NAMES = {"court": "train", "harbour": "val", "lamp": "test"}

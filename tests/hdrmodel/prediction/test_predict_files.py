@@ -26,7 +26,8 @@ import hdrdata.cli
 from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import PARTIAL, read_json, sha256_of, write_bytes, write_json
-from hdrdata.files.radiance import decode_png, read_radiance, write_png
+from hdrdata.files.ldr import decode_png, write_png
+from hdrdata.files.radiance import read_radiance
 from hdrdata.sources.photographs import read_exposure
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, save_weights

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from hdrdata.cameras.crf import choose_crf
+from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.variants import BASELINES
 from hdrmodel.networks.weights import initial_network, save_weights

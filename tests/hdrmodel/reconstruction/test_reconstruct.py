@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.cameras.crf import named_crfs
+from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.exposure import exposure_table
 from hdrdata.cameras.merge import look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS

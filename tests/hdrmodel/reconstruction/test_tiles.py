@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stirred_network import stirred_network
 
-from hdrdata.cameras.crf import named_crfs
+from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.merge import look_up_exposure
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.hdr_attnet import pad_by_reflection

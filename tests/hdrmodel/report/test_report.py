@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hdrdata.files.disk import write_json
-from hdrdata.files.radiance import write_exr, write_png
+from hdrdata.files.exr import write_exr
+from hdrdata.files.ldr import write_png
 from hdrmodel.report.charts import MINUS, NO_VALUE, Axis, decades, fit_axis, format_number, round_steps, thin
 from hdrmodel.report.figures import Method, bar_chart, curve_of
 from hdrmodel.report.inputs import metrics_of, read_variant

@@ -18,7 +18,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import ExifTags, Image
 
 from hdrdata.files.disk import sha256_of
-from hdrdata.files.radiance import read_radiance, write_exr, write_png
+from hdrdata.files.exr import write_exr
+from hdrdata.files.ldr import write_png
+from hdrdata.files.radiance import read_radiance
 from hdrmodel.viewer.page import (
     BINS,
     bars_path,

@@ -1,0 +1,102 @@
+"""Camera responses from files: DrTMO's five that are shipped, and the databases DoRF and EMoR."""
+
+import csv
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from hdrdata.cameras.crf import CameraResponse, EmorModel, key_name, sampled_crf, staircase_crf
+
+
+def _read_table(file: str) -> tuple[list[str], Float64[np.ndarray, "rows columns"]]:
+    text = resources.files("hdrdata.cameras").joinpath("curves", file).read_text(encoding="utf-8")
+    header, *rows = csv.reader(line for line in text.splitlines() if not line.startswith("#"))
+    return header, np.array(rows, dtype=np.float64)
+
+
+@cache
+def drtmo_crfs() -> dict[str, CameraResponse]:
+    """The five CRFs of DrTMO: k-means representatives of 201 curves of DoRF.
+
+    Four are film curves; the fifth, "gamma14", is a darkening curve close to I^1.4 that was a coarse table, held here
+    as it was measured on the authors' stacks.
+    """
+    header, table = _read_table("drtmo_film.csv")
+    crfs = {name: sampled_crf(name, table[:, 0], table[:, k], smooth=True) for k, name in enumerate(header) if k > 0}
+    _, staircase = _read_table("drtmo_gamma14_levels.csv")
+    crfs["gamma14"] = staircase_crf("gamma14", staircase[:, 0], staircase[:, 1])
+    return crfs
+
+
+def _numbers(path: Path, line: str, number: int) -> np.ndarray:
+    try:
+        return np.array([float(word) for word in line.split()])
+    except ValueError as error:
+        raise ValueError(f"{path}, line {number}: not a row of numbers: {line[:40]!r}") from error
+
+
+def _text_lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="latin-1").splitlines() if line.strip()]
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_dorf(path: Path) -> dict[str, CameraResponse]:
+    """Read the curves of a DoRF file: six lines each (name, type, "I =", exposures, "B =", responses).
+
+    Grossberg and Nayar, "What is the Space of Camera Response Functions?", CVPR 2003.
+
+    Returns:
+        name as in the file -> CRF, whose own name is fit for a sample key.
+
+    Raises:
+        ValueError: naming the file, the line and what is wanted.
+    """
+    lines = _text_lines(path)
+    if not lines or len(lines) % 6:
+        raise ValueError(
+            f"{path}: {len(lines)} lines; a DoRF file has six a curve (name, type, I =, values, B =, values)"
+        )
+    curves = {}
+    for start in range(0, len(lines), 6):
+        name, _, exposure_label, exposures, response_label, responses = lines[start : start + 6]
+        if (exposure_label.replace(" ", ""), response_label.replace(" ", "")) != ("I=", "B="):
+            raise ValueError(
+                f"{path}: curve '{name}' has '{exposure_label}' and '{response_label}'; wanted 'I =', 'B ='"
+            )
+        x, y = _numbers(path, exposures, start + 4), _numbers(path, responses, start + 6)
+        curves[name] = sampled_crf(key_name(name), x, y)
+    return curves
+
+
+def read_emor(path: Path) -> EmorModel:
+    """Read an EMoR file: the mean response f0, the basis h(1) ... h(25), and the exposures E.
+
+    Grossberg and Nayar, "Modeling the Space of Camera Response Functions", PAMI 2004.
+
+    Raises:
+        ValueError: naming the file and the block, if blocks are missing or differ in length.
+    """
+    blocks: dict[str, list[np.ndarray]] = {}
+    name = None
+    for number, line in enumerate(_text_lines(path), start=1):
+        if line.endswith("="):
+            name = line[:-1].strip()
+            blocks[name] = []
+        elif name is None:
+            raise ValueError(f"{path}, line {number}: {line[:40]!r} before any block; wanted 'E ='")
+        else:
+            blocks[name].append(_numbers(path, line, number))
+    curves = {name: np.concatenate(rows) for name, rows in blocks.items() if rows}
+    wanted = ["E", "f0", *(f"h({k})" for k in range(1, 26))]
+    missing = [name for name in wanted if name not in curves]
+    if missing:
+        raise ValueError(f"{path}: no block {missing[0]!r}; an EMoR file has E, f0 and h(1) to h(25)")
+    lengths = {curves[name].size for name in wanted}
+    if len(lengths) != 1:
+        raise ValueError(f"{path}: blocks of {sorted(lengths)} values; wanted all of one length")
+    return curves["f0"], np.stack([curves[name] for name in wanted[2:]]), curves["E"]

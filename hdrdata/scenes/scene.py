@@ -1,0 +1,62 @@
+"""A scene: one HDR file, known by its content; and the list of them that git tracks."""
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hdrdata.files.disk import read_json, write_json
+from hdrdata.scenes.parts import PARTS
+
+KINDS = ("auto", "pano", "photo")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One HDR file."""
+
+    key: str  # "<stem>-<first eight digits of sha256>", lower case, no dot
+    path: str  # relative to the scenes folder, with forward slashes
+    sha256: str
+    size: int  # bytes
+    group: str  # scenes of one place share it; a group lies in one part
+    part: str  # "train", "val" or "test"
+    kind: str  # "pano", "photo", or "auto": told by the picture's shape
+    licence: str
+    scale: float  # stored value = scale * source value; recorded, not undone
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What `scan_scenes` found."""
+
+    scenes: tuple[Scene, ...]  # by key
+    duplicates: tuple[tuple[str, str], ...]  # (path left out, path of the same bytes that stays)
+    hashed: int  # files whose bytes were read; the others were known by path, size and time
+
+    def counts(self) -> dict[str, int]:
+        """The number of scenes in each part."""
+        return {part: sum(scene.part == part for scene in self.scenes) for part in PARTS}
+
+
+def slug(text: str) -> str:
+    """`text` as a part of a sample key: lower case, [a-z0-9_-], at most 40 characters; 'gamma+1.4' -> 'gamma-1-4'.
+
+    A WebDataset key ends at its first dot, so that a dot would cut it.
+    """
+    return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")[:40].strip("-") or "scene"
+
+
+def write_scenes(path: Path, scan: Scan, folder: Path) -> None:
+    """Write the list of scenes as JSON; the same scenes give the same bytes."""
+    scenes = [asdict(scene) for scene in scan.scenes]
+    duplicates = [{"path": path, "same_as": same} for path, same in scan.duplicates]
+    write_json(path, {"folder": folder.as_posix(), "scenes": scenes, "duplicates": duplicates})
+
+
+def read_scenes(path: Path) -> tuple[Path, tuple[Scene, ...]]:
+    """Read what `write_scenes` wrote: the scenes folder as it was given, and the scenes by key."""
+    content = read_json(path)
+    try:
+        return Path(content["folder"]), tuple(Scene(**scene) for scene in content["scenes"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a list of scenes: {error}") from error

@@ -1,0 +1,39 @@
+"""The CSV beside the scenes that says more about them."""
+
+import csv
+import math
+from pathlib import Path
+
+from hdrdata.scenes.scene import KINDS
+
+
+def read_sidecar(path: Path) -> dict[str, dict[str, str]]:
+    """Read a CSV that says more about the files: `file`, and any of location_group, kind, licence (license), scale.
+
+    Returns:
+        path relative to the folder -> its row.
+
+    Raises:
+        ValueError: naming the file, the row and the value that is wrong.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: not a readable CSV: {error}") from error
+    known: dict[str, dict[str, str]] = {}
+    for line, row in enumerate(rows, start=2):
+        if not row.get("file"):
+            raise ValueError(f"{path}, line {line}: no 'file'; wanted a path relative to the folder")
+        if row["file"] in known:
+            raise ValueError(f"{path}, line {line}: '{row['file']}' stands twice")
+        if (row.get("kind") or "auto") not in KINDS:
+            raise ValueError(f"{path}, line {line}: kind '{row['kind']}'; wanted one of {', '.join(KINDS)}")
+        try:
+            scale = float(row.get("scale") or 1)
+        except ValueError:
+            scale = math.nan
+        if not (math.isfinite(scale) and scale > 0):
+            raise ValueError(f"{path}, line {line}: scale '{row['scale']}'; wanted a positive number")
+        known[row["file"]] = row
+    return known

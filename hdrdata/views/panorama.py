@@ -1,0 +1,78 @@
+"""Perspective views of a panorama."""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Float32
+
+
+def is_panorama(height: int, width: int) -> bool:
+    """Whether a picture has the 2:1 shape of an equirectangular panorama."""
+    return width == 2 * height
+
+
+def views_of_panorama(
+    panorama: Float[np.ndarray, "height width 3"],
+    size: int,
+    fov_degrees: float,
+    pitch_degrees: float,
+    azimuths_degrees: Sequence[int | float],
+) -> Float32[np.ndarray, "azimuths size size 3"]:
+    """Perspective views of an equirectangular panorama, each pixel the mean light over its area.
+
+    The panorama's centre is azimuth 0, its right side azimuth 90; its top row is the zenith. Where the views have fewer
+    pixels than the panorama, the panorama is first reduced by area to at most twice the views' density; then each view
+    pixel is the mean of a grid of bilinear samples.
+
+    Args:
+        panorama: radiance, linear; half floats take half the memory and give the same pixels as float32.
+        fov_degrees: across a view's width and height.
+        pitch_degrees: upwards.
+        azimuths_degrees: of the views, clockwise.
+    """
+    density = panorama.shape[1] * fov_degrees / 360 / size  # source pixels a view pixel, about the middle
+    shrink = max(1, math.floor(density))
+    seamless = _reduce_panorama(panorama, shrink)
+    height, width = seamless.shape[0], seamless.shape[1] - 2
+    samples = max(2, math.ceil(2 * density / shrink))  # a side
+
+    focal = size / 2 / math.tan(math.radians(fov_degrees) / 2)
+    offsets = ((np.arange(size * samples) + 0.5) / samples - size / 2) / focal
+    pitch = math.radians(pitch_degrees)
+    views = np.empty((len(azimuths_degrees), size, size, 3), np.float32)
+    band = max(1, 2**20 // (size * samples**2))  # rows of a view whose samples are made at once
+    for top in range(0, size, band):
+        right, down = np.meshgrid(offsets, offsets[top * samples : (top + band) * samples])
+        up = -down * math.cos(pitch) + math.sin(pitch)
+        forward = down * math.sin(pitch) + math.cos(pitch)
+        longitude = np.arctan2(right, forward)
+        latitude = np.arctan2(up, np.hypot(right, forward))
+        row = np.clip((0.5 - latitude / math.pi) * height - 0.5, 0, height - 1).astype(np.float32)
+        for view, azimuth in zip(views, azimuths_degrees, strict=True):
+            column = np.mod((longitude + math.radians(azimuth)) / (2 * math.pi) + 0.5, 1.0) * width - 0.5
+            sampled = cv2.remap(seamless, (column + 1).astype(np.float32), row, cv2.INTER_LINEAR)
+            view[top : top + band] = sampled.reshape(-1, samples, size, samples, 3).mean(axis=(1, 3), dtype=np.float32)
+    return views
+
+
+def _reduce_panorama(
+    panorama: Float[np.ndarray, "height width 3"], shrink: int
+) -> Float32[np.ndarray, "smaller_height seamless_width 3"]:
+    """A panorama reduced by area to 1 / shrink, with its last column also before its first and its first after it."""
+    height, width = (max(least, round(side / shrink)) for side, least in zip(panorama.shape[:2], (1, 2), strict=True))
+    seamless = np.empty((height, width + 2, 3), np.float32)  # the seam lies inside
+    middle = seamless[:, 1:-1]
+    if shrink == 1:
+        middle[...] = panorama
+    elif panorama.dtype == np.float32 or shrink == 2:  # OpenCV sums 2 x 2 pixels of one channel in another order
+        single = panorama.astype(np.float32, copy=False)
+        middle[...] = cv2.resize(single, (width, height), interpolation=cv2.INTER_AREA)
+    else:
+        plane = np.empty(panorama.shape[:2], np.float32)
+        for channel in range(3):  # one channel as float32 at a time: a third of the memory
+            plane[...] = panorama[:, :, channel]
+            middle[:, :, channel] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+    seamless[:, 0], seamless[:, -1] = middle[:, -1], middle[:, 0]
+    return seamless
