@@ -27,8 +27,11 @@ from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.hdr_attnet import HDRAttNet, soft_mask
 from hdrmodel.networks.weights import choose_device, initial_network
-from hdrmodel.sampling.datasets import LookUp, PairBatch, PairDataset, Share, load_pairs
-from hdrmodel.training.config import TrainConfig, load_profile
+from hdrmodel.profiles.profiles import load_profile
+from hdrmodel.sampling.batches import LookUp, PairBatch
+from hdrmodel.sampling.datasets import PairDataset
+from hdrmodel.sampling.loading import Share, load_pairs
+from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.distributed import World
 from hdrmodel.training.losses import (
     PairLoss,
@@ -38,8 +41,8 @@ from hdrmodel.training.losses import (
     representation_loss,
     total_variation_loss,
 )
+from hdrmodel.training.setup import Clock, Progress, make_loss
 from hdrmodel.training.step import PRECISIONS, Stepper
-from hdrmodel.training.train import Clock, Progress, make_loss
 
 PAPER_STEPS = 2.85  # a second: HDR-AttNet, section 4.1, on one V100 with 16 GB
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from hdrmodel.evaluation.evaluate import evaluate, format_scores
-from hdrmodel.training.config import EvaluateConfig
+from hdrmodel.evaluation.config import EvaluateConfig
+from hdrmodel.evaluation.evaluate import evaluate
+from hdrmodel.evaluation.summary import format_scores
 from stages.params import read_section, read_seeds, stage
 
 

@@ -19,9 +19,10 @@ from hdrdata.cameras.recipe import RECIPES
 from hdrdata.shards.pack import ShardConfig
 from hdrdata.stacks.encode import SynthesizeConfig
 from hdrdata.views.view import IngestConfig
+from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.variants import VARIANTS
-from hdrmodel.training.config import EvaluateConfig, TrainConfig
+from hdrmodel.training.config import TrainConfig
 from stages.params import ScanConfig, read_seeds, read_variants
 
 PACKAGES = ("hdrdata", "hdrmodel", "stages")

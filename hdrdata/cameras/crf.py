@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float64
 
 Curve = Callable[[np.ndarray], np.ndarray]
-
 EmorModel = tuple[  # mean response, basis, exposures
     Float64[np.ndarray, " samples"], Float64[np.ndarray, "basis samples"], Float64[np.ndarray, " samples"]
 ]

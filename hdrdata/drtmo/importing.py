@@ -33,7 +33,6 @@ CHECKED = ".import"  # folder in the folder of shards: what each view's pictures
 LARGEST_SIDE = 8192  # pixels
 PNG_HEAD = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 ALPHA = (4, 6)  # PNG colour types that hold transparency
-
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -11,7 +11,6 @@ MAX_BYTES = 2**32  # of all channels, decoded
 MAX_RATIO = 4096  # decoded bytes a byte of the file; ZIP reaches 1,030 on a constant picture
 SMALL = 2**24  # bytes that any machine has: no ratio is asked of a picture that needs no more
 HEAD = 65536  # bytes in which the header of a .hdr or .pfm ends
-
 RADIANCE = re.compile(rb"#\?(?:RADIANCE|RGBE)\s.*?\n\n-Y +(\d{1,9}) +\+X +(\d{1,9})\n", re.DOTALL)
 PFM = re.compile(rb"P([Ff])\s+(\d{1,9})\s+(\d{1,9})\s+-?[\d.eE+]+\s")
 TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES = 256, 257, 277

@@ -15,9 +15,7 @@ from hdrdata.files.rgbe import read_bands
 from hdrdata.files.suffixes import HDR_SUFFIXES
 
 LARGE = 2**25  # pixels of a Radiance picture beyond which it is read in bands: half the memory, 1.5 times the time
-
 BAND_PIXELS = 2**21
-
 CLAIMS = {".hdr": check_radiance_claim, ".pfm": check_pfm_claim, ".tif": check_tiff_claim, ".tiff": check_tiff_claim}
 
 

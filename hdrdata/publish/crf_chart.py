@@ -18,7 +18,6 @@ LEFT, TOP, SIDE, HEIGHT = 56, 48, 380, 486  # pixels of the SVG; the curves' squ
 STOPS = 10  # below saturation, the left end of a chart over stops
 SCALE = 2  # of the PNG
 CHARACTER = 7.2  # width of a legend's character, about
-
 Number = int | float
 
 

@@ -7,9 +7,7 @@ from typing import Literal
 import google_crc32c
 
 SHARDS = "shards-2"  # the format of an index of shards; raise the number when the same stacks give other bytes
-
 END_BLOCKS = bytes(1024)  # two empty blocks close a tar
-
 KEY = re.compile(r"[a-z0-9_-]{1,100}")
 
 

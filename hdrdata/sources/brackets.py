@@ -21,7 +21,6 @@ ALGORITHM = "brackets-1"  # raise the number when the same pictures give other v
 SIDE = 20  # of the square of values that the response is found from: as many as OpenCV solves for in a second
 FULL = (0.8, 0.95)  # of a photosite: its weight falls from 1 to 0; above, sensors are no longer linear
 DARK = 0.005  # of a photosite: its weight rises from 0 to 1; below, values are noise that was cut off at black
-
 Rows = slice
 Place = tuple[Rows, slice]  # rows and columns of a picture that all pictures of the bracket show
 

@@ -26,9 +26,7 @@ from hdrdata.scenes.sidecar import read_sidecar
 from hdrdata.sources.web import Failure, Passing, Web
 
 SIDECAR = "scenes.csv"
-
 COLUMNS = ("file", "location_group", "kind", "licence", "scale", "author", "source", "url", "sha256")
-
 CHUNK_BYTES = 1 << 16  # what of a chunk has come when a connection is cut is lost
 
 

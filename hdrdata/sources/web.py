@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 import requests
 
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # answers after which a server may give another
-
 LONGEST_PAUSE_SECONDS = 60.0
-
 Result = TypeVar("Result")
 
 

@@ -14,9 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 CHUNK = 1 << 22  # bytes of a download that are held in memory
-
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # answers of a web server that may be another one a little later
-
 Result = TypeVar("Result")
 
 

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float, Float16
 
 HALF_MAX = 65504.0
-
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # of linear RGB, ITU-R BT.709
 
 

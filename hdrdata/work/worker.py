@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 Make = Callable[[Path, Any], dict]
-
 Take = Callable[[str, "dict | ValueError"], None]
-
 MAX_DEATHS = 3  # of workers alone with one task, before it is refused: one out-of-memory kill must not do it
 
 

@@ -9,12 +9,13 @@ import yaml
 
 from hdrdata.command import OneLineErrors
 from hdrmodel.evaluation.cases import write_inputs
-from hdrmodel.evaluation.evaluate import evaluate_predictions, evaluate_weights, format_scores, open_test_part
+from hdrmodel.evaluation.evaluate import evaluate_predictions, evaluate_weights, open_test_part
+from hdrmodel.evaluation.summary import format_scores
 from hdrmodel.metrics.table import METRICS
+from hdrmodel.profiles.profiles import load_evaluation
 from hdrmodel.scores.compare import compare_scores, format_comparison
 from hdrmodel.scores.folder import read_scores
 from hdrmodel.scores.intervals import RESAMPLES
-from hdrmodel.training.config import load_evaluation
 
 EXIT_ABSENT = 3  # of `evaluate`, where a metric is not to be had
 

@@ -7,8 +7,9 @@ import yaml
 
 from hdrdata.command import OneLineErrors
 from hdrmodel.cli.words import VARIANT_NAMES
-from hdrmodel.training.config import PROFILES, load_profile
-from hdrmodel.training.train import WEIGHTS, summarise
+from hdrmodel.profiles.profiles import PROFILES, load_profile
+from hdrmodel.training.setup import WEIGHTS
+from hdrmodel.training.train import summarise
 from hdrmodel.training.train import train as train_variant
 
 

@@ -3,80 +3,46 @@
 Beside them always stand doing nothing (the floor) and the merged true stack (the ceiling).
 """
 
-import csv
-import io
 import json
-import math
 import os
-import shlex
 import shutil
 import statistics
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import Progress
 
 import hdrdata
 from hdrdata.files.disk import digest_of, sha256_of, write_bytes, write_json
-from hdrdata.files.exr import write_exr
-from hdrdata.files.ldr import write_png
-from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import (
     Case,
-    Estimate,
     PredictionFiles,
     case_keys,
-    estimate_by_merging,
     estimate_by_network,
     estimate_without_network,
     read_cases,
 )
+from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.evaluation.leaks import check_no_leak, scenes_of_parts
-from hdrmodel.evaluation.measuring import PROTOCOL, measure
-from hdrmodel.metrics.alignment import align_gain
-from hdrmodel.metrics.table import METRICS, Column, columns_of, load_metrics
+from hdrmodel.evaluation.measuring import measure
+from hdrmodel.evaluation.pictures import LAST_PICTURE, PICTURES, is_pictured, write_pictures
+from hdrmodel.evaluation.subject import Estimates, Subject, subject_of_weights
+from hdrmodel.evaluation.summary import rounded, settings_of, summarise, versions_used, write_rows
+from hdrmodel.metrics.table import Column, columns_of, load_metrics
 from hdrmodel.networks.costs import network_costs
-from hdrmodel.networks.variants import BASELINES, Network, variant_of
-from hdrmodel.networks.weights import choose_device, device_name, load_weights, untrained_network
+from hdrmodel.networks.weights import choose_device, device_name, load_weights
 from hdrmodel.scores.folder import FACTS, FORMAT, PER_PICTURE, SUMMARY
-from hdrmodel.scores.intervals import STRATA, Table, mean_interval, stratum_label, stratum_of
-from hdrmodel.training.config import EvaluateConfig
 
 PARTIAL = "rows.partial.jsonl"  # of an evaluation that was cut short
-PICTURES, LAST_PICTURE = "pictures", "truth.png"  # what `write_pictures` writes last
-SEEDED = ("network", "step0", "network_debevec", "network_mertens")  # the methods that depend on the seed
-METHODS = (*SEEDED, "input_crf", "input_srgb", "oracle")
 TIMED = 4  # calls of the network, the first of which warms up
-INTERVALS = (
-    "95 % intervals by a bootstrap over scenes{seeds} of {resamples} resamples: pictures of one scene are not "
-    "independent. They say how far the mean over other scenes of this kind may lie, and nothing of other kinds."
-)
-
-Estimates = list[tuple[str, int | None, Estimate]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: how it makes its estimates, and what the scores are told to be of."""
-
-    name: str
-    kind: str  # "attention", "baseline" or "predictions"
-    seeds: tuple[int, ...]
-    identity: object  # all that its estimates depend on, as JSON
-    data: str  # a digest of what it was trained on; "" if that is not known
-    network: Network | None  # of the first seed; None: another program's files
-    estimate: Callable[[Case], Estimates]
 
 
 def evaluate(
@@ -101,7 +67,7 @@ def evaluate(
             variant, or those of two seeds are of different networks or data.
     """
     files = {seed: runs / str(seed) / "weights.safetensors" for seed in seeds}
-    return _evaluate(shards, scores, _subject_of_weights(files, variant, config), config)
+    return _evaluate(shards, scores, subject_of_weights(files, variant, config), config)
 
 
 def evaluate_weights(shards: Path, files: Sequence[Path], scores: Path, config: EvaluateConfig) -> dict:
@@ -116,7 +82,7 @@ def evaluate_weights(shards: Path, files: Sequence[Path], scores: Path, config: 
         if seed in by_seed:
             raise ValueError(f"{file}: weights of seed {seed}, as {by_seed[seed]}; wanted one file a seed")
         by_seed[seed] = file
-    return _evaluate(shards, scores, _subject_of_weights(by_seed, None, config), config)
+    return _evaluate(shards, scores, subject_of_weights(by_seed, None, config), config)
 
 
 def evaluate_predictions(
@@ -152,36 +118,6 @@ def evaluate_predictions(
     return _evaluate(shards, scores, subject, config, missing)
 
 
-def _subject_of_weights(files: dict[int, Path], variant: str | None, config: EvaluateConfig) -> Subject:
-    device = choose_device(config.device)
-    networks, kinds, identity = {}, [], []
-    for seed, file in files.items():
-        trained, header = load_weights(file)
-        name = variant_of(trained)
-        variant = variant or name
-        if name != variant:
-            raise ValueError(f"{file}: weights of the variant '{name}'; wanted '{variant}'")
-        kinds.append((trained.config, header.get("data", "")))
-        if kinds[-1] != kinds[0]:
-            raise ValueError(f"{file}: another network or other data than {next(iter(files.values()))}")
-        identity.append([seed, sha256_of(file)])
-        untrained = untrained_network(trained.config, seed).eval()
-        networks[seed] = {"network": trained.to(device), "step0": untrained.to(device)}
-
-    def estimate(case: Case) -> Estimates:
-        estimates = []
-        for seed, pair in networks.items():
-            made, before = (estimate_by_network(case, pair[name], device) for name in ("network", "step0"))
-            estimates.append(("network", seed, Estimate(made.stack, made.radiance)))
-            estimates += [(method, seed, one) for method, one in estimate_by_merging(made).items()]
-            estimates.append(("step0", seed, Estimate(before.stack, before.radiance)))
-        return estimates
-
-    first = next(iter(networks.values()))["network"]
-    kind = "baseline" if variant in BASELINES else "attention"
-    return Subject(variant, kind, tuple(files), identity, kinds[0][1], first, estimate)
-
-
 def open_test_part(shards: Path) -> Shards:
     """The test part in radiance form; ValueError if its exposures or cameras are none that can be measured."""
     reader = Shards(shards, "test", "radiance")
@@ -206,7 +142,7 @@ def _evaluate(
     columns = columns_of(config.metrics, config.alignments)
     keys = [key for key in case_keys(reader, config.crfs_a_view) if key not in without]
     trunks = {key: getattr(metric.of, "trunk_sha256", None) for key, metric in metrics.items()}
-    identity = [FORMAT, subject.identity, _rows_of(reader), _settings(config), keys, trunks, _versions(), _code()]
+    identity = [FORMAT, subject.identity, _rows_of(reader), settings_of(config), keys, trunks, versions_used(), _code()]
 
     def fresh(wanted: set[str]) -> Iterator[tuple[Case, Path | None]]:
         shown: dict[str, set[str]] = {}
@@ -239,7 +175,7 @@ def _evaluate(
     rows = [row for entry in entries for row in entry["rows"]]
     exposures = [row for entry in entries for row in entry["exposures"]]
     told = {key: metric.version for key, metric in metrics.items()}
-    summary = _summarise(subject, rows, exposures, columns, config, absent, told, reader)
+    summary = summarise(subject, rows, exposures, columns, config, absent, told, reader)
     summary["costs"] = _costs(subject, reader, device)
     summary["missing"] = sorted(without)
     write_rows(scores / PER_PICTURE, rows, [*FACTS, *(column.key for column in columns)])
@@ -290,7 +226,7 @@ def _resumed(scores: Path, digest: str, keys: Sequence[str]) -> dict[str, dict]:
             head, *entries = [json.loads(line) for line in lines]
             if head == {"digest": digest}:
                 kept = [entry for entry in entries if entry["key"] in wanted]
-                done = {entry["key"]: entry for entry in kept if not entry["pictured"] or _is_pictured(scores, entry)}
+                done = {entry["key"]: entry for entry in kept if not entry["pictured"] or is_pictured(scores, entry)}
         except (ValueError, KeyError, TypeError):
             done = {}  # not whole lines of ours: measured again
     if not done:
@@ -299,10 +235,6 @@ def _resumed(scores: Path, digest: str, keys: Sequence[str]) -> dict[str, dict]:
     content = [{"digest": digest}, *done.values()]
     write_bytes(path, "".join(json.dumps(line) + "\n" for line in content).encode())
     return done
-
-
-def _is_pictured(scores: Path, entry: dict) -> bool:
-    return (scores / PICTURES / entry["key"] / LAST_PICTURE).is_file()
 
 
 def _measure_case(
@@ -322,163 +254,18 @@ def _measure_case(
     clipped = round(case.clipped_share, 6)
     rows, exposures = [], []
     for (method, seed, _), row, steps in zip(estimates, measured, by_ev, strict=True):
-        values = {name: _rounded(value) for name, value in row.items()}
+        values = {name: rounded(value) for name, value in row.items()}
         rows.append({**about, "method": method, "seed": seed, "clipped_share": clipped, **values})
         for ev, scores in steps.items():
             place = {"key": case.key, "scene": case.scene, "method": method, "seed": seed, "ev": ev}
-            exposures.append({**place, **{name: _rounded(value) for name, value in scores.items()}})
+            exposures.append({**place, **{name: rounded(value) for name, value in scores.items()}})
     if pictures is not None:
         write_pictures(pictures / case.key, case, networks[0])
     return {"key": case.key, "pictured": pictures is not None, "rows": rows, "exposures": exposures}
 
 
-def _summarise(
-    subject: Subject,
-    rows: list[dict],
-    exposures: list[dict],
-    columns: Sequence[Column],
-    config: EvaluateConfig,
-    absent: dict[str, str],
-    measured: dict[str, str],
-    reader: Shards,
-) -> dict:
-    methods = [method for method in METHODS if any(row["method"] == method for row in rows)]
-    by_method = {method: [row for row in rows if row["method"] == method] for method in methods}
-    of_network = by_method["network"]
-    keys = [column.key for column in columns]
-    resamples = config.bootstrap.resamples
-    several = len(subject.seeds) > 1
-
-    def intervals(chosen: list[dict]) -> dict[str, list[float] | None]:
-        found = {key: mean_interval(table_of(chosen, key), resamples, config.bootstrap.seed) for key in keys}
-        return {
-            key: None if interval.low is None else [_number(interval.low), _number(interval.high)]
-            for key, interval in found.items()
-        }
-
-    strata = []
-    shares = {row["key"]: row["clipped_share"] for row in rows}
-    stratum = dict(zip(shares, stratum_of(np.array(list(shares.values()))), strict=True))  # of each picture
-    for place, (low, high) in enumerate(STRATA):
-        inside = {
-            method: [row for row in chosen if stratum[row["key"]] == place] for method, chosen in by_method.items()
-        }
-        if pictures := {row["key"]: row["scene"] for row in inside["network"]}:
-            strata.append(
-                {
-                    "label": stratum_label(low, high), "low": low, "high": high,
-                    "pictures": len(pictures), "scenes": len(set(pictures.values())),
-                    "scores": {method: _means(chosen, keys) for method, chosen in inside.items()},
-                }
-            )  # fmt: skip
-    evs = sorted({row["ev"] for row in exposures})
-    names = [column.metric.key for column in columns if column.set == "ldr"]
-    stacks = len({row["key"] for row in rows})
-    return {
-        "format": FORMAT,
-        "variant": subject.name,
-        "kind": subject.kind,
-        "seeds": list(subject.seeds),
-        "stacks": stacks,
-        "scenes": len({row["scene"] for row in rows}),
-        "pictures": stacks * (len(reader.evs) - 1),
-        "protocol": {
-            **{name: text.format(**config.model_dump()) for name, text in PROTOCOL.items()},
-            "intervals": INTERVALS.format(seeds=" and over seeds" if several else "", resamples=resamples),
-        },
-        "columns": {
-            column.key: {
-                "metric": column.metric.key, "name": column.metric.name, "set": column.set,
-                "alignment": column.alignment, "unit": column.metric.unit, "digits": column.metric.digits,
-                "higher_is_better": column.metric.higher_is_better, "resolution": column.metric.resolution,
-            }
-            for column in columns
-        },
-        "absent": absent,
-        "lpips": f"absent: {absent['lpips']}" if "lpips" in absent else measured.get("lpips", "not measured"),
-        "scores": {method: _means(chosen, keys) for method, chosen in by_method.items()},
-        "intervals": {method: intervals(chosen) for method, chosen in by_method.items()},
-        "scores_by_seed": {
-            str(seed): {
-                method: _means([row for row in chosen if row["seed"] == seed], keys)
-                for method, chosen in by_method.items()
-                if method in SEEDED
-            }
-            for seed in subject.seeds
-        },
-        "strata": strata,
-        "by_ev": {
-            method: {
-                f"{ev:g}": _means([row for row in exposures if (row["method"], row["ev"]) == (method, ev)], names)
-                for ev in evs
-            }
-            for method in methods
-            if any(row["method"] == method for row in exposures)
-        },
-        "clipped_share": _number(np.mean([row["clipped_share"] for row in of_network])),
-        "data": subject.data,
-        "trained_on_these_shards": subject.data in _data_digests(reader) if subject.data else None,
-        "versions": {**_versions(), **{METRICS[key].name: told for key, told in measured.items() if told}},
-        "command": _command(),
-    }  # fmt: skip
-
-
-def format_scores(summary: dict) -> list[str]:
-    """The lines that tell people what was measured: a table a set, a row a method, means with their 95 % intervals."""
-    lines = [f"{summary['variant']}: {summary['stacks']} stacks of {summary['scenes']} scenes"]
-    groups: dict[tuple[str, str | None], list[str]] = {}
-    for key, column in summary["columns"].items():
-        if column["metric"] not in summary["absent"]:
-            groups.setdefault((column["set"], column["alignment"]), []).append(key)
-    for (name, alignment), keys in groups.items():
-        title = {"ldr": "LDR", "tonemapped": "tone-mapped", "hdr": f"HDR, alignment {alignment}"}[name]
-        lines += ["", f"{title:<20}" + "".join(f"{summary['columns'][key]['name']:>24}" for key in keys)]
-        for method, scores in summary["scores"].items():
-            if any(scores[key] is not None for key in keys):
-                cells = (_cell(summary, method, key) for key in keys)
-                lines.append(f"{method:<20}" + "".join(f"{cell:>24}" for cell in cells))
-    return lines
-
-
-def _cell(summary: dict, method: str, key: str) -> str:
-    value, digits = summary["scores"][method][key], summary["columns"][key]["digits"]
-    if value is None:
-        return "-"
-    interval = summary["intervals"][method][key]
-    shown = "" if interval is None else f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
-    return f"{value:.{digits}f}{shown}"
-
-
-def _command() -> str:
-    """What was typed, without the folder that the program lies in."""
-    program = Path(sys.argv[0])
-    name = f"python -m {program.parent.name}.{program.stem}" if program.suffix == ".py" else program.name
-    return f"{name} {shlex.join(sys.argv[1:])}".rstrip()
-
-
-def table_of(rows: Iterable[dict], column: str) -> Table:
-    """One column of rows, those that have a finite value of it, for the bootstrap."""
-    known = [row for row in rows if row[column] is not None and math.isfinite(row[column])]
-    return Table(
-        values=np.array([row[column] for row in known], dtype=np.float64),
-        scene=np.array([row["scene"] for row in known], dtype=np.str_),
-        picture=np.array([row["key"] for row in known], dtype=np.str_),
-        seed=np.array(["" if row["seed"] is None else str(row["seed"]) for row in known], dtype=np.str_),
-    )
-
-
 def _rows_of(reader: Shards) -> list:
     return [row["files"] for row in reader.index["rows"].values() if (row["part"], row["form"]) == ("test", "radiance")]
-
-
-def _data_digests(reader: Shards) -> list[str]:
-    """What a run trained on these shards is marked with, in either form."""
-    rows = reader.index["rows"].values()
-    return [digest_of([row["files"] for row in rows if row["form"] == form]) for form in ("radiance", "pixels")]
-
-
-def _settings(config: EvaluateConfig) -> dict:
-    return config.model_dump(mode="json", exclude={"bootstrap", "device"})
 
 
 def _costs(subject: Subject, reader: Shards, device: torch.device) -> dict:
@@ -501,71 +288,3 @@ def _code() -> list[str]:
     """Digests of the programs that a row may depend on: rows of other code are not gone on with."""
     folders = [Path(file).parent for file in (__file__, hdrdata.__file__)]
     return [sha256_of(path) for folder in folders for path in sorted(folder.rglob("*.py"))]
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in ("hdr-attnet", "torch", "numpy", "opencv-python-headless", "piq", "lpips", "cvvdp", "flip-evaluator"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def write_rows(path: Path, rows: list[dict], names: Sequence[str]) -> None:
-    """Write rows as CSV, whole or not at all; what was not measured stays empty, equal pictures have `inf` dB."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())
-
-
-def write_pictures(folder: Path, case: Case, estimate: Estimate) -> None:
-    """Write what the report shows of one case.
-
-    `input.png`; `stack.png` and `truth_stack.png`, if a stack was made; the radiance maps `network.exr`, brought to the
-    truth's gain, and `truth.exr`, in half floats, and both tone mapped as PNG.
-    """
-    for name in ("stack.png", "truth_stack.png", LAST_PICTURE):  # of another evaluation
-        (folder / name).unlink(missing_ok=True)
-    radiance = estimate.radiance
-    if (radiance[case.unclipped] > 0).any():
-        radiance = align_gain(radiance.astype(np.float64), case.radiance.astype(np.float64), case.unclipped)
-    brightest = 2.0 ** -min(case.evs)
-    write_png(folder / "input.png", case.input)
-    if estimate.stack is not None:
-        write_png(folder / "stack.png", _strip(to_uint8(estimate.stack)))
-        write_png(folder / "truth_stack.png", _strip(case.stack))
-    for name, light in (("network", radiance), ("truth", case.radiance)):
-        write_exr(folder / f"{name}.exr", np.minimum(light, np.finfo(np.float16).max).astype(np.float16))
-        mapped = tonemap_reinhard(np.minimum(light, brightest).astype(np.float32))
-        write_png(folder / f"{name}.png", to_uint8(mapped))
-
-
-def _strip(stack: np.ndarray) -> np.ndarray:
-    """The pictures of a stack side by side, each at most 128 pixels high."""
-    height = min(128, stack.shape[1])
-    width = round(stack.shape[2] * height / stack.shape[1])
-    return np.concatenate(
-        [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in stack], axis=1
-    )
-
-
-def _means(rows: Iterable[dict], names: Sequence[str]) -> dict[str, float | None]:
-    """The means of finite values by column; None where there are none."""
-    rows = list(rows)
-    means = {}
-    for name in names:
-        known = [row[name] for row in rows if row.get(name) is not None and math.isfinite(row[name])]
-        means[name] = _number(np.mean(known)) if known else None
-    return means
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else float(f"{value:.6g}")
-
-
-def _number(value: float) -> float:
-    return float(f"{value:.6g}")

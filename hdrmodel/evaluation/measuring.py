@@ -13,14 +13,13 @@ from torch import Tensor
 
 from hdrdata.files.tonemap import tonemap_reinhard
 from hdrmodel.evaluation.cases import Case, Estimate
+from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.metrics.alignment import align_crf, align_gain, align_none
-from hdrmodel.metrics.display import LUMINANCE_WEIGHTS
+from hdrmodel.metrics.light import LUMINANCE_WEIGHTS
 from hdrmodel.metrics.table import Column
 from hdrmodel.networks.weights import choose_device
-from hdrmodel.training.config import EvaluateConfig
 
 PIXELS_AT_ONCE = 2**20  # that go through a metric in one call: sixteen pictures of 256x256
-
 PROTOCOL = {
     "ldr": "Each of the other exposures, made from the middle one, against the stack's own: display-referred [0, 1], "
     "peak 1; scores are means over pictures of each picture's value, without those that are equal, of infinite PSNR. "
@@ -37,7 +36,6 @@ PROTOCOL = {
     "that the input does not clip. crf: after the gain, a cubic curve of luminance and a cubic map of chroma, fitted "
     "to the reference over all pixels (Hanji et al., SIGGRAPH 2022).",
 }
-
 Metrics = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
 Row = dict[str, float | None]
 

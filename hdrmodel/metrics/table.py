@@ -14,29 +14,15 @@ import torch
 from torch import Tensor
 
 from hdrmodel.metrics.alignment import find_alignment
-from hdrmodel.metrics.display import (
-    MU,
-    Lpips,
-    PerPicture,
-    Pictures,
-    StLpips,
-    fsim_pu21,
-    piqe_pu21,
-    psnr_ldr,
-    psnr_mu,
-    psnr_pu21,
-    psnr_pu21_luminance,
-    ssim_ldr,
-    ssim_pu21,
-    vsi_pu21,
-)
+from hdrmodel.metrics.display import PerPicture, Pictures, psnr_ldr, ssim_ldr
 from hdrmodel.metrics.external import ColorVideoVdp, HdrFlip, HdrVdp2, ProgramMissing
+from hdrmodel.metrics.light import MU, fsim_pu21, psnr_mu, psnr_pu21, psnr_pu21_luminance, ssim_pu21, vsi_pu21
+from hdrmodel.metrics.perceptual import Lpips, LpipsConfig, StLpips
+from hdrmodel.metrics.piqe import piqe_pu21
 from hdrmodel.networks.trunks import WeightsMissing
-from hdrmodel.training.config import LpipsConfig
 
 SETS = ("ldr", "tonemapped", "hdr")
 DISPLAYED = ("ldr", "tonemapped")  # values in [0, 1]
-
 SEED_DECIBELS = 0.3  # PSNR differs by as much between two seeds of one variant
 VIEWERS_DECIBELS = 3.5  # PU21-PSNR: Hanji et al., "the caveats of quality assessment", SIGGRAPH 2022
 
@@ -85,7 +71,6 @@ _ALL = (
     Metric("hdrvdp2", "HDR-VDP-2", ("hdr",), "", 2, True, None, "Slow; needs Octave and its authors' program."),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
-
 DEFAULT_METRICS: tuple[str, ...] = (
     "psnr", "ssim", "lpips", "psnr_mu", "psnr_pu21", "psnry_pu21", "ssim_pu21", "piqe_pu21"
 )  # fmt: skip

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Features = Float[Tensor, "batch channels height width"]
-
 PLACES = ("block", "before_activation", "skip", *(f"level_{level}" for level in range(1, 7)), "deepest")
 
 

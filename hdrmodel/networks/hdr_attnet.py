@@ -17,7 +17,6 @@ from hdrmodel.networks.unet import STRIDE, UNet, find_preset, scale_widths
 
 Pictures = Float[Tensor, "batch 3 height width"]
 Ratios = Float[Tensor, " batch"]
-
 ENCODING_WIDTHS = (16, 32, 64, 128, 256, 256, 256)
 EXPOSING_WIDTHS = (32, 64, 128, 256, 512, 512, 512)
 

@@ -23,7 +23,6 @@ from hdrmodel.networks.unet import LEVELS, STRIDE, ConvBlock, UNet, Upsample
 
 FINE = 4  # levels that are computed tile by tile
 COARSENESS = 2**FINE  # pixels, along a side, of a position below them
-
 Gate = Float[Tensor, "batch channels"]
 Gates = Sequence[Tensor | None]  # a `Gate` for each block, of as many channels as it has; None of those without
 Inputs = Float[Tensor, "batch in_channels height width"]

@@ -1,6 +1,6 @@
 """Write the report: one HTML page, complete in itself, of how every variant was trained, seed by seed, and scored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import jinja2
 
 from hdrdata.files.disk import write_bytes, write_json
 from hdrmodel.report import literature
+from hdrmodel.report.changes import Comparison, base_of, changes_by, changes_of, compared, limits_of, reading_of
 from hdrmodel.report.charts import format_number
 from hdrmodel.report.figures import (
-    Change,
     Method,
     bar_chart,
     classical_methods,
@@ -32,7 +32,7 @@ from hdrmodel.report.inputs import (
     read_variant,
 )
 from hdrmodel.report.pictures import choose_scenes, scene_pictures
-from hdrmodel.scores.intervals import Difference, difference_interval
+from hdrmodel.report.tables import hours_table, paper_table, results_table, seeds_table, strata_table
 
 HEADLINES = ("psnr_pu21", "psnr")  # the metrics shown by clipped share: of light, and of the LDR set
 
@@ -178,152 +178,6 @@ def absent_metrics(variants: Sequence[Variant]) -> dict[str, str]:
     return {names.get(key, key): why.removeprefix("absent: ") for key, why in whys.items()}
 
 
-# Comparisons
-
-
-class Comparison:
-    """The differences between methods; each is computed once."""
-
-    def __init__(self):
-        self._known: dict[tuple, Difference | None] = {}
-
-    def __call__(self, ours: Method, other: Method, metric: Metric) -> Difference | None:
-        """Ours less the other, paired by picture; None where they share no picture with a finite value."""
-        places = tuple((method.variant.index, method.name) for method in (ours, other))
-        if (*places, metric.key) not in self._known:
-            self._known[*places, metric.key] = _difference(ours, other, metric)
-        return self._known[*places, metric.key]
-
-
-def _difference(ours: Method, other: Method, metric: Metric) -> Difference | None:
-    tables = [method.variant.table(method.name, metric.key) for method in (ours, other)]
-    if None in tables:
-        return None
-    difference = difference_interval(*tables, metric.higher_is_better, metric.resolution, metric.unit)
-    return difference if difference.pictures else None
-
-
-def base_of(variants: Sequence[Variant]) -> Method:
-    """What differences are to: the network without attention, or else the first variant."""
-    base = next((variant for variant in variants if variant.name == "none"), variants[0])
-    return Method(base.label, base, "network", base.color)
-
-
-def compared(variants: Sequence[Variant], base: Method) -> list[Method]:
-    """What is compared to the base: the other variants, and doing nothing."""
-    methods = [method for method in methods_of(variants) if method.name in ("network", *FLOORS)]
-    return [method for method in methods if (method.variant, method.name) != (base.variant, base.name)]
-
-
-def changes_of(method: Method, base: Method, metrics: Sequence[Metric], compare: Comparison) -> list[Change]:
-    """How far a method is from the base, a row a metric that both have."""
-    changes = []
-    for metric in metrics:
-        if (difference := compare(method, base, metric)) is not None:
-            changes.append(Change(method, metric, difference))
-    return changes
-
-
-def changes_by(changes: Mapping[str, Sequence[Change]], metric: Metric, of_variants: bool) -> list[Change]:
-    """One metric's differences, a row a method; of variants alone where there are any: floors' would dwarf theirs."""
-    by_metric = [change for of_method in changes.values() for change in of_method if change.metric == metric]
-    return [change for change in by_metric if not of_variants or change.method.name == "network"]
-
-
-# Tables
-
-
-def limits_of(variant: Variant, metric: Metric) -> tuple[float | None, float | None]:
-    """The scores of the floor, without a network but with the same knowledge, and of the oracle."""
-    return variant.score(metric.floor, metric.key), variant.score("oracle", metric.key)
-
-
-def results_table(
-    methods: Sequence[Method], variants: Sequence[Variant], metrics: Sequence[Metric], compare: Comparison
-) -> list[dict]:
-    """The rows of the table: each a method and its cells by column.
-
-    A cell has its value, its 95 % interval, whether it is below the floor, and whether it is the best: better than all
-    other variants' by differences that can be told from none.
-    """
-    trained = [method for method in methods_of(variants) if method.name == "network"]
-    rows = []
-    for method in methods:
-        cells = {}
-        for metric in metrics:
-            value, floor = method.value(metric), limits_of(variants[0], metric)[0]
-            cell = {"metric": metric, "value": value, "interval": method.interval(metric), "best": False}
-            of_network = method.name not in (*FLOORS, "oracle") and value is not None
-            cell["below"] = of_network and floor is not None and metric.is_worse(value, floor)
-            if method.name == "network" and value is not None:
-                cell["best"] = _is_best(method, trained, metric, compare)
-            cells[metric.key] = cell
-        rows.append({"method": method, "cells": cells})
-    return rows
-
-
-def _is_best(method: Method, trained: Sequence[Method], metric: Metric, compare: Comparison) -> bool:
-    others = [other for other in trained if other.variant is not method.variant and other.value(metric) is not None]
-    if not others or method.value(metric) != metric.best(one.value(metric) for one in (method, *others)):
-        return False
-    differences = [compare(method, other, metric) for other in others]
-    return all(difference is not None and difference.separable for difference in differences)
-
-
-def seeds_table(variants: Sequence[Variant]) -> list[tuple[str, list[tuple[int, dict[str, float | None]]]]]:
-    """Each seed's means of the trained networks, by variant."""
-    return [
-        (variant.label, [(seed, variant.summary.scores_by_seed[seed]["network"]) for seed in variant.summary.seeds])
-        for variant in variants
-        if variant.summary.seeds
-    ]
-
-
-def strata_table(metric: Metric, methods: Sequence[Method]) -> dict:
-    """One metric by clipped share of the input: a row a method that has it."""
-    strata = methods[0].variant.summary.strata
-    rows = []
-    for method in methods:
-        of_method = {stratum.label: stratum.scores for stratum in method.variant.summary.strata}
-        values = [of_method.get(stratum.label, {}).get(method.name, {}).get(metric.key) for stratum in strata]
-        if any(value is not None for value in values):
-            rows.append((method, values))
-    return {"metric": metric, "strata": strata, "rows": rows}
-
-
-def paper_table(variants: Sequence[Variant], metrics: Sequence[Metric]) -> list[dict]:
-    """Table 3 of HDR-AttNet: a row an attention, with the paper's three numbers and our cells."""
-    ours = {variant.name: variant for variant in variants if variant.kind == "attention"}
-    rows = []
-    for name, numbers in literature.PAPER_SCORES.items():
-        variant = ours.get(name)
-        cells = [
-            (
-                metric,
-                variant and variant.score("network", metric.key),
-                variant and variant.interval("network", metric.key),
-            )
-            for metric in metrics
-            if metric.metric in ("psnr", "ssim", "lpips")
-        ]
-        rows.append({"label": literature.PAPER_NAMES[name], "paper": numbers, "cells": cells, "ours": variant})
-    return rows
-
-
-def hours_table(variants: Sequence[Variant]) -> list[dict]:
-    """The hours of section 4.1 of HDR-AttNet beside ours; ours alone where the paper has none."""
-    ours = {variant.name: variant for variant in variants if variant.runs}
-    names = [*literature.PAPER_SCORES, *(name for name in ours if name not in literature.PAPER_SCORES)]
-    return [
-        {
-            "label": ours[name].label if name in ours else literature.PAPER_NAMES[name],
-            "paper": literature.PAPER_HOURS.get(name),
-            "variant": ours.get(name),
-        }
-        for name in names
-    ]
-
-
 def plot_rows(methods: Sequence[Method], metric: Metric) -> list[dict]:
     """A column's means with their intervals, as `dvc plots` reads them: a row a method that has the score."""
     rows = []
@@ -332,45 +186,6 @@ def plot_rows(methods: Sequence[Method], metric: Metric) -> list[dict]:
             low, high = method.interval(metric) or (None, None)
             rows.append({"method": method.label, "value": value, "low": low, "high": high})
     return rows
-
-
-# Sentences
-
-
-def reading_of(
-    variants: Sequence[Variant], base: Method, metrics: Sequence[Metric], changes: Mapping[str, Sequence[Change]]
-) -> list[str]:
-    """Sentences on what the tables show: each variant against its step 0 and the floor, and against the base."""
-    sentences = []
-    for variant in variants:
-        floors = {metric: variant.score(metric.floor, metric.key) for metric in metrics}
-        text = f"{variant.label}: {_beaten(variant, floors)} scores are better than the floor, the LDR input with the "
-        text += "same knowledge"
-        if "step0" in variant.summary.scores:
-            before = {metric: variant.score("step0", metric.key) for metric in metrics}
-            text += f"; training improves {_beaten(variant, before)} scores over step 0"
-        sentences.append(f"{text}.")
-    for label, of_method in changes.items():
-        by_verdict = {
-            verdict: [c.metric.title for c in of_method if c.verdict == verdict] for verdict in ("better", "worse")
-        }
-        told = [f"better in {_listed(names)}" for names in [by_verdict["better"]] if names]
-        told += [f"worse in {_listed(names)}" for names in [by_verdict["worse"]] if names]
-        rest = len(of_method) - sum(map(len, by_verdict.values()))
-        told += [f"not separable in {rest} of {len(of_method)} scores"] if rest else []
-        if told:
-            sentences.append(f"{label} against {base.label}: {', '.join(told)}.")
-    return sentences
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
-
-
-def _beaten(variant: Variant, others: Mapping[Metric, float | None]) -> str:
-    pairs = [(metric, variant.score("network", metric.key), other) for metric, other in others.items()]
-    known = [(metric, ours, other) for metric, ours, other in pairs if ours is not None and other is not None]
-    return f"{sum(metric.is_worse(other, ours) for metric, ours, other in known)} of {len(known)}"
 
 
 def merge_versions(variants: Sequence[Variant]) -> dict[str, str]:

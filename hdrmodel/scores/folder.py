@@ -18,7 +18,6 @@ from hdrmodel.scores.intervals import Table
 FORMAT = "scores-2"
 SUMMARY, PER_PICTURE = "summary.json", "per_picture.csv"
 FACTS = ("key", "scene", "view", "crf", "method", "seed", "clipped_share")
-
 Means = dict[str, float | None]  # by column; None: not defined for the method, not measured, or infinite
 
 

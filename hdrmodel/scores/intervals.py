@@ -13,12 +13,10 @@ RESAMPLES = 2000
 LEVEL = 0.95
 ENOUGH = 5  # units of a resampled level, for bootstrap-t: see `mean_interval`
 COLLAPSED = 0.1  # a resample whose own standard error is under this share of the sample's tells no ratio
-
 METHOD = (
     "95 % intervals over scenes, each drawn with all its pictures, and over seeds where there are several: "
     "bootstrap-t; of 2 to 4 scenes, or of 2 to 4 seeds, Student's t on the same standard error"
 )
-STRATA = ((0.0, 0.01), (0.01, 0.05), (0.05, 0.2), (0.2, 1.0))  # of the input's clipped share: from, to below
 
 
 @dataclass(frozen=True)
@@ -179,22 +177,6 @@ def difference_interval(
     win_rate = float((wins + 0.5 * (by_picture == 0)).mean())
     why = _why_not(interval, resolution, unit)
     return Difference(interval, mean_a, mean_b, len(by_picture), len(scenes), win_rate, not why, why)
-
-
-def stratum_of(clipped_share: Float64[np.ndarray, " pictures"]) -> Int64[np.ndarray, " pictures"]:
-    """The number in STRATA of each input's clipped share [0, 1]; a share on a border belongs to the higher one.
-
-    Raises:
-        ValueError: naming a share outside [0, 1].
-    """
-    for wrong in clipped_share[~((clipped_share >= 0) & (clipped_share <= 1))][:1]:
-        raise ValueError(f"clipped share {wrong:g}; wanted a number in [0, 1]")
-    return np.searchsorted([high for _, high in STRATA[:-1]], clipped_share, side="right").astype(np.int64)
-
-
-def stratum_label(low: float, high: float) -> str:
-    """'0-1 %' of a pair of STRATA."""
-    return f"{100 * low:g}-{100 * high:g} %"
 
 
 def _check(resamples: int, level: float) -> None:

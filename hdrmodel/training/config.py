@@ -1,15 +1,11 @@
-"""The sections `train` and `evaluate` of the parameters."""
+"""The section `train` of the parameters."""
 
-from collections.abc import Sequence
-from importlib import resources
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from hdrdata.config import Section
-
-Device = Literal["auto", "cpu", "cuda"]
+from hdrmodel.networks.names import Device
 
 
 class LossConfig(Section):
@@ -62,69 +58,3 @@ class TrainConfig(Section):
     checkpoint_every: PositiveInt  # steps
     loader_workers: NonNegativeInt  # of each process
     device: Device
-
-
-class LpipsConfig(Section):
-    """Which LPIPS, and where its trunk is if it cannot be downloaded."""
-
-    trunk: Literal["alex", "squeeze", "vgg"] | None  # null: no LPIPS
-    trunk_file: str | None
-
-
-class BootstrapConfig(Section):
-    """How the intervals are drawn."""
-
-    resamples: Annotated[int, Field(ge=100)]
-    seed: NonNegativeInt
-
-
-class EvaluateConfig(Section):
-    """How a variant is measured."""
-
-    crfs_a_view: PositiveInt | None  # how many of the camera responses each view is measured under; null: all
-    metrics: tuple[str, ...]  # names in METRICS
-    alignments: tuple[Literal["none", "gain", "crf"], ...]  # of the estimate to the reference, for metrics of light
-    lpips: LpipsConfig
-    bootstrap: BootstrapConfig
-    median_nits: PositiveFloat  # the reference's median luminance is brought to this, cd/m^2
-    peak_nits: PositiveFloat  # and clipped here
-    pictures_a_scene: NonNegativeInt  # shown in the report
-    device: Device
-
-
-PROFILES = ("quick", "paper")
-
-
-def load_profile(name: str, changes: Sequence[str] = ()) -> TrainConfig:
-    """A shipped configuration of training, some values replaced.
-
-    Args:
-        name: in PROFILES.
-        changes: "steps=1000" or "loss.perceptual=0", the value as YAML.
-
-    Raises:
-        ValueError: naming a change that is no "name=value", a name that does not exist, or a wrong value.
-    """
-    return TrainConfig.parse("train", _changed(f"{name}.yaml", changes))
-
-
-def load_evaluation(changes: Sequence[str] = ()) -> EvaluateConfig:
-    """The shipped configuration of evaluation, some values replaced; as `load_profile`."""
-    return EvaluateConfig.parse("evaluate", _changed("evaluate.yaml", changes))
-
-
-def _changed(file: str, changes: Sequence[str]) -> dict:
-    values = yaml.safe_load(resources.files("hdrmodel").joinpath("profiles", file).read_text("utf-8"))
-    for change in changes:
-        path, equals, value = change.partition("=")
-        *sections, last = path.split(".")
-        section = values
-        for part in sections:
-            section = section.get(part) if isinstance(section, dict) else None
-        if not equals or not isinstance(section, dict) or last not in section:
-            raise ValueError(f"'{change}': wanted NAME=VALUE with a name of the profile, such as {', '.join(values)}")
-        try:
-            section[last] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ValueError(f"'{change}': the value is no YAML: {error}") from error
-    return values

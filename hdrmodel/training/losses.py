@@ -18,7 +18,6 @@ from hdrmodel.networks.hdr_attnet import PairPrediction, Pictures, Ratios, soft_
 
 Scalar = Float[Tensor, ""]
 Mask = Float[Tensor, "batch 1 height width"]
-
 NORMS: dict[str, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.square}
 
 

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hdrmodel.networks.baselines.radiance_network import PhotoNetwork
 from hdrmodel.networks.hdr_attnet import HDRAttNet, PairNetwork
 from hdrmodel.networks.variants import Network
-from hdrmodel.sampling.datasets import PairBatch, PhotoBatch
+from hdrmodel.sampling.batches import PairBatch, PhotoBatch
 from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.distributed import World
 

@@ -15,7 +15,6 @@ from hdrmodel.networks.unet import scale_widths
 
 STRIDE = 4  # two halvings
 BLOCKS = (2, 8, 2)  # residual blocks on the way down, at the bottom, on the way up
-
 Condition = Float[Tensor, "batch condition_channels height width"]
 
 

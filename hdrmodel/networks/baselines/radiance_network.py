@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from hdrmodel.networks.hdr_attnet import Pictures
 
 Scalar = Float[Tensor, ""]
-
 BRIGHTEST = 65504.0  # the largest half float: no view exceeds it
 
 

@@ -26,7 +26,8 @@ from hdrdata.samples.layout import IntegrityError
 from hdrdata.shards.verify import verify_shards
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.work.journal import JOURNAL
-from hdrmodel.sampling.datasets import LookUp, PairDataset
+from hdrmodel.sampling.batches import LookUp
+from hdrmodel.sampling.datasets import PairDataset
 
 PARTS = ("train", "val", "test")
 CONFIG = {"name": "back", "licence": "CC0", "seed": 0, "val_share": 0.25, "test_share": 0.25,

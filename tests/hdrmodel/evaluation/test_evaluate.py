@@ -27,11 +27,13 @@ from hdrmodel.evaluation.cases import (
     read_cases,
     write_inputs,
 )
-from hdrmodel.evaluation.evaluate import METHODS, PARTIAL, SEEDED, evaluate, evaluate_predictions
+from hdrmodel.evaluation.config import EvaluateConfig
+from hdrmodel.evaluation.evaluate import PARTIAL, evaluate, evaluate_predictions
 from hdrmodel.evaluation.measuring import measure
+from hdrmodel.evaluation.summary import METHODS, SEEDED
 from hdrmodel.metrics.table import columns_of, load_metrics
 from hdrmodel.networks.weights import initial_network, save_weights
-from hdrmodel.training.config import EvaluateConfig, load_evaluation
+from hdrmodel.profiles.profiles import load_evaluation
 
 METRICS = ["psnr", "ssim", "psnr_mu", "psnr_pu21", "psnry_pu21", "ssim_pu21"]
 EVALUATE = {

@@ -19,7 +19,7 @@ from hdrmodel.metrics.alignment import (
     split_chroma,
     xyz_to_rgb,
 )
-from hdrmodel.metrics.display import psnr_pu21, psnr_pu21_luminance, ssim_pu21
+from hdrmodel.metrics.light import psnr_pu21, psnr_pu21_luminance, ssim_pu21
 
 
 def picture(seed, shape=(6, 7, 3)):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from shared_files import SHARED
 
 from hdrmodel.metrics.alignment import ALIGNMENTS
+from hdrmodel.metrics.perceptual import LpipsConfig
 from hdrmodel.metrics.table import DEFAULT_METRICS, METRICS, SETS, columns_of, load_metrics
-from hdrmodel.training.config import LpipsConfig
 
 CPU = torch.device("cpu")
 NO_LPIPS = LpipsConfig(trunk=None, trunk_file=None)

@@ -17,22 +17,20 @@ from shared_files import shared_file
 from torchvision.models import vgg16
 
 from hdrmodel.metrics.alignment import align_crf
-from hdrmodel.metrics.display import (
+from hdrmodel.metrics.display import psnr_ldr, ssim_ldr
+from hdrmodel.metrics.light import (
     PU21_VARIANTS,
-    Lpips,
-    StLpips,
     fsim_pu21,
-    piqe_pu21,
-    psnr_ldr,
     psnr_mu,
     psnr_pu21,
     psnr_pu21_luminance,
     pu21_decode,
     pu21_encode,
-    ssim_ldr,
     ssim_pu21,
     vsi_pu21,
 )
+from hdrmodel.metrics.perceptual import Lpips, StLpips
+from hdrmodel.metrics.piqe import piqe_pu21
 from hdrmodel.networks.trunks import WeightsMissing
 
 

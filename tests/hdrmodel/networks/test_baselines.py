@@ -17,10 +17,11 @@ from hdrmodel.networks.baselines.radiance_network import BaselineConfig, Radianc
 from hdrmodel.networks.hdr_attnet import count_parameters
 from hdrmodel.networks.variants import BASELINES, build_network, find_variant
 from hdrmodel.networks.weights import initial_network, load_weights
+from hdrmodel.profiles.profiles import load_profile
 from hdrmodel.sampling.datasets import Stacks
-from hdrmodel.training.config import load_profile
 from hdrmodel.training.step import Stepper
-from hdrmodel.training.train import train, validate
+from hdrmodel.training.train import train
+from hdrmodel.training.validation import validate
 
 MIDWAY = (0.95 + 254 / 255) / 2  # between where HDRCNN begins to look and what saturates a stack
 TINY = ("width=0.05", "steps=4", "batch=2", "crop=32", "learning_rate=0.001", "log_every=2", "validate_every=2",

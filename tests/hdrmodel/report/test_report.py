@@ -24,14 +24,7 @@ from hdrmodel.report.charts import MINUS, NO_VALUE, Axis, decades, fit_axis, for
 from hdrmodel.report.figures import Method, bar_chart, curve_of
 from hdrmodel.report.inputs import metrics_of, read_variant
 from hdrmodel.report.page import format_duration, write_report
-from hdrmodel.report.pictures import (
-    Crop,
-    choose_crops,
-    choose_scenes,
-    encode_rgbe,
-    pack_radiance,
-    shrink,
-)
+from hdrmodel.report.pictures import Crop, choose_crops, choose_scenes, encode_rgbe, pack_radiance, shrink
 from stages.report import main as report_stage
 
 # name, set, alignment, unit, digits, higher is better, resolution

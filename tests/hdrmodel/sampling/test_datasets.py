@@ -9,18 +9,10 @@ from hypothesis import strategies as st
 
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.shard_reader import Shards
-from hdrmodel.sampling.datasets import (
-    Cut,
-    LookUp,
-    PairDataset,
-    PhotoDataset,
-    Share,
-    Stacks,
-    draw_cut,
-    generator,
-    load_pairs,
-    pairs_of,
-)
+from hdrmodel.sampling.batches import LookUp
+from hdrmodel.sampling.cuts import Cut, draw_cut
+from hdrmodel.sampling.datasets import PairDataset, PhotoDataset, Stacks, generator, pairs_of
+from hdrmodel.sampling.loading import Share, load_pairs
 
 FORMS = ("radiance", "pixels")
 

@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betainc
 
-from hdrmodel.scores.intervals import (
-    STRATA,
-    Table,
-    difference_interval,
-    mean_interval,
-    stratum_label,
-    stratum_of,
-)
+from hdrmodel.scores.intervals import Table, difference_interval, mean_interval
+from hdrmodel.scores.strata import STRATA, stratum_label, stratum_of
 
 SIMULATIONS, RESAMPLES = 400, 400
 FEWER = 250  # simulations, where each takes longer

@@ -8,12 +8,14 @@ from torch import nn
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.metrics.display import psnr_ldr
 from hdrmodel.networks.weights import initial_network
-from hdrmodel.sampling.datasets import LookUp, PairBatch, PairDataset, Share, Stacks, load_pairs
-from hdrmodel.training.config import load_profile
+from hdrmodel.profiles.profiles import load_profile
+from hdrmodel.sampling.batches import LookUp, PairBatch
+from hdrmodel.sampling.datasets import PairDataset, Stacks
+from hdrmodel.sampling.loading import Share, load_pairs
 from hdrmodel.training.distributed import World
 from hdrmodel.training.losses import LossWeights, PairLoss
 from hdrmodel.training.step import Stepper, rate_at
-from hdrmodel.training.train import validate
+from hdrmodel.training.validation import validate
 
 SAMPLE = sorted((ROOT / "data" / "scenes").glob("*.exr"))[0]
 ALONE = World(0, 1, torch.device("cpu"))

@@ -16,10 +16,12 @@ from safetensors.torch import load_file
 from shared_files import ROOT
 
 from hdrmodel.networks.weights import load_weights
+from hdrmodel.profiles.profiles import load_profile
 from hdrmodel.training import train as training
-from hdrmodel.training.config import TrainConfig, load_profile
+from hdrmodel.training.config import TrainConfig
+from hdrmodel.training.setup import Clock, Progress, make_loss
 from hdrmodel.training.step import Stepper
-from hdrmodel.training.train import Clock, Progress, make_loss, train
+from hdrmodel.training.train import train
 
 TINY = ("width=0.125", "steps=4", "batch=2", "crop=32", "learning_rate=0.001", "loss.perceptual=0", "log_every=2",
         "validate_every=2", "validation_stacks=2", "checkpoint_every=1", "device=cpu")  # fmt: skip

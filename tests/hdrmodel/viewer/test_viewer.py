@@ -21,20 +21,9 @@ from hdrdata.files.disk import sha256_of
 from hdrdata.files.exr import write_exr
 from hdrdata.files.ldr import write_png
 from hdrdata.files.radiance import read_radiance
-from hdrmodel.viewer.page import (
-    BINS,
-    bars_path,
-    false_colors,
-    format_light,
-    format_share,
-    format_short,
-    luminance_of,
-    measure_light,
-    pack_light,
-    printable,
-    shrink_light,
-    write_viewer,
-)
+from hdrmodel.viewer.light import BINS, false_colors, luminance_of, measure_light, pack_light, shrink_light
+from hdrmodel.viewer.page import write_viewer
+from hdrmodel.viewer.words import bars_path, format_light, format_share, format_short, printable
 
 HEIGHT, WIDTH = 40, 60
 HOSTILE = "\"'><img src=x onerror=\"document.title='ran'\">&amp;{{ 7 * 7 }}\N{GRINNING FACE}"

@@ -1,0 +1,211 @@
+"""Rows become means with intervals, tables and files."""
+
+import csv
+import io
+import math
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from hdrdata.files.disk import digest_of, write_bytes
+from hdrdata.stream.shard_reader import Shards
+from hdrmodel.evaluation.config import EvaluateConfig
+from hdrmodel.evaluation.measuring import PROTOCOL
+from hdrmodel.evaluation.subject import Subject
+from hdrmodel.metrics.table import METRICS, Column
+from hdrmodel.scores.folder import FORMAT
+from hdrmodel.scores.intervals import Table, mean_interval
+from hdrmodel.scores.strata import STRATA, stratum_label, stratum_of
+
+SEEDED = ("network", "step0", "network_debevec", "network_mertens")  # the methods that depend on the seed
+METHODS = (*SEEDED, "input_crf", "input_srgb", "oracle")
+INTERVALS = (
+    "95 % intervals by a bootstrap over scenes{seeds} of {resamples} resamples: pictures of one scene are not "
+    "independent. They say how far the mean over other scenes of this kind may lie, and nothing of other kinds."
+)
+
+
+def summarise(
+    subject: Subject,
+    rows: list[dict],
+    exposures: list[dict],
+    columns: Sequence[Column],
+    config: EvaluateConfig,
+    absent: dict[str, str],
+    measured: dict[str, str],
+    reader: Shards,
+) -> dict:
+    methods = [method for method in METHODS if any(row["method"] == method for row in rows)]
+    by_method = {method: [row for row in rows if row["method"] == method] for method in methods}
+    of_network = by_method["network"]
+    keys = [column.key for column in columns]
+    resamples = config.bootstrap.resamples
+    several = len(subject.seeds) > 1
+
+    def intervals(chosen: list[dict]) -> dict[str, list[float] | None]:
+        found = {key: mean_interval(table_of(chosen, key), resamples, config.bootstrap.seed) for key in keys}
+        return {
+            key: None if interval.low is None else [_number(interval.low), _number(interval.high)]
+            for key, interval in found.items()
+        }
+
+    strata = []
+    shares = {row["key"]: row["clipped_share"] for row in rows}
+    stratum = dict(zip(shares, stratum_of(np.array(list(shares.values()))), strict=True))  # of each picture
+    for place, (low, high) in enumerate(STRATA):
+        inside = {
+            method: [row for row in chosen if stratum[row["key"]] == place] for method, chosen in by_method.items()
+        }
+        if pictures := {row["key"]: row["scene"] for row in inside["network"]}:
+            strata.append(
+                {
+                    "label": stratum_label(low, high), "low": low, "high": high,
+                    "pictures": len(pictures), "scenes": len(set(pictures.values())),
+                    "scores": {method: _means(chosen, keys) for method, chosen in inside.items()},
+                }
+            )  # fmt: skip
+    evs = sorted({row["ev"] for row in exposures})
+    names = [column.metric.key for column in columns if column.set == "ldr"]
+    stacks = len({row["key"] for row in rows})
+    return {
+        "format": FORMAT,
+        "variant": subject.name,
+        "kind": subject.kind,
+        "seeds": list(subject.seeds),
+        "stacks": stacks,
+        "scenes": len({row["scene"] for row in rows}),
+        "pictures": stacks * (len(reader.evs) - 1),
+        "protocol": {
+            **{name: text.format(**config.model_dump()) for name, text in PROTOCOL.items()},
+            "intervals": INTERVALS.format(seeds=" and over seeds" if several else "", resamples=resamples),
+        },
+        "columns": {
+            column.key: {
+                "metric": column.metric.key, "name": column.metric.name, "set": column.set,
+                "alignment": column.alignment, "unit": column.metric.unit, "digits": column.metric.digits,
+                "higher_is_better": column.metric.higher_is_better, "resolution": column.metric.resolution,
+            }
+            for column in columns
+        },
+        "absent": absent,
+        "lpips": f"absent: {absent['lpips']}" if "lpips" in absent else measured.get("lpips", "not measured"),
+        "scores": {method: _means(chosen, keys) for method, chosen in by_method.items()},
+        "intervals": {method: intervals(chosen) for method, chosen in by_method.items()},
+        "scores_by_seed": {
+            str(seed): {
+                method: _means([row for row in chosen if row["seed"] == seed], keys)
+                for method, chosen in by_method.items()
+                if method in SEEDED
+            }
+            for seed in subject.seeds
+        },
+        "strata": strata,
+        "by_ev": {
+            method: {
+                f"{ev:g}": _means([row for row in exposures if (row["method"], row["ev"]) == (method, ev)], names)
+                for ev in evs
+            }
+            for method in methods
+            if any(row["method"] == method for row in exposures)
+        },
+        "clipped_share": _number(np.mean([row["clipped_share"] for row in of_network])),
+        "data": subject.data,
+        "trained_on_these_shards": subject.data in _data_digests(reader) if subject.data else None,
+        "versions": {**versions_used(), **{METRICS[key].name: told for key, told in measured.items() if told}},
+        "command": _command(),
+    }  # fmt: skip
+
+
+def format_scores(summary: dict) -> list[str]:
+    """The lines that tell people what was measured: a table a set, a row a method, means with their 95 % intervals."""
+    lines = [f"{summary['variant']}: {summary['stacks']} stacks of {summary['scenes']} scenes"]
+    groups: dict[tuple[str, str | None], list[str]] = {}
+    for key, column in summary["columns"].items():
+        if column["metric"] not in summary["absent"]:
+            groups.setdefault((column["set"], column["alignment"]), []).append(key)
+    for (name, alignment), keys in groups.items():
+        title = {"ldr": "LDR", "tonemapped": "tone-mapped", "hdr": f"HDR, alignment {alignment}"}[name]
+        lines += ["", f"{title:<20}" + "".join(f"{summary['columns'][key]['name']:>24}" for key in keys)]
+        for method, scores in summary["scores"].items():
+            if any(scores[key] is not None for key in keys):
+                cells = (_cell(summary, method, key) for key in keys)
+                lines.append(f"{method:<20}" + "".join(f"{cell:>24}" for cell in cells))
+    return lines
+
+
+def _cell(summary: dict, method: str, key: str) -> str:
+    value, digits = summary["scores"][method][key], summary["columns"][key]["digits"]
+    if value is None:
+        return "-"
+    interval = summary["intervals"][method][key]
+    shown = "" if interval is None else f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+    return f"{value:.{digits}f}{shown}"
+
+
+def _command() -> str:
+    """What was typed, without the folder that the program lies in."""
+    program = Path(sys.argv[0])
+    name = f"python -m {program.parent.name}.{program.stem}" if program.suffix == ".py" else program.name
+    return f"{name} {shlex.join(sys.argv[1:])}".rstrip()
+
+
+def table_of(rows: Iterable[dict], column: str) -> Table:
+    """One column of rows, those that have a finite value of it, for the bootstrap."""
+    known = [row for row in rows if row[column] is not None and math.isfinite(row[column])]
+    return Table(
+        values=np.array([row[column] for row in known], dtype=np.float64),
+        scene=np.array([row["scene"] for row in known], dtype=np.str_),
+        picture=np.array([row["key"] for row in known], dtype=np.str_),
+        seed=np.array(["" if row["seed"] is None else str(row["seed"]) for row in known], dtype=np.str_),
+    )
+
+
+def _data_digests(reader: Shards) -> list[str]:
+    """What a run trained on these shards is marked with, in either form."""
+    rows = reader.index["rows"].values()
+    return [digest_of([row["files"] for row in rows if row["form"] == form]) for form in ("radiance", "pixels")]
+
+
+def settings_of(config: EvaluateConfig) -> dict:
+    return config.model_dump(mode="json", exclude={"bootstrap", "device"})
+
+
+def versions_used() -> dict[str, str]:
+    found = {}
+    for name in ("hdr-attnet", "torch", "numpy", "opencv-python-headless", "piq", "lpips", "cvvdp", "flip-evaluator"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_rows(path: Path, rows: list[dict], names: Sequence[str]) -> None:
+    """Write rows as CSV, whole or not at all; what was not measured stays empty, equal pictures have `inf` dB."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(path, text.getvalue().encode())
+
+
+def _means(rows: Iterable[dict], names: Sequence[str]) -> dict[str, float | None]:
+    """The means of finite values by column; None where there are none."""
+    rows = list(rows)
+    means = {}
+    for name in names:
+        known = [row[name] for row in rows if row.get(name) is not None and math.isfinite(row[name])]
+        means[name] = _number(np.mean(known)) if known else None
+    return means
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(f"{value:.6g}")
+
+
+def _number(value: float) -> float:
+    return float(f"{value:.6g}")

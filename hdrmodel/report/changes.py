@@ -1,0 +1,105 @@
+"""Differences between variants, and what they say in words."""
+
+from collections.abc import Mapping, Sequence
+
+from hdrmodel.report.figures import Change, Method, methods_of
+from hdrmodel.report.inputs import FLOORS, Metric, Variant
+from hdrmodel.scores.intervals import Difference, difference_interval
+
+# Comparisons
+
+
+class Comparison:
+    """The differences between methods; each is computed once."""
+
+    def __init__(self):
+        self._known: dict[tuple, Difference | None] = {}
+
+    def __call__(self, ours: Method, other: Method, metric: Metric) -> Difference | None:
+        """Ours less the other, paired by picture; None where they share no picture with a finite value."""
+        places = tuple((method.variant.index, method.name) for method in (ours, other))
+        if (*places, metric.key) not in self._known:
+            self._known[*places, metric.key] = _difference(ours, other, metric)
+        return self._known[*places, metric.key]
+
+
+def _difference(ours: Method, other: Method, metric: Metric) -> Difference | None:
+    tables = [method.variant.table(method.name, metric.key) for method in (ours, other)]
+    if None in tables:
+        return None
+    difference = difference_interval(*tables, metric.higher_is_better, metric.resolution, metric.unit)
+    return difference if difference.pictures else None
+
+
+def base_of(variants: Sequence[Variant]) -> Method:
+    """What differences are to: the network without attention, or else the first variant."""
+    base = next((variant for variant in variants if variant.name == "none"), variants[0])
+    return Method(base.label, base, "network", base.color)
+
+
+def compared(variants: Sequence[Variant], base: Method) -> list[Method]:
+    """What is compared to the base: the other variants, and doing nothing."""
+    methods = [method for method in methods_of(variants) if method.name in ("network", *FLOORS)]
+    return [method for method in methods if (method.variant, method.name) != (base.variant, base.name)]
+
+
+def changes_of(method: Method, base: Method, metrics: Sequence[Metric], compare: Comparison) -> list[Change]:
+    """How far a method is from the base, a row a metric that both have."""
+    changes = []
+    for metric in metrics:
+        if (difference := compare(method, base, metric)) is not None:
+            changes.append(Change(method, metric, difference))
+    return changes
+
+
+def changes_by(changes: Mapping[str, Sequence[Change]], metric: Metric, of_variants: bool) -> list[Change]:
+    """One metric's differences, a row a method; of variants alone where there are any: floors' would dwarf theirs."""
+    by_metric = [change for of_method in changes.values() for change in of_method if change.metric == metric]
+    return [change for change in by_metric if not of_variants or change.method.name == "network"]
+
+
+# Tables
+
+
+def limits_of(variant: Variant, metric: Metric) -> tuple[float | None, float | None]:
+    """The scores of the floor, without a network but with the same knowledge, and of the oracle."""
+    return variant.score(metric.floor, metric.key), variant.score("oracle", metric.key)
+
+
+# Sentences
+
+
+def reading_of(
+    variants: Sequence[Variant], base: Method, metrics: Sequence[Metric], changes: Mapping[str, Sequence[Change]]
+) -> list[str]:
+    """Sentences on what the tables show: each variant against its step 0 and the floor, and against the base."""
+    sentences = []
+    for variant in variants:
+        floors = {metric: variant.score(metric.floor, metric.key) for metric in metrics}
+        text = f"{variant.label}: {_beaten(variant, floors)} scores are better than the floor, the LDR input with the "
+        text += "same knowledge"
+        if "step0" in variant.summary.scores:
+            before = {metric: variant.score("step0", metric.key) for metric in metrics}
+            text += f"; training improves {_beaten(variant, before)} scores over step 0"
+        sentences.append(f"{text}.")
+    for label, of_method in changes.items():
+        by_verdict = {
+            verdict: [c.metric.title for c in of_method if c.verdict == verdict] for verdict in ("better", "worse")
+        }
+        told = [f"better in {_listed(names)}" for names in [by_verdict["better"]] if names]
+        told += [f"worse in {_listed(names)}" for names in [by_verdict["worse"]] if names]
+        rest = len(of_method) - sum(map(len, by_verdict.values()))
+        told += [f"not separable in {rest} of {len(of_method)} scores"] if rest else []
+        if told:
+            sentences.append(f"{label} against {base.label}: {', '.join(told)}.")
+    return sentences
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def _beaten(variant: Variant, others: Mapping[Metric, float | None]) -> str:
+    pairs = [(metric, variant.score("network", metric.key), other) for metric, other in others.items()]
+    known = [(metric, ours, other) for metric, ours, other in pairs if ours is not None and other is not None]
+    return f"{sum(metric.is_worse(other, ours) for metric, ours, other in known)} of {len(known)}"
