@@ -60,7 +60,7 @@ def measure(method: str, size: str, width: float, tile: int | None, exported: Pa
     """Seconds and the process's largest memory in GB; in this process."""
     keep_memory()
     ldr = photograph(*map(int, size.split("x")))
-    network = initial_network(method if method in PEERS[1:] else "none", "attnet", width, seed=0).eval()
+    network = initial_network(method if method in PEERS[1:] else "base", "attnet", width, seed=0).eval()
     if method == "naive":
         network = network.to(memory_format=torch.channels_last)  # as `load_weights` gives it
 
@@ -100,7 +100,7 @@ def macs_a_second() -> float:
 def macs_of(size: str, width: float, method: str) -> float:
     """Multiplications of the convolutions for one photograph of `size`: N1, and eight times N2 or N3."""
     columns, rows = map(int, size.split("x"))
-    macs = summarize(initial_network("none", "attnet", width, seed=0).config, 512).as_json()["convolution_macs"]
+    macs = summarize(initial_network("base", "attnet", width, seed=0).config, 512).as_json()["convolution_macs"]
     return macs["N1" if method == "irradiance" else "stack"] * rows * columns / 512**2
 
 
@@ -130,7 +130,7 @@ def main(
             exported = Path(temporary, f"onnx-{width}")
             if "onnx" in methods:
                 weights = Path(temporary, "w.safetensors")
-                save_weights(weights, initial_network("none", "attnet", width, seed=0), {})
+                save_weights(weights, initial_network("base", "attnet", width, seed=0), {})
                 export_onnx(weights, exported)
             for size in sizes:
                 for method in methods:

@@ -211,10 +211,10 @@ def time_optimisations(profile: list[str], batch: PairBatch, rounds: int, world:
         rows["+ torch.compile, without channels_last"] = [*plain, "compile=true"]
     config = load_profile("quick", plain)
     loss_of, _ = make_loss(config.loss)
-    steps = {"naive": NaiveStep(initial_network("none", config.preset, config.width, 0), loss_of, device)}
-    steps |= {name: OurStep("none", load_profile("quick", changes), world) for name, changes in rows.items()}
+    steps = {"naive": NaiveStep(initial_network("base", config.preset, config.width, 0), loss_of, device)}
+    steps |= {name: OurStep("base", load_profile("quick", changes), world) for name, changes in rows.items()}
     seconds = in_turns({name: lambda step=step: step.step(batch) for name, step in steps.items()}, rounds, device)
-    flops = step_flops(OurStep("none", config, world), batch)
+    flops = step_flops(OurStep("base", config, world), batch)
     for name, step in steps.items():
         precision = "fp32" if name == "naive" else step.config.precision
         median = statistics.median(seconds[name])
@@ -233,7 +233,7 @@ def time_stacks(width: float, size: int, rounds: int, world: World) -> Table:
     """Nine pictures from one: X once and all exposures of it, beside N1 for each."""
     made = table(f"A stack of nine {size}x{size} pictures, width {width:g}", "way", "seconds", "times naive")
     device = world.device
-    network = initial_network("none", "attnet", width, 0).to(device).eval()
+    network = initial_network("base", "attnet", width, 0).to(device).eval()
     ours = copy.deepcopy(network).to(memory_format=torch.channels_last)  # as `load_weights` lays them out
     picture = torch.rand(1, 3, size, size, device=device)
     ratios = [2.0 ** (step / 2) for step in range(-4, 5) if step]
@@ -283,7 +283,7 @@ def time_loader(shards: Shards, config: TrainConfig, workers: list[int], count: 
 
 def wait_share(shards: Shards, config: TrainConfig, workers: int, steps: int, world: World) -> float:
     """The share of the time of some steps that training waits for the loader, as `run.json` has it."""
-    step, look_up = OurStep("none", config, world), LookUp(shards.tables).to(world.device)
+    step, look_up = OurStep("base", config, world), LookUp(shards.tables).to(world.device)
     pairs = PairDataset(shards, config.crop, 0, config.flips, config.rotation)
     warm = 1 + workers  # each process has started
     samples = load_pairs(pairs, Share(config.batch, 0, warm + steps), workers)
@@ -345,7 +345,7 @@ def main(
         for number in processes:
             share = wait_share(reader, config, number, 2 * rounds, world)
             console.print(f"training waits for {number} loader processes {share:.1%} of its time")
-        step = OurStep("none", config, world)
+        step = OurStep("base", config, world)
         step.step(one)
         eaten = batch / statistics.median(seconds_of(lambda: step.step(one), world.device) for _ in range(3))
         console.print(time_loader(reader, config, processes, 100, eaten))

@@ -51,7 +51,7 @@ def place(scenes_folder, dataset, tmp_path_factory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(dataset.shards, folder / "data" / "shards")
     shutil.copytree(scenes_folder, folder / "my-hdr-images")
-    for variant in ("spatial", "none"):
+    for variant in ("spatial", "base"):
         write_scores(folder / "data" / "scores" / variant, score_rows())
     network = initial_network("spatial", "attnet", 0.125, seed=0)
     save_weights(folder / "data" / "runs" / "spatial" / "0" / "weights.safetensors", network, {})
@@ -153,5 +153,5 @@ def test_the_experiments_change_values_that_are_there_and_name_every_attention()
 
 
 def test_the_table_names_every_variant_of_the_parameters():
-    for variant in ("none (base)", "spatial"):
+    for variant in ("base", "spatial"):
         assert f"| {variant} |" in TEXT

@@ -163,7 +163,7 @@ def test_a_wrong_parameter_is_one_line_and_leaves_nothing_behind(dataset, tmp_pa
         "ingest": [str(dataset.folder / "scenes.json"), "out"],
         "synthesize": [str(dataset.views), "out"],
         "shard": [str(dataset.stacks), "out"],
-        "train": ["none", "0", str(dataset.shards), "out"],
+        "train": ["base", "0", str(dataset.shards), "out"],
     }[section]
     command = [sys.executable, "-m", f"stages.{section}", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}

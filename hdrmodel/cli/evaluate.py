@@ -123,7 +123,7 @@ def compare(
 
     \b
     Two variants on the same stacks:
-        hdrmodel compare data/scores/spatial data/scores/none
+        hdrmodel compare data/scores/spatial data/scores/base
     A variant against doing nothing with the camera response known:
         hdrmodel compare data/scores/spatial data/scores/spatial --method-b input_crf
     """

@@ -16,7 +16,7 @@ from hdrmodel.training.train import train as train_variant
 @click.command(cls=OneLineErrors)
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
-@click.option("--variant", "--attention", "variant", metavar="NAME", default="none", show_default=True,
+@click.option("--variant", "--attention", "variant", metavar="NAME", default="base", show_default=True,
               help=f"HDR-AttNet with an attention: {VARIANT_NAMES}.")  # fmt: skip
 @click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
               help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU.")  # fmt: skip

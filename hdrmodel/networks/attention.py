@@ -143,7 +143,7 @@ class Attention:
 
 
 ATTENTIONS = {
-    "none": Attention(nn.Identity, places=()),
+    "base": Attention(nn.Identity, places=()),
     "spatial": Attention(SpatialGate, places=("block",)),
     "channel": Attention(SqueezeExcitation, places=("block",)),
     "bottleneck": Attention(BottleneckGate, places=("skip", "deepest")),

@@ -33,7 +33,7 @@ def _difference(ours: Method, other: Method, metric: Metric) -> Difference | Non
 
 def base_of(variants: Sequence[Variant]) -> Method:
     """What differences are to: the network without attention, or else the first variant."""
-    base = next((variant for variant in variants if variant.name == "none"), variants[0])
+    base = next((variant for variant in variants if variant.name == "base"), variants[0])
     return Method(base.label, base, "network", base.color)
 
 

@@ -121,7 +121,7 @@ class Variant:
     @property
     def label(self) -> str:
         if self.kind == "attention":
-            return "none (base)" if self.name == "none" else self.name
+            return self.name
         return PEERS.get(self.name, self.name) if self.kind == "baseline" else f"{self.summary.variant} (predictions)"
 
     @property

@@ -4,7 +4,7 @@
 # PSNR in dB, SSIM and LPIPS by attention on the test part of DrTMO; the paper does not say of which pictures, nor after
 # which alignment.
 PAPER_SCORES = {
-    "none": (21.50, 0.9130, 0.1090),
+    "base": (21.50, 0.9130, 0.1090),
     "spatial": (22.30, 0.9310, 0.0928),
     "channel": (22.00, 0.9260, 0.1030),
     "bottleneck": (21.80, 0.9290, 0.0949),
@@ -12,7 +12,7 @@ PAPER_SCORES = {
     "self": (21.20, 0.9090, 0.1040),
 }
 PAPER_NAMES = {
-    "none": "base",
+    "base": "base",
     "spatial": "spatial",
     "channel": "channel",
     "bottleneck": "bottleneck",

@@ -47,7 +47,7 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
         runs: has a folder a variant with a folder a seed with `run.json`; nothing of another program's predictions.
         scores: has a folder a variant with `summary.json`, `per_picture.csv` and `pictures/`.
         out: folder; made if it is not there.
-        variants: names, in the order of the rows; differences are to the one named `none`, or else to the first.
+        variants: names, in the order of the rows; differences are to the one named `base`, or else to the first.
         seeds: that each of them was trained and evaluated with.
 
     Returns:

@@ -71,9 +71,9 @@ def write_weights(runs, attention, seed, drawn_with, data="d") -> None:
 def scored(dataset, tmp_path_factory, config):
     """Two seeds: the weights of 7 are others than its first, those of 3 are its first."""
     folder = tmp_path_factory.mktemp("evaluation")
-    write_weights(folder / "runs", "none", 7, drawn_with=100)
-    write_weights(folder / "runs", "none", 3, drawn_with=3)
-    summary = evaluate(dataset.shards, folder / "runs", folder / "scores", "none", SEEDS, config)
+    write_weights(folder / "runs", "base", 7, drawn_with=100)
+    write_weights(folder / "runs", "base", 3, drawn_with=3)
+    summary = evaluate(dataset.shards, folder / "runs", folder / "scores", "base", SEEDS, config)
     return folder / "scores", summary
 
 
@@ -234,7 +234,7 @@ def test_an_interrupted_evaluation_goes_on_by_picture(dataset, scored, tmp_path,
     runs, scores = whole.parent / "runs", tmp_path / "scores"
     monkeypatch.setattr(evaluation, "measure", stop_after_three)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(dataset.shards, runs, scores, "none", SEEDS, config)
+        evaluate(dataset.shards, runs, scores, "base", SEEDS, config)
     assert not (scores / "summary.json").exists()
     partial = scores / PARTIAL
     partial.write_text(partial.read_text() + '{"key": "cut')  # as a process that is killed may leave it
@@ -250,7 +250,7 @@ def test_an_interrupted_evaluation_goes_on_by_picture(dataset, scored, tmp_path,
         return real(case, *others)
 
     monkeypatch.setattr(evaluation, "measure", count)
-    evaluate(dataset.shards, runs, scores, "none", SEEDS, config)
+    evaluate(dataset.shards, runs, scores, "base", SEEDS, config)
     again = len(measured) - len(set(measured))
     assert 1 <= again <= os.cpu_count()  # the one whose pictures are gone, and what other threads had under way
     assert not partial.exists()
@@ -262,7 +262,7 @@ def test_an_interrupted_evaluation_goes_on_by_picture(dataset, scored, tmp_path,
     other = config.model_copy(update={"peak_nits": 500.0})
     partial.write_text(json.dumps({"digest": "of another configuration"}) + "\n" + '{"key": "x"}\n')
     measured.clear()
-    evaluate(dataset.shards, runs, scores, "none", SEEDS, other)
+    evaluate(dataset.shards, runs, scores, "base", SEEDS, other)
     assert len(measured) == len(case_keys(Shards(dataset.shards, "test", "radiance"), 2))
 
 
@@ -313,17 +313,17 @@ def test_the_shipped_configuration_is_that_of_the_stage():
 
 def test_weights_of_another_variant_are_refused(scored, dataset, config):
     folder, _ = scored
-    with pytest.raises(ValueError, match=r"runs/7/.*: weights of the variant 'none'; wanted 'spatial'"):
+    with pytest.raises(ValueError, match=r"runs/7/.*: weights of the variant 'base'; wanted 'spatial'"):
         evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "spatial", SEEDS, config)
     with pytest.raises(ValueError, match=r"runs/1/weights\.safetensors: not a readable safetensors file"):
-        evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "none", (7, 1), config)
+        evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "base", (7, 1), config)
 
 
 def test_seeds_of_different_data_are_refused(dataset, tmp_path, config):
-    write_weights(tmp_path / "runs", "none", 0, drawn_with=0)
-    write_weights(tmp_path / "runs", "none", 1, drawn_with=1, data="other")
+    write_weights(tmp_path / "runs", "base", 0, drawn_with=0)
+    write_weights(tmp_path / "runs", "base", 1, drawn_with=1, data="other")
     with pytest.raises(ValueError, match=r"runs/1/.*: another network or other data than .*runs/0"):
-        evaluate(dataset.shards, tmp_path / "runs", tmp_path / "scores", "none", (0, 1), config)
+        evaluate(dataset.shards, tmp_path / "runs", tmp_path / "scores", "base", (0, 1), config)
 
 
 def test_a_scene_in_two_parts_is_refused_before_anything_is_measured(dataset, scored, tmp_path, config):
@@ -334,5 +334,5 @@ def test_a_scene_in_two_parts_is_refused_before_anything_is_measured(dataset, sc
     leak["part"] = "test"
     write_json(shards / "index.json", index)
     with pytest.raises(ValueError, match=r"shards: scene '.*' of the parts 'train' and 'test'.*: one scene in both"):
-        evaluate(shards, scored[0].parent / "runs", tmp_path / "scores", "none", SEEDS, config)
+        evaluate(shards, scored[0].parent / "runs", tmp_path / "scores", "base", SEEDS, config)
     assert not (tmp_path / "scores").exists()

@@ -288,7 +288,7 @@ def test_channel_and_se_differ_in_their_place_alone():
 
 
 def test_an_unknown_attention_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'cbam'.*none.*spatial.*channel.*bottleneck.*se.*self"):
+    with pytest.raises(ValueError, match=r"'cbam'.*base.*spatial.*channel.*bottleneck.*se.*self"):
         find_attention("cbam")
 
 

@@ -94,7 +94,7 @@ def test_a_picture_of_a_batch_is_reconstructed_as_if_it_were_alone(name):
 
 
 def test_an_unknown_variant_is_refused_with_all_names():
-    with pytest.raises(ValueError, match=r"^unknown variant 'unet'; known are \['none', .*'self', 'hdrcnn', .*\]$"):
+    with pytest.raises(ValueError, match=r"^unknown variant 'unet'; known are \['base', .*'self', 'hdrcnn', .*\]$"):
         find_variant("unet")
 
 

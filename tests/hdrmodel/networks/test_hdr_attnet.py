@@ -16,7 +16,7 @@ from hdrmodel.networks.hdr_attnet import (
 )
 
 
-def build(attention="none", width=0.05):
+def build(attention="base", width=0.05):
     torch.manual_seed(0)
     return HDRAttNet(NetworkConfig(attention=attention, preset="attnet", width=width))
 
@@ -167,7 +167,7 @@ def test_channels_last_gives_the_same_picture():
 @pytest.mark.parametrize(
     ("attention", "parameters"),
     [
-        ("none", 62_194_875),
+        ("base", 62_194_875),
         ("spatial", 62_194_875 + 3 * 13 * 18),
         ("channel", 62_548_447),
         ("bottleneck", 62_446_383),
@@ -205,7 +205,7 @@ def test_equal_widths_are_shared_by_all_three_subnetworks():
 )
 def test_an_impossible_configuration_is_refused_by_name(change, message):
     with pytest.raises(ValidationError, match=message):
-        NetworkConfig(**{"attention": "none", "preset": "attnet", "width": 1.0, **change})
+        NetworkConfig(**{"attention": "base", "preset": "attnet", "width": 1.0, **change})
 
 
 @pytest.mark.parametrize("ratios", [[1.0, 0.0], [1.0, -2.0], [1.0, float("nan")], [1.0, float("inf")]])

@@ -18,7 +18,7 @@ from hdrmodel.networks.unet import PRESETS, ConvBlock, UNet, Upsample, find_pres
 NARROW = (4, 4, 8, 8, 8, 8, 8)
 
 
-def build(attention="none", preset="attnet", widths=NARROW, input_to_head=True, seed=0):
+def build(attention="base", preset="attnet", widths=NARROW, input_to_head=True, seed=0):
     torch.manual_seed(seed)
     return UNet(widths, find_preset(preset), find_attention(attention), input_to_head)
 
@@ -144,7 +144,7 @@ def linear(*layers):
 @pytest.mark.parametrize(
     ("attention", "sites", "weights"),
     [
-        ("none", [], []),
+        ("base", [], []),
         ("spatial", [f"{block}.layers.7" for block in BLOCKS], ["conv.weight"]),
         ("channel", [f"{block}.layers.7" for block in BLOCKS], linear("squeeze", "excite")),
         ("se", [f"{block}.layers.5" for block in BLOCKS], linear("squeeze", "excite")),
@@ -208,7 +208,7 @@ def test_sites_have_names_in_the_order_of_the_work(attention, first, last, numbe
 def test_every_weight_of_an_attention_lies_at_a_site(attention):
     unet = build(attention)
     assert sum(count_parameters(module) for module in unet.sites().values()) == (
-        count_parameters(unet) - count_parameters(build("none"))
+        count_parameters(unet) - count_parameters(build("base"))
     )
 
 

@@ -54,9 +54,9 @@ def test_the_same_seed_gives_the_same_network_and_leaves_the_global_generator_al
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    one, two = (initial_network("none", "attnet", 0.125, seed=7) for _ in range(2))
+    one, two = (initial_network("base", "attnet", 0.125, seed=7) for _ in range(2))
     assert torch.equal(torch.rand(1), expected)
-    other = initial_network("none", "attnet", 0.125, seed=8)
+    other = initial_network("base", "attnet", 0.125, seed=8)
     weights = [next(network.parameters()) for network in (one, two, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -81,8 +81,8 @@ def test_foreign_tensors_are_refused(tmp_path):
 
 
 def test_weights_of_another_shape_are_refused(tmp_path):
-    network = initial_network("none", "attnet", 0.125, seed=0)
-    wider = {"format": "hdrmodel-1", "network": {"attention": "none", "preset": "attnet", "width": 0.25}}
+    network = initial_network("base", "attnet", 0.125, seed=0)
+    wider = {"format": "hdrmodel-1", "network": {"attention": "base", "preset": "attnet", "width": 0.25}}
     save_file(network.state_dict(), tmp_path / "w.safetensors", metadata={"hdrmodel": json.dumps(wider)})
     with pytest.raises(ValueError, match=r"do not fit its description"):
         load_weights(tmp_path / "w.safetensors")

@@ -15,9 +15,9 @@ from hdrmodel.reconstruction.folded import COARSENESS, FINE, Deep, FoldedUNet
 # What a tile's border makes wrong, from there inwards, in positions of each level, by hand for 2: down the upper four
 # levels, halved (rounded upwards) and 2 more, 2 3 4 4; up again, doubled and 2 more, 6 14 30 62. Of all seven levels:
 # down 2 3 4 4 4 4 4, up 10 22 46 94 190 382. For 3: 3 5 6 6, 9 21 45 93; of all 3 5 6 6 6 6 6, 15 33 69 141 285 573.
-REACHES = {"none": (62, 382), "spatial": (93, 573), "bottleneck": (62, 382)}
+REACHES = {"base": (62, 382), "spatial": (93, 573), "bottleneck": (62, 382)}
 MARGINS = {  # these at multiples of 32, and of 64
-    "none": (64, 384),
+    "base": (64, 384),
     "spatial": (96, 576),
     "channel": (64, None),
     "bottleneck": (64, 384),
@@ -49,7 +49,7 @@ def test_the_folded_unet_makes_the_pictures_of_the_unet(attention, preset, input
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("attention", ["none", "se"])
+@pytest.mark.parametrize("attention", ["base", "se"])
 def test_folding_leaves_the_network_and_the_generator_as_they_were(attention, training, dtype):
     unet = copy.deepcopy(unet_of(attention)).train(training)
     before, state = {name: value.clone() for name, value in unet.state_dict().items()}, torch.get_rng_state()
@@ -118,7 +118,7 @@ def test_a_tile_depends_on_what_is_within_its_margin_and_on_no_less(attention):
         return folded.below(x, gates[:FINE])
 
     assert torch.equal(finish(change_outside(x, core, folded.margin))[..., core], finish(x)[..., core])
-    assert columns_seen(finish, x, core) == (REACHES.get(attention, REACHES["none"])[0],) * 2
+    assert columns_seen(finish, x, core) == (REACHES.get(attention, REACHES["base"])[0],) * 2
     coarse, half = slice(core.start // COARSENESS, core.stop // COARSENESS), folded.margin // 2
     assert torch.equal(below(change_outside(x, core, half))[..., coarse], below(x)[..., coarse])
     assert not torch.equal(below(change_outside(x, core, half - COARSENESS))[..., coarse], below(x)[..., coarse])
@@ -148,7 +148,7 @@ def test_means_of_channels_anywhere_but_in_a_block_want_the_whole_frame(place):
 
 def test_a_gate_at_a_level_or_a_skip_widens_the_margin():
     widths = scale_widths(EXPOSING_WIDTHS, 0.05)
-    plain = UNet(widths, find_preset("attnet"), find_attention("none"), True)
+    plain = UNet(widths, find_preset("attnet"), find_attention("base"), True)
     for places in (("level_3",), ("skip",), ("before_activation",)):
         unet = UNet(widths, find_preset("attnet"), Attention(SpatialGate, places), True)
         assert FoldedUNet(unet).margin > FoldedUNet(plain).margin

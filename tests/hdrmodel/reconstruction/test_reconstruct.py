@@ -25,7 +25,7 @@ LINEAR = named_crfs()["linear"]
 
 @pytest.fixture(scope="module")
 def network():
-    return initial_network("none", "attnet", 0.125, seed=0).eval()
+    return initial_network("base", "attnet", 0.125, seed=0).eval()
 
 
 def test_the_stack_has_the_photograph_in_its_middle_and_every_other_straight_from_x(network):

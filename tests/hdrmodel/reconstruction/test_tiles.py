@@ -147,7 +147,7 @@ def test_tiles_without_a_margin_would_show(attention, origin):
     assert np.abs(made.radiance - whole(attention, origin).radiance).max() > 1e-4  # ten times what tiles may differ by
 
 
-@pytest.mark.parametrize("attention", ["none", "channel"])
+@pytest.mark.parametrize("attention", ["base", "channel"])
 def test_bfloat16_in_tiles_is_close_to_float32_at_once(attention):
     reconstructor = HDRReconstructor(stirred_network(attention), "cpu", tile=256, precision="bf16")
     made = reconstructor(PHOTOGRAPH, "irradiance")
@@ -184,7 +184,7 @@ def test_where_no_size_is_given_a_larger_frame_is_cut_by_a_quarter_of_a_gigabyte
     frame = Frame(np.broadcast_to(np.uint8(0), (8000, 6000, 3)))
     tiles = {}
     for width, dtype in ((0.05, torch.float32), (0.25, torch.float32), (0.25, torch.bfloat16)):
-        subnetworks = subnetworks_of(stirred_network("none", width=width), torch.device("cpu"), dtype)
+        subnetworks = subnetworks_of(stirred_network("base", width=width), torch.device("cpu"), dtype)
         tiles[width, dtype] = choose_tiles(subnetworks, frame, None)
     wide = tiles[0.25, torch.float32]
     assert len(tiles[0.05, torch.float32]) < len(wide)

@@ -43,7 +43,7 @@ SEEDED = ("network", "step0", "network_debevec", "network_mertens")  # the metho
 ABSENT = "install lpips and put the AlexNet weights where torch looks for them"
 # in the order of COLUMNS
 MEANS = {
-    "none": {
+    "base": {
         "network": (21.30, 0.913, None, 23.1, 0.921, 17.1, 27.4, 31.0),
         "step0": (9.10, 0.402, None, 14.2, 0.611, 11.0, 19.9, 22.2),
         "network_debevec": (None, None, None, 22.6, 0.915, 16.8, 26.3, 30.2),
@@ -225,7 +225,7 @@ def move(values: tuple[float | None, ...], by: float) -> list[float | None]:
 @pytest.fixture
 def inputs(tmp_path) -> tuple[Path, Path]:
     runs, scores = tmp_path / "runs", tmp_path / "scores"
-    for name in ("none", "spatial"):
+    for name in ("base", "spatial"):
         write_variant(runs, scores, name)
     return runs, scores
 
@@ -280,7 +280,7 @@ class Page(HTMLParser):
         return " ".join(self.text.split())
 
 
-def write_page(inputs, out: Path, variants=("none", "spatial"), seeds=(0,)) -> Page:
+def write_page(inputs, out: Path, variants=("base", "spatial"), seeds=(0,)) -> Page:
     return Page(write_report(*inputs, out, variants, seeds))
 
 
@@ -303,7 +303,7 @@ def test_the_page_asks_for_nothing_outside_itself(inputs, tmp_path):
 
 def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
     for name in ("a", "b"):
-        write_report(*inputs, tmp_path / name, ("none", "spatial"), (0,))
+        write_report(*inputs, tmp_path / name, ("base", "spatial"), (0,))
     first, second = (
         {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
         for name in ("a", "b")
@@ -316,7 +316,7 @@ def test_the_first_table_has_the_variants_the_floors_the_classical_merges_and_th
     rows = page.tables[0]
     assert rows[0] == ["Method", "LDR set", "Tone-mapped set"]
     assert [row[0] for row in rows[2:]] == [
-        "none (base)",
+        "base",
         "spatial",
         "LDR input, as sRGB",
         "LDR input, known CRF",
@@ -324,7 +324,7 @@ def test_the_first_table_has_the_variants_the_floors_the_classical_merges_and_th
         "none, Mertens",
         "oracle: true stack",
     ]
-    none = page.table("Method")["none (base)"]
+    none = page.table("Method")["base"]
     assert none[0] == f"21.3020.80{NO_VALUE}21.80"  # 95 % interval: 0.5 below and above
     assert none[3] == f"23.10†22.60{NO_VALUE}23.60"  # the input under its known CRF has 24.0
     assert page.table("Method")["none, Mertens"][3] == f"19.50†19.00{NO_VALUE}20.00"
@@ -340,7 +340,7 @@ def test_each_alignment_has_its_own_table_and_one_is_chosen(inputs, tmp_path):
     tables = {table[0][1]: table for table in reversed(page.tables) if table[0][1:2] and "alignment" in table[0][1]}
     for alignment, words, place in (("none", "none", 5), ("gain", "gain", 6), ("crf", "CRF", 7)):
         row = tables[f"HDR set, alignment: {words}"][2]
-        assert row[1].startswith(f"{MEANS['none']['network'][place]:.2f}"), alignment
+        assert row[1].startswith(f"{MEANS['base']['network'][place]:.2f}"), alignment
     radios = page.all("input")[:3]
     assert [radio["value"] for radio in radios] == ["none", "gain", "crf"]
     assert [radio["value"] for radio in radios if "checked" in radio] == ["gain"]
@@ -353,7 +353,7 @@ def test_only_the_best_value_that_is_separable_from_all_others_is_bold(inputs, t
     # tone-mapped PSNR (0.4 dB) and SSIM; not LDR PSNR (0.15 dB of 0.3), nor LDR SSIM (better in one scene of two), nor
     # PU21-PSNR (under 3.5 dB)
     assert bold(write_page(inputs, tmp_path / "two")) == 2
-    assert bold(write_page(inputs, tmp_path / "one", ("none",))) == 0
+    assert bold(write_page(inputs, tmp_path / "one", ("base",))) == 0
 
 
 def test_an_absent_metric_is_said_with_the_way_to_get_it(inputs, tmp_path):
@@ -364,7 +364,7 @@ def test_an_absent_metric_is_said_with_the_way_to_get_it(inputs, tmp_path):
 
 def test_differences_have_interval_wins_and_verdict_with_its_reason(inputs, tmp_path):
     page = write_page(inputs, tmp_path)
-    table = next(table for table in page.tables if table[0][1:3] == ["none (base)", "spatial"])
+    table = next(table for table in page.tables if table[0][1:3] == ["base", "spatial"])
     assert table[0][3:] == ["Difference", "95 % interval", "Winsof pictures", "Verdict"]
     rows = {" ".join(row[0].split()): row[1:] for row in table[1:]}
     # 21.45 - 21.30 in every scene
@@ -385,18 +385,16 @@ def test_differences_have_interval_wins_and_verdict_with_its_reason(inputs, tmp_
     )
     assert rows["PU21-PSNR ↑ HDR, CRF-aligned"][2] == "+0.40 dB"
     assert not any(name.startswith("LPIPS") for name in rows)
-    others = [table[0][2] for table in page.tables if table[0][1:2] == ["none (base)"]]
+    others = [table[0][2] for table in page.tables if table[0][1:2] == ["base"]]
     assert others == ["spatial", "LDR input, as sRGB", "LDR input, known CRF"]
 
 
 def test_the_page_says_what_the_numbers_say(inputs, tmp_path):
     words = write_page(inputs, tmp_path).words
     # none: seven scores; better than the floor in PSNR and SSIM of the LDR set, PU21-PSNR unaligned and by gain
-    assert "none (base): 4 of 7 scores are better than the floor, the LDR input with the same knowledge;" in words
+    assert "base: 4 of 7 scores are better than the floor, the LDR input with the same knowledge;" in words
     assert "training improves 7 of 7 scores over step 0." in words
-    assert (
-        "spatial against none (base): worse in PSNR (tone-mapped), SSIM (tone-mapped), not separable in 5 of 7" in words
-    )
+    assert "spatial against base: worse in PSNR (tone-mapped), SSIM (tone-mapped), not separable in 5 of 7" in words
     assert "One seed a variant is not a ranking." in words
     assert "With 2 test scenes" in words
 
@@ -407,8 +405,8 @@ def test_the_base_is_the_first_variant_where_none_has_no_attention(inputs, tmp_p
     assert "Differences to spatial" in page.words
     # 19.55 - 21.45; and the sign of "better" is the metric's
     assert f"{MINUS}1.90 dB" in page.words
-    page = write_page(inputs, tmp_path, ("spatial", "none"))
-    assert "Differences to none (base)" in page.words and "spatial against none (base)" in page.words
+    page = write_page(inputs, tmp_path, ("spatial", "base"))
+    assert "Differences to base" in page.words and "spatial against base" in page.words
 
 
 def test_scores_by_clipped_share(inputs, tmp_path):
@@ -428,7 +426,7 @@ def test_the_paper_stands_beside_ours(inputs, tmp_path):
     assert table["self (not trained)"] == ["21.20", "0.9090", "0.1040", *[NO_VALUE] * 5]
     hours = page.table("Variant")
     assert hours["spatial"] == ["19.5", "0.04", "200", "4", "cpu"]
-    assert hours["none (base)"][0] == NO_VALUE and hours["self (not trained)"][:2] == ["28.5", NO_VALUE]
+    assert hours["base"][0] == NO_VALUE and hours["self (not trained)"][:2] == ["28.5", NO_VALUE]
     assert "200 000 steps of batch 8 on one V100 16 GB" in page.words
     assert page.table("SI-HDR")["ExpandDiff-B"] == ["22.61", "30.15"]
     assert "These are of other data." in page.words
@@ -436,21 +434,21 @@ def test_the_paper_stands_beside_ours(inputs, tmp_path):
 
 def test_costs(inputs, tmp_path):
     costs = next(table for table in write_page(inputs, tmp_path).tables if table[0][2:3] == ["GMACsa picture"])
-    assert costs[1] == ["none (base)", "432\N{NARROW NO-BREAK SPACE}000", "21.75", "256", "31", "cpu (2 threads)"]
+    assert costs[1] == ["base", "432\N{NARROW NO-BREAK SPACE}000", "21.75", "256", "31", "cpu (2 threads)"]
 
 
 def test_baselines_and_predictions_have_the_rows_that_they_have(inputs, tmp_path):
     for name in ("expandnet", "theirs"):
         write_variant(*inputs, name, seeds=(0, 1))
-    for name in ("none", "spatial"):
+    for name in ("base", "spatial"):
         write_variant(*inputs, name, seeds=(0, 1))
-    page = write_page(inputs, tmp_path, ("none", "spatial", "expandnet", "theirs"), (0, 1))
+    page = write_page(inputs, tmp_path, ("base", "spatial", "expandnet", "theirs"), (0, 1))
     rows = page.table("Method")
-    assert [*rows][2:6] == ["none (base)", "spatial", "ExpandNet", "theirs (predictions)"]
+    assert [*rows][2:6] == ["base", "spatial", "ExpandNet", "theirs (predictions)"]
     assert rows["theirs (predictions)"][:3] == [NO_VALUE] * 3 and rows["ExpandNet"][0].startswith("19.55")
     costs = next(table for table in page.tables if table[0][2:3] == ["GMACsa picture"])
     assert costs[4] == ["theirs (predictions)", *[NO_VALUE] * 4, "another program's"]
-    table = next(table for table in page.tables if table[0][1:3] == ["none (base)", "theirs (predictions)"])
+    table = next(table for table in page.tables if table[0][1:3] == ["base", "theirs (predictions)"])
     assert len(table) == 1 + 5 and table[5][3] == "+2.50 dB"  # no LDR set; 33.5 - 31.0, no seeds against two
     assert (
         "theirs: python -m" not in page.words and "theirs (predictions): python -m stages.evaluate theirs" in page.words
@@ -462,21 +460,21 @@ def test_baselines_and_predictions_have_the_rows_that_they_have(inputs, tmp_path
 
 def test_several_seeds_have_their_means_and_a_curve_each(tmp_path):
     inputs = tmp_path / "runs", tmp_path / "scores"
-    for name in ("none", "spatial"):
+    for name in ("base", "spatial"):
         write_variant(*inputs, name, seeds=(0, 10, 2))
     page = write_page(inputs, tmp_path, seeds=(0, 10, 2))
     rows = [row for table in page.tables if table[0][:2] == ["Variant", "Seed"] for row in table]
     assert [row[:3] for row in rows[1:4]] == [
-        ["none (base)", "0", "20.90"],  # three seeds: 0.4 below the mean, it, 0.4 above
-        ["none (base)", "10", "21.30"],
-        ["none (base)", "2", "21.70"],
+        ["base", "0", "20.90"],  # three seeds: 0.4 below the mean, it, 0.4 above
+        ["base", "10", "21.30"],
+        ["base", "2", "21.70"],
     ]
     words = page.words
     assert "Each was trained with 3 seeds (0, 10, 2); scores are means over them." in words
     assert "Means over 3 seeds" in words and "One seed" not in words
     charts = [svg["aria-label"] for svg in page.all("svg") if svg.get("aria-label", "").startswith("Line chart: ")]
     assert len(charts) == 2 + 1 + 5  # PSNR and SSIM by EV, validation, five losses
-    assert all("none (base), seed 0, none (base), seed 10, none (base), seed 2, spatial" in c for c in charts[2:])
+    assert all("base, seed 0, base, seed 10, base, seed 2, spatial" in c for c in charts[2:])
     colors = [path["class"] for path in page.all("path") if path.get("class", "").endswith("seed")]
     assert {"curve v0 seed", "curve v1 seed"} <= set(colors)
     assert "216 s" in words  # the mean of 0.04, 0.06 and 0.08 h
@@ -501,7 +499,7 @@ def test_whiskers_are_the_intervals(inputs, tmp_path):
 
 
 def test_whiskers_far_beyond_the_bars_are_cut(inputs, tmp_path):
-    variant = read_variant("none", 0, *inputs, (0,))
+    variant = read_variant("base", 0, *inputs, (0,))
     methods = [Method("a", variant, "network", "v0"), Method("oracle", variant, "oracle", "oracle")]
     metric = metrics_of(variant.summary)[KEYS.index("psnr_pu21_gain")]
     variant.summary.intervals["oracle"][metric.key] = (-40.0, 128.0)
@@ -514,24 +512,24 @@ def test_whiskers_far_beyond_the_bars_are_cut(inputs, tmp_path):
 
 
 def test_one_scene_has_no_intervals(tmp_path):
-    write_variant(tmp_path / "runs", tmp_path / "scores", "none", scenes=("church",))
-    page = write_page((tmp_path / "runs", tmp_path / "scores"), tmp_path, ("none",))
+    write_variant(tmp_path / "runs", tmp_path / "scores", "base", scenes=("church",))
+    page = write_page((tmp_path / "runs", tmp_path / "scores"), tmp_path, ("base",))
     assert "None are given here: there is one test scene." in page.words
     assert not any(path.get("class") in ("whisker", "spread") for path in page.all("path"))
     assert "not separable: one scene" in page.words
 
 
 def test_a_run_without_pictures_or_a_trunk_has_its_page(inputs, tmp_path):
-    shutil.rmtree(inputs[1] / "none" / "pictures")
-    run = inputs[0] / "none" / "0" / "run.json"
+    shutil.rmtree(inputs[1] / "base" / "pictures")
+    run = inputs[0] / "base" / "0" / "run.json"
     write_json(run, json.loads(run.read_text()) | {"trunk": None, "config": {"loss": {"perceptual": 0}}})
-    page = write_page(inputs, tmp_path, ("none",))
+    page = write_page(inputs, tmp_path, ("base",))
     assert "The evaluation wrote no pictures." in page.text
     assert "loss.perceptual" in page.text
 
 
 def test_text_of_the_inputs_is_escaped(inputs, tmp_path):
-    summary = inputs[1] / "none" / "summary.json"
+    summary = inputs[1] / "base" / "summary.json"
     summary.write_text(summary.read_text().replace("install lpips", "<script>alert(1)</script>"))
     assert len(write_page(inputs, tmp_path).all("script")) == 1
 
@@ -540,24 +538,24 @@ def test_text_of_the_inputs_is_escaped(inputs, tmp_path):
     "missing",
     [
         "scores/spatial/summary.json",
-        "scores/none/per_picture.csv",
+        "scores/base/per_picture.csv",
         "runs/spatial/0/run.json",
         "scores/spatial/pictures/street-000_gamma/stack.png",
         "scores/spatial/pictures/street-000_gamma/truth.exr",
-        "scores/none/pictures/church-000_gamma",
+        "scores/base/pictures/church-000_gamma",
     ],
 )
 def test_a_missing_input_is_named_and_nothing_is_written(inputs, tmp_path, missing):
     path = tmp_path / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(ValueError, match=str(path)) as error:
-        write_report(*inputs, tmp_path / "report", ("none", "spatial"), (0,))
+        write_report(*inputs, tmp_path / "report", ("base", "spatial"), (0,))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "report").exists()
 
 
 def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
-    summary = inputs[1] / "none" / "summary.json"
+    summary = inputs[1] / "base" / "summary.json"
     content = json.loads(summary.read_text())
     for broken, wanted in (
         ({"stacks": "many"}, r"none/summary\.json: summary\.stacks: .*got 'many'"),
@@ -567,19 +565,19 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
     ):
         write_json(summary, content | broken)
         with pytest.raises(ValueError, match=wanted) as error:
-            write_report(*inputs, tmp_path, ("none",), (0,))
+            write_report(*inputs, tmp_path, ("base",), (0,))
         assert "\n" not in str(error.value)
     write_json(summary, content)
     with pytest.raises(ValueError, match=r"none/summary\.json: scores of the seeds \[0\]; wanted \[0, 1\]"):
-        write_report(*inputs, tmp_path, ("none",), (0, 1))
+        write_report(*inputs, tmp_path, ("base",), (0, 1))
     for method, key in (("oracle", None), ("network", "ssim_ldr")):
         scores = json.loads(json.dumps(content["scores"]))
         scores.pop(method) if key is None else scores[method].pop(key)
         write_json(summary, content | {"scores": scores})
         with pytest.raises(ValueError, match=f"no '{key or method}'"):
-            write_report(*inputs, tmp_path, ("none",), (0,))
+            write_report(*inputs, tmp_path, ("base",), (0,))
     write_json(summary, content)
-    rows = inputs[1] / "none" / "per_picture.csv"
+    rows = inputs[1] / "base" / "per_picture.csv"
     text = rows.read_text()
     for broken, wanted in (
         (text.replace("psnr_ldr", "psnr"), r"per_picture\.csv: no column 'psnr_ldr'"),
@@ -589,20 +587,20 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
     ):
         rows.write_text(broken)
         with pytest.raises(ValueError, match=wanted):
-            write_report(*inputs, tmp_path, ("none",), (0,))
+            write_report(*inputs, tmp_path, ("base",), (0,))
 
 
 def test_pictures_that_break_their_contract_are_named(inputs, tmp_path):
-    folder = inputs[1] / "none" / "pictures" / "church-000_gamma"
+    folder = inputs[1] / "base" / "pictures" / "church-000_gamma"
     write_exr(folder / "network.exr", np.zeros((8, 9, 3), np.float16))
     with pytest.raises(ValueError, match=r"network\.exr: 9x8 pixels; wanted 48x48 pixels, as the input"):
-        write_report(*inputs, tmp_path, ("none",), (0,))
+        write_report(*inputs, tmp_path, ("base",), (0,))
     write_exr(folder / "network.exr", np.zeros((SIDE, SIDE, 3), np.float32))
     with pytest.raises(ValueError, match=r"network\.exr: float32 pixels"):
-        write_report(*inputs, tmp_path, ("none",), (0,))
+        write_report(*inputs, tmp_path, ("base",), (0,))
     (folder / "truth.png").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"truth\.png: "):
-        write_report(*inputs, tmp_path, ("none",), (0,))
+        write_report(*inputs, tmp_path, ("base",), (0,))
 
 
 def test_variants_that_cannot_share_a_table_are_refused(inputs, tmp_path):
@@ -610,14 +608,14 @@ def test_variants_that_cannot_share_a_table_are_refused(inputs, tmp_path):
     content = json.loads(summary.read_text())
     write_json(summary, content | {"protocol": PROTOCOL | {"hdr": "PU21 with peak 1."}})
     with pytest.raises(ValueError, match=r"spatial/summary\.json: another protocol than .*none/summary\.json"):
-        write_report(*inputs, tmp_path, ("none", "spatial"), (0,))
+        write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
     fewer = {key: column for key, column in content["columns"].items() if key != "psnr_pu21_crf"}
     write_json(summary, content | {"columns": fewer})
     with pytest.raises(ValueError, match=r"spatial/summary\.json: other columns than .*none/summary\.json"):
-        write_report(*inputs, tmp_path, ("none", "spatial"), (0,))
+        write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
     write_variant(*inputs, "spatial", scenes=("church", "tower"))
     with pytest.raises(ValueError, match=r"spatial/per_picture\.csv: scores other stacks than .*none/per_picture\.csv"):
-        write_report(*inputs, tmp_path, ("none", "spatial"), (0,))
+        write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
 
 
 def test_the_stage_reads_the_variants_and_seeds_of_params(inputs, tmp_path, monkeypatch):
@@ -643,8 +641,8 @@ def test_the_stage_reads_the_variants_and_seeds_of_params(inputs, tmp_path, monk
 def test_plots_have_the_numbers_of_the_page(inputs, tmp_path):
     write_page(inputs, tmp_path / "report")
     rows = json.loads((tmp_path / "report" / "plots" / "psnr_ldr.json").read_text())
-    assert rows[0] == {"method": "none (base)", "value": 21.3, "low": 20.8, "high": 21.8}
-    assert [row["method"] for row in rows] == ["none (base)", "spatial", "LDR input, as sRGB", "LDR input, known CRF"]
+    assert rows[0] == {"method": "base", "value": 21.3, "low": 20.8, "high": 21.8}
+    assert [row["method"] for row in rows] == ["base", "spatial", "LDR input, as sRGB", "LDR input, known CRF"]
     assert not (tmp_path / "report" / "plots" / "lpips_ldr.json").exists()
 
 
@@ -717,8 +715,8 @@ def test_rgbe_bytes():
 
 def test_the_light_of_all_scenes_is_shrunk_and_then_left_out(tmp_path):
     inputs = tmp_path / "runs", tmp_path / "scores"
-    write_variant(*inputs, "none")
-    variant = read_variant("none", 0, *inputs, (0,))
+    write_variant(*inputs, "base")
+    variant = read_variant("base", 0, *inputs, (0,))
     shown = choose_scenes([variant])
     assert (shown.of, shown.with_radiance) == (2, 2)
     assert shown.longest == 632  # 1,600,000 / (2 scenes x (1 variant + truth)) = 400,000 = 632.5 squared
@@ -728,7 +726,7 @@ def test_the_light_of_all_scenes_is_shrunk_and_then_left_out(tmp_path):
     for number in range(12):
         shutil.copytree(variant.pictures / "church-000_gamma", variant.pictures / f"b{number:02}-000_gamma")
     assert (len(choose_scenes([variant]).names), choose_scenes([variant]).of) == (12, 14)
-    page = write_page(inputs, tmp_path, ("none",))
+    page = write_page(inputs, tmp_path, ("base",))
     assert "12 of the test stacks, the first of 14 with pictures" in page.words
 
 
@@ -767,7 +765,7 @@ def test_a_browser_runs_the_page(inputs, tmp_path):
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("there is no Chromium on this machine")
-    page = write_report(*inputs, tmp_path / "report", ("none", "spatial"), (0,))
+    page = write_report(*inputs, tmp_path / "report", ("base", "spatial"), (0,))
     tried = """<script>
       const press = (key) => dialog.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
       const dialog = document.querySelector("dialog");
@@ -791,7 +789,7 @@ def test_a_browser_runs_the_page(inputs, tmp_path):
 
       const scene = document.querySelector(".scene"), slider = scene.querySelector("input");
       const label = () => scene.querySelector("output").textContent.replace(" ", "_");
-      const canvases = [...scene.querySelectorAll("canvas.light")];  // input, none, spatial, truth
+      const canvases = [...scene.querySelectorAll("canvas.light")];  // input, base, spatial, truth
       const pixel = (canvas, x, y) => [...canvas.getContext("2d").getImageData(x, y, 1, 1).data].slice(0, 3).join();
       const exposed = async (ev) => {
         slider.value = ev;

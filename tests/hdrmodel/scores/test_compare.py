@@ -23,7 +23,7 @@ def told(*arguments: object) -> str:
 def folders(tmp_path_factory):
     """better: 1 dB above none; alike: as none, with other noise."""
     folder = tmp_path_factory.mktemp("scores")
-    for number, (name, more) in enumerate({"none": 0.0, "better": 1.0, "alike": 0.0}.items()):
+    for number, (name, more) in enumerate({"base": 0.0, "better": 1.0, "alike": 0.0}.items()):
         write_scores(folder / name, score_rows(better=more, drawn=number + 1))
     return folder
 
@@ -36,9 +36,9 @@ def rows_of(text: str) -> dict[tuple[str, str], str]:
 
 
 def test_a_better_variant_is_told_so_whatever_the_direction_of_the_metric(folders):
-    text = told(folders / "better", folders / "none")
+    text = told(folders / "better", folders / "base")
     assert text.startswith(
-        f"A  {folders / 'better'}: network of better, seed 0\nB  {folders / 'none'}: network of none"
+        f"A  {folders / 'better'}: network of better, seed 0\nB  {folders / 'base'}: network of base"
     )
     rows = rows_of(text)
     assert rows["PSNR", "LDR"].endswith("100 %  A better")
@@ -48,27 +48,27 @@ def test_a_better_variant_is_told_so_whatever_the_direction_of_the_metric(folder
     assert rows["PU21-PSNR", "HDR"].split()[2] == "gain"
     assert "30 stacks of 10 scenes; means over" in text
     assert "2000 resamples; A and B from one seed: another may differ by more." in " ".join(text.split())
-    swapped = rows_of(told(folders / "none", folders / "better"))
+    swapped = rows_of(told(folders / "base", folders / "better"))
     assert swapped["PSNR", "LDR"].endswith(" 0 %  B better") and swapped["LPIPS", "LDR"].endswith("B better")
 
 
 def test_noise_is_no_verdict(folders):
-    for row in rows_of(told(folders / "alike", folders / "none")).values():
+    for row in rows_of(told(folders / "alike", folders / "base")).values():
         assert "not separable: " in row
-    same = json.loads(told(folders / "none", folders / "none", "--json"))["groups"][0]["columns"]["psnr_ldr"]
+    same = json.loads(told(folders / "base", folders / "base", "--json"))["groups"][0]["columns"]["psnr_ldr"]
     assert (same["difference"], same["low"], same["high"], same["win_rate"]) == (0, 0, 0, 0.5)
     assert same["better"] is None and same["why"] == "the interval holds 0"
 
 
 def test_json_holds_what_the_table_rounds(folders):
-    content = json.loads(told(folders / "better", folders / "none", "--json", "--resamples", 500))
+    content = json.loads(told(folders / "better", folders / "base", "--json", "--resamples", 500))
     assert content["a"] == {"path": str(folders / "better"), "variant": "better", "method": "network", "seeds": ["0"]}
     assert (content["level"], content["resamples"], len(content["groups"])) == (0.95, 500, 1)
     line = content["groups"][0]["columns"]["psnr_ldr"]
     assert line["difference"] == pytest.approx(line["mean_a"] - line["mean_b"])
     assert 0.5 < line["low"] < line["difference"] < line["high"] < 1.5
     assert (line["better"], line["why"], line["stacks"], line["scenes"]) == ("A", "", 30, 10)
-    row = rows_of(told(folders / "better", folders / "none", "--resamples", 500))["PSNR", "LDR"]
+    row = rows_of(told(folders / "better", folders / "base", "--resamples", 500))["PSNR", "LDR"]
     assert f"[{line['low']:+.2f}, {line['high']:+.2f}]" in row and f"{line['difference']:+.2f}" in row
 
 
@@ -82,10 +82,10 @@ def test_a_network_is_compared_with_doing_nothing_in_the_same_folder(folders):
 
 
 def test_strata_part_the_stacks_by_clipped_share(folders):
-    text = told(folders / "better", folders / "none", "--by-clipping")
+    text = told(folders / "better", folders / "base", "--by-clipping")
     for label in ("1-5 %", "5-20 %", "20-100 %"):
         assert f"Clipped share of the input {label}: " in text
-    groups = json.loads(told(folders / "better", folders / "none", "--by-clipping", "--json"))["groups"]
+    groups = json.loads(told(folders / "better", folders / "base", "--by-clipping", "--json"))["groups"]
     assert groups[0]["clipped_share"] is None
     assert groups[0]["stacks"] == 30 == sum(group["stacks"] for group in groups[1:])
     means = [(group["columns"]["psnr_ldr"]["mean_a"], group["stacks"]) for group in groups]
@@ -113,10 +113,10 @@ def test_left_out_stacks_and_columns_of_one_alone_are_told(folders, tmp_path):
     rows = score_rows(drawn=3)
     for row in rows[:8]:
         row["psnr_ldr"] = "inf"
-    more = json.loads((folders / "none" / "summary.json").read_text())["columns"]
+    more = json.loads((folders / "base" / "summary.json").read_text())["columns"]
     del more["lpips_ldr"]
     other = write_scores(tmp_path / "other", rows, columns=more, absent={"lpips": "no trunk; get one"})
-    text = told(other, folders / "none")
+    text = told(other, folders / "base")
     assert "psnr_ldr: 2 of 30 stacks left out: infinite or missing." in text
     assert "Only B has lpips_ldr." in text and "lpips is absent: no trunk; get one" in text
 
@@ -139,7 +139,7 @@ def test_one_scene_is_no_verdict(tmp_path):
     ],
 )
 def test_what_must_not_be_subtracted_is_refused_in_one_line(folders, tmp_path, rows, changes, message):
-    a, b = write_scores(tmp_path / "a", score_rows(**rows), **changes), folders / "none"
+    a, b = write_scores(tmp_path / "a", score_rows(**rows), **changes), folders / "base"
     result = compare(a, b)
     assert result.exit_code == 1
     (line,) = result.output.strip().splitlines()
@@ -150,7 +150,7 @@ def test_another_picture_under_the_same_key_is_refused(folders, tmp_path):
     rows = score_rows()
     for row in rows[4:8]:
         row["clipped_share"] = "0.9"
-    result = compare(write_scores(tmp_path / "a", rows), folders / "none")
+    result = compare(write_scores(tmp_path / "a", rows), folders / "base")
     assert result.exit_code == 1 and "'place0_1_film' has the clipped share" in result.output
     assert "and 0.9 in" in result.output and len(result.output.strip().splitlines()) == 1
 
@@ -158,9 +158,9 @@ def test_another_picture_under_the_same_key_is_refused(folders, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none", "nowhere"], "nowhere: no such file; wanted a folder of scores"),
-        (["none", "none", "--method", "magic"], "no method 'magic'; it has network, step0, input_crf, oracle"),
-        (["none", "none", "--method-b", "magic"], "no method 'magic'"),
+        (["base", "nowhere"], "nowhere: no such file; wanted a folder of scores"),
+        (["base", "base", "--method", "magic"], "no method 'magic'; it has network, step0, input_crf, oracle"),
+        (["base", "base", "--method-b", "magic"], "no method 'magic'"),
     ],
 )
 def test_a_mistake_is_one_line(folders, monkeypatch, arguments, message):
@@ -174,4 +174,4 @@ def test_a_mistake_is_one_line(folders, monkeypatch, arguments, message):
 def test_the_help_has_a_sentence_and_examples():
     text = " ".join(told("--help").split())
     assert "differ by more than chance: two folders of scores, or their per_picture.csv. " in text
-    assert " hdrmodel compare data/scores/spatial data/scores/none " in text and "[default: network]" in text
+    assert " hdrmodel compare data/scores/spatial data/scores/base " in text and "[default: network]" in text

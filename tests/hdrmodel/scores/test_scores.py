@@ -33,7 +33,7 @@ def test_a_folder_comes_back_as_typed_values(tmp_path):
 
 
 def test_the_csv_alone_stands_for_its_folder(tmp_path):
-    folder = write_scores(tmp_path / "none", score_rows(scenes=2))
+    folder = write_scores(tmp_path / "base", score_rows(scenes=2))
     by_file = read_scores(folder / "per_picture.csv")
     assert by_file.summary == read_scores(folder).summary
     (folder / "summary.json").unlink()
@@ -65,7 +65,7 @@ def only(row: str):
     ],
 )
 def test_wrong_rows_are_refused_in_a_line_that_names_the_file(tmp_path, change, message):
-    folder = write_scores(tmp_path / "none", score_rows(scenes=2))
+    folder = write_scores(tmp_path / "base", score_rows(scenes=2))
     path = folder / "per_picture.csv"
     path.write_text(change(path.read_text()))
     with pytest.raises(ValueError, match=message) as caught:
@@ -85,7 +85,7 @@ def test_wrong_rows_are_refused_in_a_line_that_names_the_file(tmp_path, change, 
     ],
 )
 def test_a_wrong_summary_is_refused_in_a_line_that_names_the_file(tmp_path, changes, message):
-    folder = write_scores(tmp_path / "none", score_rows(scenes=2), **changes)
+    folder = write_scores(tmp_path / "base", score_rows(scenes=2), **changes)
     with pytest.raises(ValueError, match=message) as caught:
         read_scores(folder)
     assert str(caught.value).startswith(f"{folder / 'summary.json'}: ") and "\n" not in str(caught.value)
@@ -96,7 +96,7 @@ def test_what_is_missing_is_named(tmp_path):
         read_scores(tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"per_picture\.csv: no such file"):
         read_scores(tmp_path)
-    folder = write_scores(tmp_path / "none", score_rows(scenes=2))
+    folder = write_scores(tmp_path / "base", score_rows(scenes=2))
     (folder / "summary.json").write_text("{")
     with pytest.raises(ValueError, match=r"summary\.json: not a JSON file"):
         read_scores(folder)
@@ -106,8 +106,8 @@ def test_what_is_missing_is_named(tmp_path):
 
 
 def test_more_in_the_summary_does_no_harm(tmp_path):
-    folder = write_scores(tmp_path / "none", score_rows(scenes=2), later="more")
+    folder = write_scores(tmp_path / "base", score_rows(scenes=2), later="more")
     content = json.loads((folder / "summary.json").read_text())
     content["columns"]["psnr_ldr"]["note"] = "more"
     (folder / "summary.json").write_text(json.dumps(content))
-    assert read_scores(folder).summary.variant == "none"
+    assert read_scores(folder).summary.variant == "base"

@@ -22,7 +22,7 @@ ALONE = World(0, 1, torch.device("cpu"))
 NO_TRUNK = LossWeights(reconstruction=100.0, representation=1.0, perceptual=0.0, total_variation=1e-5)
 
 
-def make_stepper(attention="none", width=0.125, seed=0, **changes):
+def make_stepper(attention="base", width=0.125, seed=0, **changes):
     lines = [f"{name}={'null' if value is None else value}" for name, value in {"width": width, **changes}.items()]
     config = load_profile("quick", [*lines, "loss.perceptual=0"])
     return Stepper(initial_network(attention, "attnet", width, seed), PairLoss(NO_TRUNK, "l1", None), config, ALONE)
@@ -166,7 +166,7 @@ def test_a_state_restored_goes_on_bit_for_bit(precision):
 def test_synchronised_batch_normalisation_between_cpus_is_refused():
     config = load_profile("quick", ["sync_batch_norm=true", "width=0.125"])
     with pytest.raises(ValueError, match="between GPUs only"):
-        Stepper(initial_network("none", "attnet", 0.125, 0), PairLoss(NO_TRUNK, "l1", None), config,
+        Stepper(initial_network("base", "attnet", 0.125, 0), PairLoss(NO_TRUNK, "l1", None), config,
                 World(0, 2, torch.device("cpu")))  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def test_two_hundred_steps_on_one_stack_raise_its_psnr_by_eight_decibels(build, 
 def test_validation_is_the_mean_over_the_exposures_of_whole_pictures(dataset):
     stacks = Stacks(Shards(dataset.shards, "val", "pixels"))
     stacks.views = stacks.views[:1]
-    network = initial_network("none", "attnet", 0.125, 0)
+    network = initial_network("base", "attnet", 0.125, 0)
     measured, _ = validate(network, stacks, 4, torch.device("cpu"))
     assert network.training  # as it was
     truth = torch.from_numpy(stacks.stack(0, stacks.crfs[0])).permute(0, 3, 1, 2) / 255

@@ -51,13 +51,13 @@ def stop_after(monkeypatch, steps: int) -> None:
 
 def test_training_lowers_the_loss_and_raises_the_validation_psnr(dataset, tmp_path):
     changes = ("steps=40", "batch=4", "learning_rate=0.003", "log_every=10", "validate_every=40")
-    record = train(dataset.shards, tmp_path / "run", "none", 0, config(*changes))
+    record = train(dataset.shards, tmp_path / "run", "base", 0, config(*changes))
     assert record["loss"][-1]["total"] < 0.85 * record["loss"][0]["total"]  # means of ten steps; 0.71 when written
     assert record["validation"][-1]["psnr_ldr"] > record["validation"][0]["psnr_ldr"]
     assert json.loads((tmp_path / "run" / "run.json").read_text()) == record
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"dvclive", "run.json", "weights.safetensors"}
     network, header = load_weights(tmp_path / "run" / "weights.safetensors")
-    assert header["seed"] == 0 and network.config.attention == "none"
+    assert header["seed"] == 0 and network.config.attention == "base"
 
 
 def test_the_record_says_what_was_trained_how_and_how_fast(dataset, tmp_path):
@@ -75,7 +75,7 @@ def test_the_record_says_what_was_trained_how_and_how_fast(dataset, tmp_path):
 
 
 def test_what_is_logged_is_what_dvc_plots(dataset, tmp_path):
-    train(dataset.shards, tmp_path / "run", "none", 0, config())
+    train(dataset.shards, tmp_path / "run", "base", 0, config())
     plots = tmp_path / "run" / "dvclive" / "plots"
     for name in ("train/total", "train/reconstruction", "train/learning_rate"):
         rows = (plots / "metrics" / f"{name}.tsv").read_text().splitlines()
@@ -90,7 +90,7 @@ def test_training_elsewhere_leaves_the_repository_there_alone(dataset, tmp_path,
     """DVCLive would make every Git repository that it is used in one of DVC's."""
     subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
     monkeypatch.chdir(tmp_path)
-    train(dataset.shards, Path("run"), "none", 0, config("steps=1"))
+    train(dataset.shards, Path("run"), "base", 0, config("steps=1"))
     assert {path.name for path in tmp_path.iterdir()} == {".git", "run"}
 
 
@@ -131,11 +131,11 @@ def test_a_run_cut_short_at_any_step_and_resumed_ends_with_the_same_weights(chan
 def test_other_parameters_begin_anew(changed, dataset, tmp_path, monkeypatch):
     stop_after(monkeypatch, 2)
     with pytest.raises(KeyboardInterrupt):
-        train(dataset.shards, tmp_path / "run", "none", 0, config())
+        train(dataset.shards, tmp_path / "run", "base", 0, config())
     monkeypatch.undo()
     seed, changes = changed.get("seed", 0), changed.get("changes", ())
     for name in ("run", "fresh"):
-        train(dataset.shards, tmp_path / name, "none", seed, config(*changes))
+        train(dataset.shards, tmp_path / name, "base", seed, config(*changes))
     mine, fresh = (load_file(tmp_path / name / "weights.safetensors") for name in ("run", "fresh"))
     assert all(torch.equal(mine[name], fresh[name]) for name in fresh)
 
@@ -143,24 +143,24 @@ def test_other_parameters_begin_anew(changed, dataset, tmp_path, monkeypatch):
 def test_another_number_of_steps_between_logs_and_validations_goes_on(dataset, tmp_path, monkeypatch):
     stop_after(monkeypatch, 2)
     with pytest.raises(KeyboardInterrupt):
-        train(dataset.shards, tmp_path / "run", "none", 0, config())
+        train(dataset.shards, tmp_path / "run", "base", 0, config())
     monkeypatch.undo()
-    record = train(dataset.shards, tmp_path / "run", "none", 0, config("log_every=1", "validate_every=4"))
+    record = train(dataset.shards, tmp_path / "run", "base", 0, config("log_every=1", "validate_every=4"))
     assert record["resumed"] == 1
-    assert record["weights_sha256"] == train(dataset.shards, tmp_path / "fresh", "none", 0, config())["weights_sha256"]
+    assert record["weights_sha256"] == train(dataset.shards, tmp_path / "fresh", "base", 0, config())["weights_sha256"]
 
 
 def test_what_dvclive_left_half_written_does_not_stop_a_resumption(dataset, tmp_path, monkeypatch):
     stop_after(monkeypatch, 3)
     with pytest.raises(KeyboardInterrupt):
-        train(dataset.shards, tmp_path / "run", "none", 0, config())
+        train(dataset.shards, tmp_path / "run", "base", 0, config())
     monkeypatch.undo()
     plots = tmp_path / "run" / "dvclive" / "plots" / "metrics"
     (tmp_path / "run" / "dvclive" / "metrics.json").write_text("")
     (plots / "train" / "representation.tsv").write_text("")
     with (plots / "train" / "total.tsv").open("a") as table:
         table.write("3")
-    train(dataset.shards, tmp_path / "run", "none", 0, config())
+    train(dataset.shards, tmp_path / "run", "base", 0, config())
     rows = (plots / "train" / "total.tsv").read_text().splitlines()
     assert [row.split("\t")[0] for row in rows] == ["step", "2", "4"]
 
@@ -169,7 +169,7 @@ def test_weights_that_are_not_finite_are_not_kept(dataset, tmp_path):
     """The loss of the last step is finite, what the optimizer makes of it is not."""
     changes = ("steps=1", "learning_rate=1e39", "clip_gradient=null", "schedule=constant")
     with pytest.raises(ValueError, match=r"step 1: the weights are no longer finite, after \w+-.*; wanted a lower"):
-        train(dataset.shards, tmp_path / "run", "none", 0, config(*changes))
+        train(dataset.shards, tmp_path / "run", "base", 0, config(*changes))
     assert not (tmp_path / "run" / "weights.safetensors").exists()
     assert not (tmp_path / "run" / "last.ckpt").exists()
 
@@ -180,7 +180,7 @@ def test_a_damaged_checkpoint_is_named(content, dataset, tmp_path):
     if content is None:
         torch.save([1, 2], tmp_path / "last.ckpt")
     with pytest.raises(ValueError, match=r"last\.ckpt: not a readable checkpoint; delete it to begin anew"):
-        train(dataset.shards, tmp_path, "none", 0, config())
+        train(dataset.shards, tmp_path, "base", 0, config())
 
 
 @pytest.mark.parametrize("log_every", [1, 4])  # looked at after each step, and only after the last
@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_samples_names(log_every, datas
     changes = ("learning_rate=1e30", "clip_gradient=null", "schedule=constant", f"log_every={log_every}",
                "validate_every=4", "checkpoint_every=4")  # fmt: skip
     with pytest.raises(ValueError, match=r"step 2: the loss is (nan|inf) on \w+-.*:[a-i]-[a-i], \w+-.*:[a-i]-[a-i]$"):
-        train(dataset.shards, tmp_path / "run", "none", 0, config(*changes))
+        train(dataset.shards, tmp_path / "run", "base", 0, config(*changes))
     assert not (tmp_path / "run" / "weights.safetensors").exists()
     assert not (tmp_path / "run" / "last.ckpt").exists()
 
@@ -204,28 +204,28 @@ def test_a_loss_that_is_not_finite_stops_with_the_samples_names(log_every, datas
 )
 def test_bad_parameters_are_refused_by_name(change, message, dataset, tmp_path):
     with pytest.raises(ValueError, match=message):
-        train(dataset.shards, tmp_path / "run", "none", 0, config(change))
+        train(dataset.shards, tmp_path / "run", "base", 0, config(change))
     assert not (tmp_path / "run").exists()
 
 
 def test_missing_shards_and_unknown_variants_are_refused(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"unknown variant 'cbam'; known are \['none', .*'hdrunet'\]$"):
+    with pytest.raises(ValueError, match=r"unknown variant 'cbam'; known are \['base', .*'hdrunet'\]$"):
         train(dataset.shards, tmp_path / "run", "cbam", 0, config())
     with pytest.raises(ValueError, match=r"no index\.json in it"):
-        train(tmp_path, tmp_path / "run", "none", 0, config())
+        train(tmp_path, tmp_path / "run", "base", 0, config())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_refused(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"no GPU that PyTorch can use"):
-        train(dataset.shards, tmp_path / "run", "none", 0, config("device=cuda"))
+        train(dataset.shards, tmp_path / "run", "base", 0, config("device=cuda"))
 
 
 def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_not(dataset, tmp_path):
     """The real thing: a stage in its own process, killed at a random moment; stopped twice; again, to its end."""
     settings = config("steps=80", "validate_every=80", "log_every=10", "checkpoint_every=3", "loader_workers=1")
     (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": settings.model_dump(mode="json")}))
-    command = [sys.executable, "-m", "stages.train", "none", "0", str(dataset.shards), "run"]
+    command = [sys.executable, "-m", "stages.train", "base", "0", str(dataset.shards), "run"]
     checkpoint = tmp_path / "run" / "last.ckpt"
 
     def start() -> subprocess.Popen:
@@ -261,8 +261,8 @@ def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_no
     process = start()
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
-    assert re.search(r"none, seed 0: 979,\d+ parameters, 80 steps .* validation LDR PSNR .* -> .* dB", stdout)
-    whole = train(dataset.shards, tmp_path / "whole", "none", 0, settings)
+    assert re.search(r"base, seed 0: 979,\d+ parameters, 80 steps .* validation LDR PSNR .* -> .* dB", stdout)
+    whole = train(dataset.shards, tmp_path / "whole", "base", 0, settings)
     resumed = json.loads((tmp_path / "run" / "run.json").read_text())
     assert resumed["resumed"] == 3
     assert resumed["loss"] == whole["loss"]
@@ -334,7 +334,7 @@ def test_two_processes_train_what_one_trains_that_accumulates_two_parts(dataset,
     assert result.stdout.count("parameters, 4 steps") == 1  # one process speaks for both
     record = json.loads((tmp_path / "two" / "run.json").read_text())
     assert record["processes"] == 2
-    alone = train(dataset.shards, tmp_path / "one", "none", 0, config(*slow, "accumulate=4"))
+    alone = train(dataset.shards, tmp_path / "one", "base", 0, config(*slow, "accumulate=4"))
     losses = [[row["total"] for row in each["loss"]] for each in (record, alone)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     ours, theirs = (load_file(tmp_path / name / "weights.safetensors") for name in ("two", "one"))
