@@ -31,8 +31,8 @@ import torch
 
 from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
+from hdrmodel.evaluation.costs import summarize
 from hdrmodel.networks.batches import to_batch
-from hdrmodel.networks.costs import summarize
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.prediction.memory import keep_memory
 from hdrmodel.prediction.reconstructor import HDRReconstructor

@@ -2,28 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import click
 import yaml
-from pydantic import Field, NonNegativeInt
 
 from hdrdata.command import OneLineErrors
 from hdrdata.config import Section
 
 PARAMS = Path("params.yaml")
-
-
-class ScanConfig(Section):
-    """Where the scenes lie, and how their groups are split into parts."""
-
-    scenes: str  # folder
-    sidecar: str | None  # a CSV in it: file, location_group, kind, licence, scale
-    seed: NonNegativeInt
-    val_share: Annotated[float, Field(ge=0, lt=1)]
-    test_share: Annotated[float, Field(ge=0, lt=1)]
-
-
 Config = TypeVar("Config", bound=Section)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scan import ScanConfig, scan_scenes
 from hdrdata.scenes.scene import read_scenes, write_scenes
-from stages.params import ScanConfig, read_section, stage
+from stages.params import read_section, stage
 
 
 @stage

@@ -1,6 +1,5 @@
 """The pipeline as a whole: what dvc.yaml says about the code, and what `dvc repro` does with a small dataset."""
 
-import ast
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from shared_files import ROOT
 
 import stages.scan
 from hdrdata.cameras.recipe import RECIPES
+from hdrdata.scenes.scan import ScanConfig
 from hdrdata.shards.pack import ShardConfig
 from hdrdata.stacks.encode import SynthesizeConfig
 from hdrdata.views.view import IngestConfig
@@ -23,7 +23,7 @@ from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.variants import VARIANTS
 from hdrmodel.training.config import TrainConfig
-from stages.params import ScanConfig, read_seeds, read_variants
+from stages.params import read_seeds, read_variants
 
 PACKAGES = ("hdrdata", "hdrmodel", "stages")
 SECTIONS = {
@@ -42,49 +42,9 @@ SMALL = {"width": 0.125, "steps": 2, "batch": 2, "crop": 32, "validate_every": 2
 TRAIN = {**PARAMS["train"], **SMALL, "log_every": 2, "device": "cpu", "loss": LOSS}
 
 
-def imports_of(path: Path) -> set[Path]:
-    """The project's files that a file imports by name."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    files = {ROOT.joinpath(*name.split(".")).with_suffix(".py") for name in names if name.split(".")[0] in PACKAGES}
-    return {file for file in files if file.is_file()}
-
-
-def reached_from(path: Path) -> set[str]:
-    """The project's files that a file imports, directly or through another, and itself."""
-    reached, waiting = set(), [path]
-    while waiting:
-        file = waiting.pop()
-        if file not in reached:
-            reached.add(file)
-            waiting.extend(imports_of(file))
-    return {file.relative_to(ROOT).as_posix() for file in reached}
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_depends_on_exactly_the_code_and_the_tables_that_it_reaches(name):
-    wanted = reached_from(ROOT / "stages" / f"{name}.py")
-    packaged = [*(ROOT / "hdrdata").glob("*.csv"), *(ROOT / "hdrmodel" / "report").glob("*.html")]
-    waiting = list(wanted)
-    while waiting:  # package data that a file names, and that a template names
-        source = (ROOT / waiting.pop()).read_text()
-        named = {data.relative_to(ROOT).as_posix() for data in packaged if f'"{data.name}"' in source} - wanted
-        wanted |= named
-        waiting.extend(named)
-    assert {dep for dep in STAGES[name]["deps"] if not dep.startswith("data/")} == wanted
-
-
-def test_the_plots_show_the_first_seed_of_every_variant():
-    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
-    (curves,) = plots[0].values()
-    pictures = [plot for plot in plots[1:] if isinstance(plot, str)]
-    for paths in (list(curves["y"]), pictures):
-        assert [path.split("/")[2] for path in paths] == list(VARIANTS)
-        assert {path.split("/")[3] for path in paths} == {"${seeds[0]}"}
+def test_a_variant_more_changes_nothing_in_dvc_yaml():
+    text = (ROOT / "dvc.yaml").read_text()
+    assert not [name for name in VARIANTS if re.search(rf"[/@ ]{name}[/@:, ]", text)]
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -92,16 +52,6 @@ def test_a_stage_tracks_every_section_that_it_reads(name):
     source = (ROOT / "stages" / f"{name}.py").read_text()
     read = set(re.findall(r'read_section\("(\w+)"', source)) | set(re.findall(r"read_(variants|seeds)\(\)", source))
     assert set(STAGES[name]["params"]) == read
-
-
-@pytest.mark.parametrize("package, allowed", [("hdrdata", {"hdrdata"}), ("hdrmodel", {"hdrdata", "hdrmodel"})])
-def test_a_library_imports_nothing_above_it_and_no_command(package, allowed):
-    for file in (ROOT / package).rglob("*.py"):
-        for imported in imports_of(file):
-            assert imported.relative_to(ROOT).parts[0] in allowed, f"{file.name} imports {imported}"
-            assert imported.stem != "cli", f"{file.name} imports a command"
-        if package == "hdrdata" and file.name != "torch.py":  # the one adaptor, which nothing else imports
-            assert not re.search(r"^\s*(import|from) torch", file.read_text(), re.MULTILINE), f"{file.name} needs torch"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -251,10 +201,15 @@ def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
     assert "nothing has changed" in again
     assert re.findall(r"Running stage '(.+?)'", again) == ["scan"]
 
-    # the curves and pictures of what was trained, though dvc.yaml names every attention
-    run(workspace, sys.executable, "-m", "dvc", "plots", "show", "--out", "shown")
-    assert all(f"{variant}/0/dvclive" in (workspace / "shown" / "index.html").read_text() for variant in trained)
-    assert len(list((workspace / "shown" / "static").glob("*_validation.png"))) == len(trained)
+    # the curves of every variant and seed in one chart, and a picture of each variant, though dvc.yaml names none
+    told = run(workspace, sys.executable, "-m", "dvc", "plots", "show", "--out", "shown")
+    assert "failed" not in told
+    shown = (workspace / "shown" / "index.html").read_text()
+    curves = json.loads((workspace / "data" / "report" / "plots" / "validation.json").read_text())
+    assert {(row["variant"], row["seed"]) for row in curves} == {(name, seed) for name in trained for seed in (0, 1)}
+    assert all(f'"variant": "{variant}"' in shown for variant in trained)
+    pictures = [path.name for path in (workspace / "shown" / "static").glob("*.png")]
+    assert sorted(name.rpartition("_")[2] for name in pictures) == sorted(f"{variant}.png" for variant in trained)
 
     # a new scene: its own views, stacks and shards, and nothing else
     scene = next((workspace / "data" / "scenes").glob("harbour.exr"))

@@ -4,12 +4,26 @@ import os
 import stat
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
+from pydantic import Field, NonNegativeInt
+
+from hdrdata.config import Section
 from hdrdata.files.disk import read_json, sha256_of, write_json
 from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES
 from hdrdata.scenes.parts import assign_part
 from hdrdata.scenes.scene import Scan, Scene, slug
 from hdrdata.scenes.sidecar import read_sidecar
+
+
+class ScanConfig(Section):
+    """Where the scenes lie, and how their groups are split into parts."""
+
+    scenes: str  # folder
+    sidecar: str | None  # a CSV in it: file, location_group, kind, licence, scale
+    seed: NonNegativeInt
+    val_share: Annotated[float, Field(ge=0, lt=1)]
+    test_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 def scan_scenes(

@@ -13,7 +13,7 @@ from hdrmodel.evaluation.evaluate import evaluate_predictions, evaluate_weights,
 from hdrmodel.evaluation.summary import format_scores
 from hdrmodel.metrics.table import METRICS
 from hdrmodel.profiles.profiles import load_evaluation
-from hdrmodel.scores.compare import compare_scores, format_comparison
+from hdrmodel.report.compare import compare_scores, format_comparison
 from hdrmodel.scores.folder import read_scores
 from hdrmodel.scores.intervals import RESAMPLES
 

@@ -7,9 +7,9 @@ import click
 
 from hdrdata.command import OneLineErrors
 from hdrmodel.cli.words import VARIANT_NAMES
+from hdrmodel.evaluation.costs import LARGEST_WIDTH, BaselineSummary, Summary, padded_size, summarize
 from hdrmodel.networks.attention import ATTENTIONS, find_attention
 from hdrmodel.networks.baselines.radiance_network import BaselineConfig
-from hdrmodel.networks.costs import LARGEST_WIDTH, BaselineSummary, Summary, padded_size, summarize
 from hdrmodel.networks.hdr_attnet import NetworkConfig
 from hdrmodel.networks.unet import PRESETS, find_preset
 from hdrmodel.networks.variants import VARIANTS, describe_network, find_variant

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.command import OneLineErrors
-from hdrmodel.outputs import FORMATS, Scale, describe_formats
+from hdrmodel.outputs.bands import Scale
+from hdrmodel.outputs.formats import FORMATS, describe_formats
 from hdrmodel.prediction.files import Outcome, PredictSettings, formats_of, predict_files
 from hdrmodel.prediction.index import readable
 from hdrmodel.prediction.memory import keep_memory

@@ -31,17 +31,22 @@ from hdrmodel.evaluation.cases import (
     read_cases,
 )
 from hdrmodel.evaluation.config import EvaluateConfig
+from hdrmodel.evaluation.costs import network_costs
 from hdrmodel.evaluation.leaks import check_no_leak, scenes_of_parts
 from hdrmodel.evaluation.measuring import measure
 from hdrmodel.evaluation.pictures import LAST_PICTURE, PICTURES, is_pictured, write_pictures
 from hdrmodel.evaluation.subject import Estimates, Subject, subject_of_weights
 from hdrmodel.evaluation.summary import rounded, settings_of, summarise, versions_used, write_rows
 from hdrmodel.metrics.table import Column, columns_of, load_metrics
-from hdrmodel.networks.costs import network_costs
 from hdrmodel.networks.weights import choose_device, device_name, load_weights
 from hdrmodel.scores.folder import FACTS, FORMAT, PER_PICTURE, SUMMARY
 
 PARTIAL = "rows.partial.jsonl"  # of an evaluation that was cut short
+CODE = (  # what scores depend on, as dvc.yaml names it for this stage
+    *("hdrdata/cameras", "hdrdata/files", "hdrdata/samples", "hdrdata/scenes/parts.py", "hdrdata/stream"),
+    *("hdrmodel/evaluation", "hdrmodel/metrics", "hdrmodel/networks", "hdrmodel/reconstruction/reconstruct.py"),
+    "hdrmodel/scores",
+)
 TIMED = 4  # calls of the network, the first of which warms up
 
 
@@ -286,5 +291,6 @@ def _costs(subject: Subject, reader: Shards, device: torch.device) -> dict:
 
 def _code() -> list[str]:
     """Digests of the programs that a row may depend on: rows of other code are not gone on with."""
-    folders = [Path(file).parent for file in (__file__, hdrdata.__file__)]
-    return [sha256_of(path) for folder in folders for path in sorted(folder.rglob("*.py"))]
+    places = [Path(hdrdata.__file__).parents[1] / name for name in CODE]
+    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
+    return [sha256_of(file) for file in files]

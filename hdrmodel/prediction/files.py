@@ -14,8 +14,9 @@ import numpy as np
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import digest_of, sha256_of
 from hdrdata.sources.photographs import Exposure, read_exposure
-from hdrmodel.outputs import FORMATS, Scale, write_output
+from hdrmodel.outputs.bands import Scale
 from hdrmodel.outputs.exposures import exposure_files, write_exposures
+from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.photos.photo import PHOTO_SUFFIXES, find_photos, output_stems, read_photo, undisturbed
 from hdrmodel.prediction.index import PredictionIndex, readable, remove_partial
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Photograph, Prediction, Progress

@@ -10,6 +10,7 @@ from hdrdata.files.disk import write_bytes, write_json
 from hdrmodel.report import literature
 from hdrmodel.report.changes import Comparison, base_of, changes_by, changes_of, compared, limits_of, reading_of
 from hdrmodel.report.charts import format_number
+from hdrmodel.report.curves import write_curves
 from hdrmodel.report.figures import (
     Method,
     bar_chart,
@@ -41,7 +42,7 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
     """Write the page `out/index.html` on the variants' runs and scores; the same inputs give the same bytes.
 
     The page holds its pictures, charts, style and script, and asks for nothing else. `out/plots/` has the means with
-    their intervals as JSON for `dvc plots`, a file a column that has scores.
+    their intervals as JSON for `dvc plots`, a file a column that has scores, and the curves of training.
 
     Args:
         runs: has a folder a variant with a folder a seed with `run.json`; nothing of another program's predictions.
@@ -110,6 +111,7 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
     for metric in metrics:
         if rows := plot_rows(methods, metric):
             write_json(out / "plots" / f"{metric.key}.json", rows)
+    write_curves(read, runs, seeds, out / "plots")
     write_bytes(out / "index.html", page.encode())
     return out / "index.html"
 

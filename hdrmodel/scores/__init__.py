@@ -1,1 +1,1 @@
-"""Scores as files, their intervals, and the comparison of two folders of them."""
+"""Scores as files, and their intervals."""

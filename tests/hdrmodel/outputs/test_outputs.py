@@ -19,7 +19,8 @@ from PIL import Image, ImageCms
 
 from hdrdata.files.radiance import read_radiance
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
-from hdrmodel.outputs import FORMATS, Scale, describe_formats, write_output
+from hdrmodel.outputs.bands import Scale
+from hdrmodel.outputs.formats import FORMATS, describe_formats, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
 from hdrmodel.outputs.signals import BT709_TO_BT2020, hlg_signal, pq_signal
 
@@ -369,7 +370,8 @@ def test_each_format_has_a_line_that_says_what_white_is():
 PROGRAM = """
 import pathlib, resource, signal, sys
 import numpy as np
-from hdrmodel.outputs import FORMATS, Scale, write_output
+from hdrmodel.outputs.bands import Scale
+from hdrmodel.outputs.formats import FORMATS, write_output
 assert not {"torch", "imagecodecs"} & set(sys.modules), "the import is a slow one"
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))  # bytes of a file: a write fails as on a full disk

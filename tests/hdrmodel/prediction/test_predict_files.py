@@ -31,7 +31,8 @@ from hdrdata.files.radiance import read_radiance
 from hdrdata.sources.photographs import read_exposure
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, save_weights
-from hdrmodel.outputs import FORMATS, Scale, write_output
+from hdrmodel.outputs.bands import Scale
+from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.photos.photo import read_photo
 from hdrmodel.prediction.files import PredictSettings, formats_of, predict_files
 from hdrmodel.prediction.index import INDEX

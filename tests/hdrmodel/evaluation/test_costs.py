@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from hdrmodel.cli.info import format_baselines, format_summary, format_table
+from hdrmodel.evaluation.costs import network_costs, summarize_baseline, summarize_network
 from hdrmodel.networks.baselines.radiance_network import BaselineConfig
-from hdrmodel.networks.costs import network_costs, summarize_baseline, summarize_network
 from hdrmodel.networks.hdr_attnet import HDRAttNet, NetworkConfig, count_parameters
 from hdrmodel.networks.variants import BASELINES
 from hdrmodel.networks.weights import initial_network
