@@ -284,7 +284,7 @@ def png_of(kind: str) -> bytes:
 def test_png_decoders_agree_bit_for_bit(kind, monkeypatch):
     png = png_of(kind)
     fast = decode_png(png)
-    monkeypatch.setattr("hdrdata.files.radiance.kornia_io", None)
+    monkeypatch.setattr("hdrdata.files.ldr.kornia_io", None)
     assert (fast == decode_png(png)).all()
     assert fast.shape == ((10, 24, 3) if kind == "eXIf" else (24, 10, 3))
 

@@ -320,14 +320,14 @@ def test_the_first_table_has_the_variants_the_floors_the_classical_merges_and_th
         "spatial",
         "LDR input, as sRGB",
         "LDR input, known CRF",
-        "none, Debevec",
-        "none, Mertens",
+        "base, Debevec",
+        "base, Mertens",
         "oracle: true stack",
     ]
-    none = page.table("Method")["base"]
-    assert none[0] == f"21.3020.80{NO_VALUE}21.80"  # 95 % interval: 0.5 below and above
-    assert none[3] == f"23.10†22.60{NO_VALUE}23.60"  # the input under its known CRF has 24.0
-    assert page.table("Method")["none, Mertens"][3] == f"19.50†19.00{NO_VALUE}20.00"
+    base = page.table("Method")["base"]
+    assert base[0] == f"21.3020.80{NO_VALUE}21.80"  # 95 % interval: 0.5 below and above
+    assert base[3] == f"23.10†22.60{NO_VALUE}23.60"  # the input under its known CRF has 24.0
+    assert page.table("Method")["base, Mertens"][3] == f"19.50†19.00{NO_VALUE}20.00"
     assert page.table("Method")["LDR input, as sRGB"][3] == f"22.4021.90{NO_VALUE}22.90"  # a floor is not below itself
     assert rows[-1][1:4] == [NO_VALUE] * 3
     assert (
@@ -558,17 +558,17 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
     summary = inputs[1] / "base" / "summary.json"
     content = json.loads(summary.read_text())
     for broken, wanted in (
-        ({"stacks": "many"}, r"none/summary\.json: summary\.stacks: .*got 'many'"),
-        ({"format": None}, r"none/summary\.json: format None; wanted 'scores-2': evaluate again"),
-        ({"protocol": {"ldr": "peak 1"}}, r"none/summary\.json: protocol: no 'merge'; wanted ldr, merge, "),
-        ({"kind": "guess"}, r"none/summary\.json: summary\.kind: .*got 'guess'"),
+        ({"stacks": "many"}, r"base/summary\.json: summary\.stacks: .*got 'many'"),
+        ({"format": None}, r"base/summary\.json: format None; wanted 'scores-2': evaluate again"),
+        ({"protocol": {"ldr": "peak 1"}}, r"base/summary\.json: protocol: no 'merge'; wanted ldr, merge, "),
+        ({"kind": "guess"}, r"base/summary\.json: summary\.kind: .*got 'guess'"),
     ):
         write_json(summary, content | broken)
         with pytest.raises(ValueError, match=wanted) as error:
             write_report(*inputs, tmp_path, ("base",), (0,))
         assert "\n" not in str(error.value)
     write_json(summary, content)
-    with pytest.raises(ValueError, match=r"none/summary\.json: scores of the seeds \[0\]; wanted \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"base/summary\.json: scores of the seeds \[0\]; wanted \[0, 1\]"):
         write_report(*inputs, tmp_path, ("base",), (0, 1))
     for method, key in (("oracle", None), ("network", "ssim_ldr")):
         scores = json.loads(json.dumps(content["scores"]))
@@ -607,35 +607,54 @@ def test_variants_that_cannot_share_a_table_are_refused(inputs, tmp_path):
     summary = inputs[1] / "spatial" / "summary.json"
     content = json.loads(summary.read_text())
     write_json(summary, content | {"protocol": PROTOCOL | {"hdr": "PU21 with peak 1."}})
-    with pytest.raises(ValueError, match=r"spatial/summary\.json: another protocol than .*none/summary\.json"):
+    with pytest.raises(ValueError, match=r"spatial/summary\.json: another protocol than .*base/summary\.json"):
         write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
     fewer = {key: column for key, column in content["columns"].items() if key != "psnr_pu21_crf"}
     write_json(summary, content | {"columns": fewer})
-    with pytest.raises(ValueError, match=r"spatial/summary\.json: other columns than .*none/summary\.json"):
+    with pytest.raises(ValueError, match=r"spatial/summary\.json: other columns than .*base/summary\.json"):
         write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
     write_variant(*inputs, "spatial", scenes=("church", "tower"))
-    with pytest.raises(ValueError, match=r"spatial/per_picture\.csv: scores other stacks than .*none/per_picture\.csv"):
+    with pytest.raises(ValueError, match=r"spatial/per_picture\.csv: scores other stacks than .*base/per_picture\.csv"):
         write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
 
 
 def test_the_stage_reads_the_variants_and_seeds_of_params(inputs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = CliRunner().invoke
-    Path("params.yaml").write_text("variants: [none]\nseeds: [0]\n")
+    Path("params.yaml").write_text("variants: [base]\nseeds: [0]\n")
     result = run(report_stage, ["runs", "scores", "report"])
-    assert result.exit_code == 0 and result.output.startswith("report/index.html: none; seed 0;")
+    assert result.exit_code == 0 and result.output.startswith("report/index.html: base; seed 0;")
     write_variant(*inputs, "theirs")
     write_json(inputs[1] / "spatial" / "summary.json", {"variant": "spatial"})  # once evaluated, by an older program
     result = run(report_stage, ["runs", "scores", "report"])  # and the predictions that lie beside
-    assert result.exit_code == 0 and result.output.startswith("report/index.html: none, theirs; seed 0;")
-    Path("params.yaml").write_text("variants: [none, se]\nseeds: [0]\n")
+    assert result.exit_code == 0 and result.output.startswith("report/index.html: base, theirs; seed 0;")
+    Path("params.yaml").write_text("variants: [base, se]\nseeds: [0]\n")
     result = run(report_stage, ["runs", "scores", "report"])
     assert result.exit_code == 1 and "scores/se/summary.json: no such file" in result.output
     Path("params.yaml").write_text("scan: {}\n")
     assert "variants: wanted a list of names" in run(report_stage, ["runs", "scores", "report"]).output
     for wrong in ("[0, 0]", "[true]", "[-1]", "[]", "0"):
-        Path("params.yaml").write_text(f"variants: [none]\nseeds: {wrong}\n")
+        Path("params.yaml").write_text(f"variants: [base]\nseeds: {wrong}\n")
         assert "seeds: wanted a list of whole numbers" in run(report_stage, ["runs", "scores", "report"]).output
+
+
+def test_the_curves_of_all_variants_and_seeds_are_one_file_and_each_variant_has_a_picture(inputs, tmp_path):
+    for name in ("base", "spatial"):
+        write_variant(*inputs, name, seeds=(0, 1))
+    write_variant(*inputs, "theirs")
+    picture = inputs[0] / "spatial" / "0" / "dvclive" / "plots" / "images" / "validation.png"
+    write_png(picture, np.full((4, 8, 3), 7, np.uint8))
+    stale = tmp_path / "plots" / "validation" / "hdrcnn.png"  # of a variant that is no longer reported
+    write_png(stale, np.zeros((4, 4, 3), np.uint8))
+    write_page(inputs, tmp_path, ("base", "spatial", "theirs"), (0, 1))
+    rows = json.loads((tmp_path / "plots" / "validation.json").read_text())
+    runs = {(row["variant"], row["seed"]) for row in rows}
+    assert runs == {(name, seed) for name in ("base", "spatial") for seed in (0, 1)}  # and none of predictions
+    run = json.loads((inputs[0] / "spatial" / "1" / "run.json").read_text())
+    ours = [(row["step"], row["psnr_ldr"]) for row in rows if (row["variant"], row["seed"]) == ("spatial", 1)]
+    assert ours == [(point["step"], point["psnr_ldr"]) for point in run["validation"]] and ours
+    assert [path.name for path in (tmp_path / "plots" / "validation").iterdir()] == ["spatial.png"]
+    assert (tmp_path / "plots" / "validation" / "spatial.png").read_bytes() == picture.read_bytes()
 
 
 def test_plots_have_the_numbers_of_the_page(inputs, tmp_path):

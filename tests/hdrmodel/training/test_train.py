@@ -17,7 +17,7 @@ from shared_files import ROOT
 
 from hdrmodel.networks.weights import load_weights
 from hdrmodel.profiles.profiles import load_profile
-from hdrmodel.training import train as training
+from hdrmodel.training import setup
 from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.setup import Clock, Progress, make_loss
 from hdrmodel.training.step import Stepper
@@ -274,9 +274,11 @@ import sys
 from pathlib import Path
 import torch
 from hdrdata.stream.shard_reader import Shards
-from hdrmodel.training.config import load_profile
+from hdrmodel.profiles.profiles import load_profile
 from hdrmodel.networks.baselines.hdrunet import TanhLoss
-from hdrmodel.sampling.datasets import LookUp, PairDataset, PhotoDataset, Share, load_pairs
+from hdrmodel.sampling.batches import LookUp
+from hdrmodel.sampling.datasets import PairDataset, PhotoDataset
+from hdrmodel.sampling.loading import Share, load_pairs
 from hdrmodel.training.distributed import join_world
 from hdrmodel.training.losses import LossWeights, PairLoss
 from hdrmodel.training.step import Stepper
@@ -345,7 +347,7 @@ def test_two_processes_train_what_one_trains_that_accumulates_two_parts(dataset,
 
 def test_what_is_waited_for_is_a_share_of_the_time(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(setup.time, "perf_counter", lambda: now[0])
     progress = Progress()
     clock = Clock(progress, 1)
 
