@@ -27,7 +27,7 @@ from hdrmodel.evaluation.evaluate import evaluate
 from hdrmodel.metrics.alignment import ALIGNMENTS
 from hdrmodel.metrics.table import METRICS, load_metrics
 from hdrmodel.networks.weights import choose_device, initial_network, save_weights
-from hdrmodel.profiles.profiles import load_evaluation
+from hdrmodel.profiles.load import load_evaluation
 
 ROUNDS = 3
 

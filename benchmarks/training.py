@@ -27,7 +27,7 @@ from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.hdr_attnet import HDRAttNet, soft_mask
 from hdrmodel.networks.weights import choose_device, initial_network
-from hdrmodel.profiles.profiles import load_profile
+from hdrmodel.profiles.load import load_profile
 from hdrmodel.sampling.batches import LookUp, PairBatch
 from hdrmodel.sampling.datasets import PairDataset
 from hdrmodel.sampling.loading import Share, load_pairs

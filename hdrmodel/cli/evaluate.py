@@ -12,7 +12,7 @@ from hdrmodel.evaluation.cases import write_inputs
 from hdrmodel.evaluation.evaluate import evaluate_predictions, evaluate_weights, open_test_part
 from hdrmodel.evaluation.summary import format_scores
 from hdrmodel.metrics.table import METRICS
-from hdrmodel.profiles.profiles import load_evaluation
+from hdrmodel.profiles.load import load_evaluation
 from hdrmodel.report.compare import compare_scores, format_comparison
 from hdrmodel.scores.folder import read_scores
 from hdrmodel.scores.intervals import RESAMPLES

@@ -7,7 +7,7 @@ import yaml
 
 from hdrdata.command import OneLineErrors
 from hdrmodel.cli.words import VARIANT_NAMES
-from hdrmodel.profiles.profiles import PROFILES, load_profile
+from hdrmodel.profiles.load import PROFILES, load_profile
 from hdrmodel.training.setup import WEIGHTS
 from hdrmodel.training.train import summarise
 from hdrmodel.training.train import train as train_variant

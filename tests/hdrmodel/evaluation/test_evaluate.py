@@ -33,7 +33,7 @@ from hdrmodel.evaluation.measuring import measure
 from hdrmodel.evaluation.summary import METHODS, SEEDED
 from hdrmodel.metrics.table import columns_of, load_metrics
 from hdrmodel.networks.weights import initial_network, save_weights
-from hdrmodel.profiles.profiles import load_evaluation
+from hdrmodel.profiles.load import load_evaluation
 
 METRICS = ["psnr", "ssim", "psnr_mu", "psnr_pu21", "psnry_pu21", "ssim_pu21"]
 EVALUATE = {

@@ -17,7 +17,7 @@ from hdrmodel.networks.baselines.radiance_network import BaselineConfig, Radianc
 from hdrmodel.networks.hdr_attnet import count_parameters
 from hdrmodel.networks.variants import BASELINES, build_network, find_variant
 from hdrmodel.networks.weights import initial_network, load_weights
-from hdrmodel.profiles.profiles import load_profile
+from hdrmodel.profiles.load import load_profile
 from hdrmodel.sampling.datasets import Stacks
 from hdrmodel.training.step import Stepper
 from hdrmodel.training.train import train

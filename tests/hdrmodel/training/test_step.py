@@ -8,7 +8,7 @@ from torch import nn
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.metrics.display import psnr_ldr
 from hdrmodel.networks.weights import initial_network
-from hdrmodel.profiles.profiles import load_profile
+from hdrmodel.profiles.load import load_profile
 from hdrmodel.sampling.batches import LookUp, PairBatch
 from hdrmodel.sampling.datasets import PairDataset, Stacks
 from hdrmodel.sampling.loading import Share, load_pairs

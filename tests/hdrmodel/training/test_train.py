@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from shared_files import ROOT
 
 from hdrmodel.networks.weights import load_weights
-from hdrmodel.profiles.profiles import load_profile
+from hdrmodel.profiles.load import load_profile
 from hdrmodel.training import setup
 from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.setup import Clock, Progress, make_loss
@@ -274,7 +274,7 @@ import sys
 from pathlib import Path
 import torch
 from hdrdata.stream.shard_reader import Shards
-from hdrmodel.profiles.profiles import load_profile
+from hdrmodel.profiles.load import load_profile
 from hdrmodel.networks.baselines.hdrunet import TanhLoss
 from hdrmodel.sampling.batches import LookUp
 from hdrmodel.sampling.datasets import PairDataset, PhotoDataset
