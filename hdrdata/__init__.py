@@ -1,1 +1,37 @@
-"""HDR images in; nine-exposure LDR stacks through camera response functions, and WebDataset shards of them, out."""
+"""HDR images in; exact LDR stacks and WebDataset shards out. What a person types is here, loaded when first used."""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from hdrdata.cameras.crf_names import named_crfs
+    from hdrdata.files.exr import write_exr
+    from hdrdata.files.radiance import read_radiance
+    from hdrdata.shards.build import build
+    from hdrdata.shards.verify import verify_shards
+    from hdrdata.stream.stack_reader import open_stacks
+    from hdrdata.torch import StackDataset, StackSampler
+
+__all__ = [
+    "StackDataset",
+    "StackSampler",
+    "build",
+    "named_crfs",
+    "open_stacks",
+    "read_radiance",
+    "verify_shards",
+    "write_exr",
+]
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "cameras.crf_names": ["named_crfs"],
+        "files.exr": ["write_exr"],
+        "files.radiance": ["read_radiance"],
+        "shards.build": ["build"],
+        "shards.verify": ["verify_shards"],
+        "stream.stack_reader": ["open_stacks"],
+        "torch": ["StackDataset", "StackSampler"],
+    },
+)

@@ -1,8 +1,18 @@
-"""Commands whose mistakes are one line: the way of hdrdata, of hdrmodel and of the stages."""
+"""Commands whose mistakes are one line, loaded when called: the way of hdrdata, of hdrmodel and of the stages."""
 
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import click
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(path_type=Path)
+
+
+def one_line(error: Exception) -> str:
+    """An error's message without its line breaks."""
+    return " ".join(str(error).split())
 
 
 class OneLineErrors(click.Command):
@@ -15,11 +25,30 @@ class OneLineErrors(click.Command):
         try:
             return super().invoke(ctx)
         except (ValueError, OSError) as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(one_line(error)) from error
         except KeyboardInterrupt:
             click.echo("interrupted; run it again to go on from here", err=True)
             sys.exit(130)
 
 
-class OneLineErrorsGroup(OneLineErrors, click.Group):
-    """A group of such commands."""
+class LazyGroup(OneLineErrors, click.Group):
+    """A group of such commands, each in a file that is imported when the command is called, or its help is asked for.
+
+    The files import what they work with inside their functions: NumPy alone takes longer than a help text may.
+
+    Args:
+        places: by the command's name, where it is: "package.module:function".
+    """
+
+    def __init__(self, *arguments: object, places: dict[str, str], **options: object):
+        super().__init__(*arguments, **options)
+        self.places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.places:
+            return None
+        module, _, function = self.places[cmd_name].partition(":")
+        return getattr(import_module(module), function)

@@ -1,1 +1,24 @@
-"""HDR-AttNet in PyTorch: the network and its attentions, losses, metrics and alignments."""
+"""HDR from one photograph, by networks trained on our shards. What a person types is here, loaded when first used."""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from hdrmodel.networks.hdr_attnet import HDRAttNet
+    from hdrmodel.networks.weights import load_weights
+    from hdrmodel.photos.photo import read_photo
+    from hdrmodel.prediction.files import predict_files
+    from hdrmodel.prediction.reconstructor import HDRReconstructor
+
+__all__ = ["HDRAttNet", "HDRReconstructor", "load_weights", "predict_files", "read_photo"]
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "networks.hdr_attnet": ["HDRAttNet"],
+        "networks.weights": ["load_weights"],
+        "photos.photo": ["read_photo"],
+        "prediction.files": ["predict_files"],
+        "prediction.reconstructor": ["HDRReconstructor"],
+    },
+)

@@ -4,18 +4,16 @@ import json
 from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from hdrdata.cli.words import FILE, FOLDER
+from hdrdata.command import FILE, FOLDER
 from hdrdata.files.disk import write_json
-from hdrdata.publish.card import CARD, Publication, write_card, write_plain_card
-from hdrdata.publish.contents import Contents
-from hdrdata.publish.preview import write_page, write_sheet
-from hdrdata.publish.sidecars import SIDECARS, Written, write_sidecars
-from hdrdata.publish.statistics import PartStatistics, measure_shards, percent, sparkline, stops_text
-from hdrdata.scenes.scene import read_scenes
-from hdrdata.views.view import read_views
+
+if TYPE_CHECKING:
+    import hdrdata.publish.sidecars
+    import hdrdata.publish.statistics
 
 _views = click.option(
     "--views",
@@ -42,6 +40,10 @@ def stats(shards: Path, catalog: Path | None, as_json: bool, out: Path | None, w
     Before training on a dataset:
         hdrdata stats dataset/shards
     """
+    from hdrdata.publish.contents import Contents
+    from hdrdata.publish.statistics import measure_shards
+    from hdrdata.views.view import read_views
+
     with Contents(shards) as contents:
         statistics = measure_shards(contents, read_views(catalog) if catalog else (), workers=workers, quiet=as_json)
     if out:
@@ -54,8 +56,10 @@ def stats(shards: Path, catalog: Path | None, as_json: bool, out: Path | None, w
         click.echo("\n" + "\n".join(_describe(part)))
 
 
-def _describe(part: PartStatistics) -> list[str]:
+def _describe(part: "hdrdata.publish.statistics.PartStatistics") -> list[str]:
     """The statistics of a part as lines of text."""
+    from hdrdata.publish.statistics import percent, sparkline, stops_text
+
     kinds = ", ".join(f"{count} {kind}" for kind, count in part.kinds.items())
     sizes = ", ".join(f"{count} of {size}" for size, count in part.sizes.items())
     held = ", ".join(f"{size / 1e6:.1f} MB {form}" for form, size in part.bytes.items())
@@ -91,6 +95,9 @@ def preview(shards: Path, out: Path | None, image: Path | None, views: int, seed
     A contact sheet of 24 views:
         hdrdata preview dataset/shards -o preview.html
     """
+    from hdrdata.publish.contents import Contents
+    from hdrdata.publish.preview import write_page, write_sheet
+
     if not (out or image):
         raise click.UsageError("give a page by -o, or a picture by --image")
     with Contents(shards) as contents:
@@ -122,6 +129,10 @@ def card(
     A dataset that is to be published:
         hdrdata card dataset/shards --scenes dataset/scenes.json --views dataset/views
     """
+    from hdrdata.publish.card import Publication, write_card
+    from hdrdata.scenes.scene import read_scenes
+    from hdrdata.views.view import read_views
+
     if said["published"]:
         said["published"] = said["published"].date().isoformat()
     written, by_hand = write_card(
@@ -160,6 +171,9 @@ def sidecars(shards: Path, **chosen: bool) -> None:
     For wids, timm, energon, DALI, Hugging Face and Croissant:
         hdrdata sidecars dataset/shards
     """
+    from hdrdata.publish.card import write_plain_card
+    from hdrdata.publish.sidecars import SIDECARS, write_sidecars
+
     kinds = [name for name, wanted in chosen.items() if wanted] or list(chosen)
     if files := tuple(name for name in kinds if name in SIDECARS):
         _tell(shards, ", ".join(files), write_sidecars(shards, files))
@@ -167,7 +181,9 @@ def sidecars(shards: Path, **chosen: bool) -> None:
         _tell(shards, ", ".join(cards), *write_plain_card(shards, cards))
 
 
-def _tell(shards: Path, what: str, written: Written, by_hand: bool = False) -> None:
+def _tell(shards: Path, what: str, written: "hdrdata.publish.sidecars.Written", by_hand: bool = False) -> None:
+    from hdrdata.publish.card import CARD
+
     click.echo(f"{what}: {written}")
     if by_hand:
         click.echo(

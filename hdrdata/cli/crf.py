@@ -3,17 +3,15 @@
 import csv
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-import yaml
 
-from hdrdata.cameras.crf import CameraResponse
-from hdrdata.cameras.crf_choice import choose_representatives, curve_set, read_curves
-from hdrdata.cameras.crf_names import named_crfs
-from hdrdata.cli.words import FILE
+from hdrdata.command import FILE
 from hdrdata.files.disk import write_bytes, write_json
-from hdrdata.publish.crf_chart import draw_curves
+
+if TYPE_CHECKING:
+    import hdrdata.cameras.crf
 
 GREY, HALF = 0.18, 0.5  # exposures at which a curve is told
 
@@ -31,6 +29,8 @@ def list_crfs() -> None:
     What 18 % grey becomes in each camera:
         hdrdata crf list
     """
+    from hdrdata.cameras.crf_names import named_crfs
+
     click.echo(f"{'name':28}{'f(0.18)':>8}{'f(0.5)':>8}")
     for name, response in named_crfs().items():
         click.echo(f"{name:28}{_values(response)}")
@@ -59,6 +59,11 @@ def select_crfs(file: Path, k: int, seed: int, spread: tuple[float, ...], count:
     Five of 200 curves drawn from the EMoR model:
         hdrdata crf select emor.txt --k 5 --spread 1 --spread 0.5 --spread 0.2
     """
+    import numpy as np
+    import yaml
+
+    from hdrdata.cameras.crf_choice import choose_representatives, curve_set
+
     if out and out.suffix.lower() not in (".json", ".csv"):
         raise ValueError(f"{out}: wanted a name that ends with .json or .csv")
     curves = curve_set(file, spread, count, seed)
@@ -98,6 +103,10 @@ def plot_crfs(names: tuple[str, ...], out: Path, file: Path | None, stops: bool)
     Two film curves and the display's, over stops:
         hdrdata crf plot gold-200cdblue gamma14 srgb -o crfs.svg --log
     """
+    from hdrdata.cameras.crf_choice import read_curves
+    from hdrdata.cameras.crf_names import named_crfs
+    from hdrdata.publish.crf_chart import draw_curves
+
     held = read_curves(file) if file else {}
     known = {**named_crfs(), **held}
     for name in names:
@@ -114,6 +123,8 @@ def plot_crfs(names: tuple[str, ...], out: Path, file: Path | None, stops: bool)
     click.echo(f"{out}: {len(dict.fromkeys(names)) + sum(name not in names for name in held)} curves")
 
 
-def _values(response: CameraResponse) -> str:
+def _values(response: "hdrdata.cameras.crf.CameraResponse") -> str:
+    import numpy as np
+
     grey, half = response(np.array([GREY, HALF]))
     return f"{grey:8.3f}{half:8.3f}"

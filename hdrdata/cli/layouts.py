@@ -4,12 +4,8 @@ from pathlib import Path
 
 import click
 
-from hdrdata.cli.words import FOLDER, one_line
-from hdrdata.drtmo.exporting import export_drtmo
-from hdrdata.drtmo.importing import ImportConfig, import_drtmo
-from hdrdata.samples.layout import SHARDS
+from hdrdata.command import FOLDER, one_line
 from hdrdata.scenes.parts import PARTS
-from hdrdata.work.index import read_index
 
 
 @click.command("export")
@@ -32,6 +28,10 @@ def export_shards(shards: Path, out: Path, layout: str, parts: tuple[str, ...], 
     For a program that was written for DrTMO:
         hdrdata export dataset/shards drtmo/ --layout drtmo
     """
+    from hdrdata.drtmo.exporting import export_drtmo
+    from hdrdata.samples.layout import SHARDS
+    from hdrdata.work.index import read_index
+
     held = {row["part"] for row in read_index(shards, SHARDS)["rows"].values()}
     outcomes = export_drtmo(
         shards, out, parts or tuple(part for part in PARTS if part in held), png_encoder=png_encoder, workers=workers
@@ -68,6 +68,8 @@ def import_folder(folder: Path, out: Path, shard_megabytes: int, **options: obje
     A copy of DrTMO as shards that `hdrdata verify` checks and any WebDataset reader streams:
         hdrdata import training_data/ dataset/shards
     """
+    from hdrdata.drtmo.importing import ImportConfig, import_drtmo
+
     config = ImportConfig.parse("import", {**options, "shard_bytes": shard_megabytes * 10**6})
     imported = import_drtmo(folder, out, config)
     click.echo(f"views: {imported.checked.summary()}")

@@ -2,17 +2,28 @@
 
 import click
 
-from hdrdata.cli.about import card, preview, sidecars, stats
-from hdrdata.cli.build import build
-from hdrdata.cli.crf import crf
-from hdrdata.cli.layouts import export_shards, import_folder
-from hdrdata.cli.scenes import check, expose
-from hdrdata.cli.shards import info, repair, verify
-from hdrdata.cli.sources import fetch, merge
-from hdrdata.command import OneLineErrorsGroup
+from hdrdata.command import LazyGroup
+
+PLACES = {
+    "build": "hdrdata.cli.build:build",
+    "card": "hdrdata.cli.about:card",
+    "check": "hdrdata.cli.scenes:check",
+    "crf": "hdrdata.cli.crf:crf",
+    "export": "hdrdata.cli.layouts:export_shards",
+    "expose": "hdrdata.cli.scenes:expose",
+    "fetch": "hdrdata.cli.sources:fetch",
+    "import": "hdrdata.cli.layouts:import_folder",
+    "info": "hdrdata.cli.shards:info",
+    "merge": "hdrdata.cli.sources:merge",
+    "preview": "hdrdata.cli.about:preview",
+    "repair": "hdrdata.cli.shards:repair",
+    "sidecars": "hdrdata.cli.about:sidecars",
+    "stats": "hdrdata.cli.about:stats",
+    "verify": "hdrdata.cli.shards:verify",
+}
 
 
-@click.group(cls=OneLineErrorsGroup)
+@click.group(cls=LazyGroup, places=PLACES)
 @click.version_option(package_name="hdr-attnet")
 def main() -> None:
     """HDR images in; exact LDR stacks and WebDataset shards out.
@@ -21,23 +32,3 @@ def main() -> None:
     A dataset from a folder of HDR files:
         hdrdata build scenes/ dataset/ --view-size 256
     """
-
-
-for command in (
-    build,
-    card,
-    check,
-    crf,
-    export_shards,
-    expose,
-    fetch,
-    import_folder,
-    info,
-    merge,
-    preview,
-    repair,
-    sidecars,
-    stats,
-    verify,
-):
-    main.add_command(command)

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import click
 
-from hdrdata.cameras.recipe import RECIPES, RecipeConfig, choose_recipe
-from hdrdata.cli.words import FILE, one_line
+from hdrdata.cameras.names import RECIPE_NAMES
+from hdrdata.command import FILE, one_line
 from hdrdata.files.disk import write_bytes, write_json
-from hdrdata.files.radiance import check_radiance
-from hdrdata.stacks.encode import encode_stack
-from hdrdata.views.normalise import normalise_view, stops_of
-from hdrdata.views.panorama import is_panorama
-from hdrdata.work.processes import map_in_processes
 
 
 @click.command()
@@ -23,7 +18,7 @@ from hdrdata.work.processes import map_in_processes
               help="Exposure value; +1 doubles the light, at 0 the picture's mean is 0.5. Once a picture.")  # fmt: skip
 @click.option("--crf", "crf_name", metavar="NAME",
               help="Camera response, one of `hdrdata crf list`. Default: srgb, or all of the recipe.")  # fmt: skip
-@click.option("--like", "recipe_name", type=click.Choice(list(RECIPES)),
+@click.option("--like", "recipe_name", type=click.Choice(RECIPE_NAMES),
               help="Take exposures and cameras of this recipe; several cameras get a folder each.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), metavar="NUMBER",
               help="Another number draws other cameras, where the recipe draws them.  [default: 0]")  # fmt: skip
@@ -48,6 +43,11 @@ def expose(
     Five photographs by random cameras, with noise and JPEG, two exposures each:
         hdrdata expose church.hdr church/ --like hdrcnn --ev 0 --ev 2
     """
+    from hdrdata.cameras.recipe import RECIPES, RecipeConfig, choose_recipe
+    from hdrdata.files.radiance import check_radiance
+    from hdrdata.stacks.encode import encode_stack
+    from hdrdata.views.normalise import normalise_view
+
     if not (evs or recipe_name):
         raise click.UsageError("give exposures by --ev, or a recipe by --like, or both")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
@@ -101,6 +101,8 @@ def check(files: tuple[Path, ...], max_repaired: float) -> None:
     Which files of a folder are fit for a dataset:
         hdrdata check scenes/*.exr
     """
+    from hdrdata.work.processes import map_in_processes
+
     found = dict(map_in_processes(partial(_describe_scene, max_repaired), list(dict.fromkeys(files)), workers=1))
     bad = 0
     for path in files:
@@ -117,6 +119,10 @@ def check(files: tuple[Path, ...], max_repaired: float) -> None:
 
 def _describe_scene(max_repaired: float, path: Path) -> str | ValueError:
     """A line about an HDR file, or why it is bad; runs in a worker process, which a decoder may crash."""
+    from hdrdata.files.radiance import check_radiance
+    from hdrdata.views.normalise import stops_of
+    from hdrdata.views.panorama import is_panorama
+
     try:
         radiance, repairs = check_radiance(path, max_repaired)
     except ValueError as error:

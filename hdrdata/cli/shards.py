@@ -5,17 +5,16 @@ import re
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import yaml
 
-from hdrdata.cameras.recipe import RECIPES, RecipeConfig
-from hdrdata.cli.words import FOLDER
-from hdrdata.samples.layout import SHARDS
+from hdrdata.cameras.names import RECIPE_NAMES
+from hdrdata.command import FOLDER
 from hdrdata.scenes.parts import PARTS
-from hdrdata.shards.repair import repair_shards
-from hdrdata.shards.verify import verify_shards, verify_tars, view_of_sample
-from hdrdata.work.index import read_index
+
+if TYPE_CHECKING:
+    import hdrdata.cameras.recipe
 
 
 @click.command()
@@ -49,6 +48,8 @@ def verify(
     The tars of somebody else:
         hdrdata verify downloads/*.tar
     """
+    from hdrdata.shards.verify import verify_shards, verify_tars
+
     title = None if as_json else "verify"
     if len(paths) == 1 and paths[0].is_dir():
         found = verify_shards(
@@ -75,7 +76,7 @@ def verify(
 @click.option("--stacks", type=FOLDER, help="Folder of stack files, from which samples are copied.")
 @click.option("--views", type=FOLDER, help="Folder of views, from which samples are made again where a stack is not "
                                            "whole.")  # fmt: skip
-@click.option("--recipe", type=click.Choice(list(RECIPES)), help="That made the shards. Default: the one they name.")
+@click.option("--recipe", type=click.Choice(RECIPE_NAMES), help="That made the shards. Default: the one they name.")
 @click.option("--params", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="YAML",
               help="Take the recipe from synthesize.recipe of this params.yaml, where it has no name.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
@@ -90,6 +91,8 @@ def repair(
     After `hdrdata verify` found a fault:
         hdrdata repair dataset/shards --stacks dataset/stacks --views dataset/views
     """
+    from hdrdata.shards.repair import repair_shards
+
     if stacks is None and views is None:
         raise click.UsageError("give --stacks, --views or both")
     chosen = _recipe_of(params) if params else recipe
@@ -104,7 +107,11 @@ def repair(
     click.echo(f"{shards}: {text}" if done.shards else f"{shards}: nothing is damaged")
 
 
-def _recipe_of(params: Path) -> str | RecipeConfig:
+def _recipe_of(params: Path) -> "str | hdrdata.cameras.recipe.RecipeConfig":
+    import yaml
+
+    from hdrdata.cameras.recipe import RecipeConfig
+
     try:
         recipe = yaml.safe_load(params.read_text(encoding="utf-8"))["synthesize"]["recipe"]
     except (UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
@@ -121,6 +128,10 @@ def info(shards: Path) -> None:
     Forms, parts, cameras and exposures of a dataset:
         hdrdata info dataset/shards
     """
+    from hdrdata.samples.layout import SHARDS
+    from hdrdata.shards.verify import view_of_sample
+    from hdrdata.work.index import read_index
+
     index = read_index(shards, SHARDS)
     recipe = index["recipe"]
     shard_count, samples, size = Counter(), Counter(), Counter()

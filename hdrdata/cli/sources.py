@@ -4,13 +4,7 @@ from pathlib import Path
 
 import click
 
-from hdrdata.cli.words import FILE, one_line
-from hdrdata.sources import polyhaven
-from hdrdata.sources.bracket_folders import FolderConfig, merge_folder
-from hdrdata.sources.brackets import MergeConfig, merge_to_file, parse_times
-from hdrdata.sources.catalogs import read_catalog
-from hdrdata.sources.fetch import SIDECAR, fetch_files
-from hdrdata.sources.web import Patience, Web
+from hdrdata.command import FILE, one_line
 
 
 @click.command()
@@ -53,6 +47,9 @@ def merge(
     Each folder of photos/ a bracket, each told by its EXIF:
         hdrdata merge photos/ -o scenes/ --group-by folder
     """
+    from hdrdata.sources.bracket_folders import FolderConfig, merge_folder
+    from hdrdata.sources.brackets import MergeConfig, merge_to_file, parse_times
+
     config = MergeConfig.parse("merge", {"response": response, "align": align})
     if group_by is None:
         for path in pictures:
@@ -84,9 +81,10 @@ def merge(
               help="Of Poly Haven: width of a panorama; 2k is 2048 pixels, about 6 MB.")  # fmt: skip
 @click.option("--category", metavar="NAME", help="Of Poly Haven: only this category, such as night or indoor.")
 @click.option("--seed", type=click.IntRange(0), help="Of Poly Haven: another choice. Default: the first by name.")
-@click.option("--format", "suffix", type=click.Choice(polyhaven.FORMATS), default="exr", show_default=True,
+@click.option("--format", "suffix", type=click.Choice(["exr", "hdr"]), default="exr", show_default=True,
               help="Of Poly Haven: kind of file.")  # fmt: skip
-@click.option("--api", default=polyhaven.API, show_default=True, metavar="URL", help="Of Poly Haven: its server.")
+@click.option("--api", default="https://api.polyhaven.com", show_default=True, metavar="URL",
+              help="Of Poly Haven: its server.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 32), default=4, show_default=True, help="Files at a time.")
 def fetch(
     source: str | None,
@@ -111,6 +109,11 @@ def fetch(
     A list of one's own:
         hdrdata fetch --catalog list.csv
     """
+    from hdrdata.sources import polyhaven
+    from hdrdata.sources.catalogs import read_catalog
+    from hdrdata.sources.fetch import SIDECAR, fetch_files
+    from hdrdata.sources.web import Patience, Web
+
     if bool(source) == bool(catalog):
         raise click.UsageError("name a source (polyhaven), or give a list by --catalog")
     web = Web(Patience(attempts=6, pause_seconds=0.5, timeout_seconds=30.0))

@@ -10,7 +10,6 @@ from typing import Any
 from hdrdata.sources.fetch import Wanted
 from hdrdata.sources.web import Failure, Web
 
-API = "https://api.polyhaven.com"
 FORMATS = ("exr", "hdr")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,100}")  # of an asset; part of a file's name
 

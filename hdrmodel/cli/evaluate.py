@@ -5,17 +5,8 @@ import sys
 from pathlib import Path
 
 import click
-import yaml
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.evaluation.cases import write_inputs
-from hdrmodel.evaluation.evaluate import evaluate_predictions, evaluate_weights, open_test_part
-from hdrmodel.evaluation.summary import format_scores
-from hdrmodel.metrics.table import METRICS
-from hdrmodel.profiles.load import load_evaluation
-from hdrmodel.report.compare import compare_scores, format_comparison
-from hdrmodel.scores.folder import read_scores
-from hdrmodel.scores.intervals import RESAMPLES
 
 EXIT_ABSENT = 3  # of `evaluate`, where a metric is not to be had
 
@@ -66,6 +57,14 @@ def evaluate(
         hdrmodel evaluate data/shards scores/spatial --weights data/runs/spatial/0/weights.safetensors \\
             -s metrics=[psnr,ssim,lpips,psnr_pu21,vsi_pu21,cvvdp] -s alignments=[none,gain]
     """
+    import yaml
+
+    from hdrmodel.evaluation.cases import write_inputs
+    from hdrmodel.evaluation.evaluate import evaluate_predictions, evaluate_weights, open_test_part
+    from hdrmodel.evaluation.summary import format_scores
+    from hdrmodel.metrics.table import METRICS
+    from hdrmodel.profiles.load import load_evaluation
+
     config = load_evaluation(changes)
     if show:
         click.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
@@ -110,7 +109,7 @@ def evaluate(
               help="Of A; also step0, input_crf, input_srgb, oracle, network_debevec, network_mertens.")  # fmt: skip
 @click.option("--method-b", metavar="NAME", help="Of B. Default: that of A.")
 @click.option("--by-clipping", is_flag=True, help="Also among the stacks whose inputs are clipped by a like share.")
-@click.option("--resamples", type=click.IntRange(100, 100_000), default=RESAMPLES, show_default=True,
+@click.option("--resamples", type=click.IntRange(100, 100_000), default=2000, show_default=True,
               help="Of the scenes, for the intervals.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def compare(
@@ -127,5 +126,8 @@ def compare(
     A variant against doing nothing with the camera response known:
         hdrmodel compare data/scores/spatial data/scores/spatial --method-b input_crf
     """
+    from hdrmodel.report.compare import compare_scores, format_comparison
+    from hdrmodel.scores.folder import read_scores
+
     comparison = compare_scores(read_scores(a), read_scores(b), method, method_b or method, resamples, by_clipping)
     click.echo(json.dumps(comparison.to_json(), indent=2) if as_json else "\n".join(format_comparison(comparison)))

@@ -6,20 +6,17 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.command import OneLineErrors
-from hdrmodel.outputs.bands import Scale
-from hdrmodel.outputs.formats import FORMATS, describe_formats
-from hdrmodel.prediction.files import Outcome, PredictSettings, formats_of, predict_files
-from hdrmodel.prediction.index import readable
-from hdrmodel.prediction.memory import keep_memory
-from hdrmodel.prediction.reconstructor import PRECISIONS, HDRReconstructor
-from hdrmodel.reconstruction.export import export_onnx, load_network
+from hdrmodel.outputs.names import FORMAT_NAMES, describe_formats
+
+if TYPE_CHECKING:
+    import rich.progress
+
+    import hdrmodel.prediction.files
 
 WEIGHTS = Path("data/runs/spatial/0/weights.safetensors")
 EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_formats()}"
@@ -32,7 +29,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, show_default=True,
               help="What `train` wrote; with --backend onnx the folder that `export` wrote.")  # fmt: skip
 @click.option("--format", "formats", multiple=True, metavar="NAME",
-              help=f"Give it once per format: {', '.join(FORMATS)}. Default: exr, or OUT's.")  # fmt: skip
+              help=f"Give it once per format: {', '.join(FORMAT_NAMES)}. Default: exr, or OUT's.")  # fmt: skip
 @click.option("--preview/--no-preview", default=True, show_default=True, help="Also NAME.preview.png, tone mapped.")
 @click.option("--from", "origin", type=click.Choice(["stack", "irradiance"]), default="stack", show_default=True,
               help="Light of nine merged exposures, or of their source alone, in a fifth of the time.")  # fmt: skip
@@ -46,7 +43,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
               help="The photographs' camera response; `hdrdata crf list` names them.")  # fmt: skip
 @click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--precision", type=click.Choice(list(PRECISIONS)), default="fp32", show_default=True)
+@click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
 @click.option("--tile", type=click.IntRange(min=0), metavar="PIXELS",
               help="Side of what is computed at a time; 0: whole photographs. Default: by a gigabyte.")  # fmt: skip
 @click.option("--anew", is_flag=True, help="Make again what is there; replace what another hand made.")
@@ -81,6 +78,14 @@ def predict(
     A folder, as OpenEXR and as JPEGs that phones show as HDR:
         hdrmodel predict photos/ -o hdr/ --format exr --format ultrahdr
     """
+    from hdrdata.cameras.crf_names import choose_crf
+    from hdrmodel.outputs.bands import Scale
+    from hdrmodel.prediction.files import Outcome, PredictSettings, formats_of, predict_files
+    from hdrmodel.prediction.index import readable
+    from hdrmodel.prediction.memory import keep_memory
+    from hdrmodel.prediction.reconstructor import HDRReconstructor
+    from hdrmodel.reconstruction.export import load_network
+
     keep_memory()
     chosen, scale, response = formats_of(out, formats, preview), Scale(nits, white), choose_crf(crf)
     if backend == "onnx" and device == "cuda":
@@ -123,8 +128,11 @@ def _stopped_as_by_keys() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _progress_bar() -> Progress:
+def _progress_bar() -> "rich.progress.Progress":
     """A bar on the standard error, if that is a terminal; `_say` writes the lines above it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}", markup=False),  # a file's name is no markup
         BarColumn(),
@@ -137,15 +145,17 @@ def _progress_bar() -> Progress:
     )
 
 
-def _say(bar: Progress, line: str, err: bool = False) -> None:
+def _say(bar: "rich.progress.Progress", line: str, err: bool = False) -> None:
     """Print a line: above the bar if both are on a terminal."""
+    from hdrmodel.prediction.index import readable
+
     if not bar.disable and (sys.stderr if err else sys.stdout).isatty():
         bar.console.out(readable(line), highlight=False)
     else:
         click.echo(readable(line), err=err)
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: "hdrmodel.prediction.files.Outcome") -> str:
     if outcome.skipped:
         return f"{outcome.input}: there before"
     notes = "".join(f"; {note}" for note in outcome.notes)
@@ -167,5 +177,7 @@ def export(weights: Path, folder: Path, onnx: bool) -> None:
         hdrmodel export data/runs/spatial/0/weights.safetensors onnx --onnx
         hdrmodel predict photo.jpg -o photo.exr --backend onnx --weights onnx
     """
+    from hdrmodel.reconstruction.export import export_onnx
+
     for path in export_onnx(weights, folder):
         click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")

@@ -3,22 +3,17 @@
 from pathlib import Path
 
 import click
-import yaml
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.cli.words import VARIANT_NAMES
-from hdrmodel.profiles.load import PROFILES, load_profile
-from hdrmodel.training.setup import WEIGHTS
-from hdrmodel.training.train import summarise
-from hdrmodel.training.train import train as train_variant
+from hdrmodel.networks.names import VARIANT_WORDS
 
 
 @click.command(cls=OneLineErrors)
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--variant", "--attention", "variant", metavar="NAME", default="base", show_default=True,
-              help=f"HDR-AttNet with an attention: {VARIANT_NAMES}.")  # fmt: skip
-@click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True,
+              help=f"HDR-AttNet with an attention: {VARIANT_WORDS}.")  # fmt: skip
+@click.option("--profile", type=click.Choice(["quick", "paper"]), default="quick", show_default=True,
               help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU.")  # fmt: skip
 @click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
               help="Replace a value of the profile; give it once per value. --show names them all.")  # fmt: skip
@@ -49,6 +44,13 @@ def train(
         torchrun --standalone --nproc-per-node 4 -m hdrmodel.cli train data/shards runs/paper \\
             --attention spatial --profile paper -s precision=bf16 -s compile=true
     """
+    import yaml
+
+    from hdrmodel.profiles.load import load_profile
+    from hdrmodel.training.setup import WEIGHTS
+    from hdrmodel.training.train import summarise
+    from hdrmodel.training.train import train as train_variant
+
     config = load_profile(profile, changes)
     if show:
         click.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)

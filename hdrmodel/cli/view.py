@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.viewer.page import MAX_PIXELS, write_viewer
 
 
 @click.command(cls=OneLineErrors)
@@ -14,7 +13,7 @@ from hdrmodel.viewer.page import MAX_PIXELS, write_viewer
               help="The page to write. Default: FILE's name with .html.")  # fmt: skip
 @click.option("--input", "photo", type=click.Path(path_type=Path), metavar="PHOTO",
               help="The photograph to compare with. Default: the one that FILE names, if it is there.")  # fmt: skip
-@click.option("--max-pixels", type=click.IntRange(min=1), default=MAX_PIXELS, show_default=True, metavar="PIXELS",
+@click.option("--max-pixels", type=click.IntRange(min=1), default=2_000_000, show_default=True, metavar="PIXELS",
               help="A larger picture is shrunk by area in the page; its statistics are those of the file.")  # fmt: skip
 def view(file: Path, page: Path | None, photo: Path | None, max_pixels: int) -> None:
     """Write an HTML page that shows the HDR image FILE at any exposure; it needs no other file and no network.
@@ -23,4 +22,6 @@ def view(file: Path, page: Path | None, photo: Path | None, max_pixels: int) -> 
     Beside the photograph it was made of:
         hdrmodel view photo.exr -o photo.html --input photo.jpg
     """
+    from hdrmodel.viewer.page import write_viewer
+
     click.echo(write_viewer(file, page or file.with_suffix(".html"), photo, max_pixels=max_pixels))

@@ -19,7 +19,6 @@ from hdrmodel.networks.unet import STRIDE, UNet
 from hdrmodel.networks.variants import Network, build_network
 
 STACK_EXPOSURES = 8  # generated for a stack of nine pictures; the ninth is the input
-LARGEST_WIDTH = 4  # 995 million parameters; far above, their number leaves 64 bits
 LARGEST_SIZE = 2**15  # 2**30 pixels, the most that OpenCV reads
 
 

@@ -1,5 +1,11 @@
-"""The names that a person types, without PyTorch."""
+"""The names that a person types, without PyTorch, for help texts; the tests hold them to what they name."""
 
 from typing import Literal
 
 Device = Literal["auto", "cpu", "cuda"]
+
+ATTENTION_NAMES = ("base", "spatial", "channel", "bottleneck", "se", "self")  # variants of HDR-AttNet
+BASELINE_NAMES = ("hdrcnn", "expandnet", "hdrunet")  # networks of other papers
+VARIANT_WORDS = f"{', '.join(ATTENTION_NAMES)}; or another paper's network: {', '.join(BASELINE_NAMES)}"
+PRESET_NAMES = ("attnet", "base2023")  # HDR-AttNet's activations
+LARGEST_WIDTH = 4  # 995 million parameters; far above, their number leaves 64 bits

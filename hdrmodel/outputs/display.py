@@ -11,6 +11,7 @@ from hdrdata.files.disk import write_bytes, written_whole
 from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.outputs.bands import Radiance, Scale, Writer
+from hdrmodel.outputs.names import PREVIEW_SIDE
 from hdrmodel.outputs.signals import BT2020, Signal, encode_signal
 
 AVIF_QUALITY = 95
@@ -18,7 +19,6 @@ AVIF_SPEED = 8  # measured: 6 takes three times as long for errors 4 % smaller
 AVIF_BITS = 10  # more programs open it than 12
 AVIF_CHROMA = "444"  # measured: 4:2:0 moves PQ codes by half the range at coloured edges, for 5 % fewer bytes
 PNG_HEAD = 8 + 25  # bytes of the signature and of IHDR
-PREVIEW_SIDE = 2048  # pixels; the operator takes about 60 bytes of memory a pixel
 
 
 def avif_writer(signal: Signal) -> Writer:

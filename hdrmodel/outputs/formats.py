@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from hdrmodel.outputs.bands import Radiance, Scale, Writer
-from hdrmodel.outputs.display import PREVIEW_SIDE, avif_writer, png_writer, write_preview
+from hdrmodel.outputs.display import avif_writer, png_writer, write_preview
 from hdrmodel.outputs.linear import exr_writer, write_hdr
+from hdrmodel.outputs.names import FORMAT_NAMES
 from hdrmodel.outputs.signals import SIGNALS
 from hdrmodel.outputs.ultrahdr import SIDES, write_ultrahdr
+
+ANY_SIDE = (1, 2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class Format:
     name: str
     suffix: str
     write: Writer
+    sides: tuple[int, int]  # pixels of height and of width: the fewest, the most
     meaning: str  # what the photograph's white is in it, and how far it reaches
-    sides: tuple[int, int] = (1, 2**31 - 1)  # pixels of height and of width: the fewest, the most
 
     def check_size(self, path: Path, width: int, height: int) -> None:
         """Raise ValueError, naming `path`, if the format takes no picture of this size."""
@@ -29,39 +32,18 @@ class Format:
             raise ValueError(f"{path}: {width} x {height} pixels; {self.name} takes {fewest} to {most} a side")
 
 
-_PQ = "display light by SMPTE ST 2084, BT.2020 primaries; white is `nits`, full scale 10,000 cd/m2"
-_HLG = "display light by HLG, BT.2020 primaries, for 1,000 cd/m2; white is `nits` (203: 75 %), full scale 1,000 cd/m2"
-
-FORMATS = {
-    made.name: made
-    for made in (
-        Format("exr", ".exr", exr_writer(np.float16), "OpenEXR, half floats up to 65504; white is `white`"),
-        Format("exr-float", ".exr", exr_writer(np.float32), "OpenEXR, single floats; white is `white`"),
-        Format("hdr", ".hdr", write_hdr, "Radiance RGBE, steps of 1/256 of the largest channel; white is `white`"),
-        Format(
-            "ultrahdr",
-            ".jpg",
-            write_ultrahdr,
-            "JPEG with a gain map (Ultra HDR); white is `nits` for a display's white of 203 cd/m2, up to 10,000 cd/m2",
-            SIDES,
-        ),
-        Format("avif-pq", ".avif", avif_writer(SIGNALS["pq"]), f"AVIF, 10 bits: {_PQ}", (1, 65536)),
-        Format("avif-hlg", ".avif", avif_writer(SIGNALS["hlg"]), f"AVIF, 10 bits: {_HLG}", (1, 65536)),
-        Format("png-pq", ".png", png_writer(SIGNALS["pq"]), f"PNG, 16 bits, cICP: {_PQ}"),
-        Format("png-hlg", ".png", png_writer(SIGNALS["hlg"]), f"PNG, 16 bits, cICP: {_HLG}"),
-        Format(
-            "preview",
-            ".preview.png",
-            write_preview,
-            f"sRGB PNG, tone mapped by Reinhard and Devlin 2005, without a scale; at most {PREVIEW_SIDE} pixels a side",
-        ),
-    )
+_WRITERS: dict[str, tuple[Writer, tuple[int, int]]] = {
+    "exr": (exr_writer(np.float16), ANY_SIDE),
+    "exr-float": (exr_writer(np.float32), ANY_SIDE),
+    "hdr": (write_hdr, ANY_SIDE),
+    "ultrahdr": (write_ultrahdr, SIDES),
+    "avif-pq": (avif_writer(SIGNALS["pq"]), (1, 65536)),
+    "avif-hlg": (avif_writer(SIGNALS["hlg"]), (1, 65536)),
+    "png-pq": (png_writer(SIGNALS["pq"]), ANY_SIDE),
+    "png-hlg": (png_writer(SIGNALS["hlg"]), ANY_SIDE),
+    "preview": (write_preview, ANY_SIDE),
 }
-
-
-def describe_formats() -> str:
-    """A line for each format: its name, its suffix and what its numbers mean."""
-    return "\n".join(f"{made.name:<10}{made.suffix:<14}{made.meaning}" for made in FORMATS.values())
+FORMATS = {name: Format(name, suffix, *_WRITERS[name], meaning) for name, (suffix, meaning) in FORMAT_NAMES.items()}
 
 
 def write_output(path: Path, radiance: Radiance, format_name: str, scale: Scale, facts: dict[str, str]) -> list[str]:

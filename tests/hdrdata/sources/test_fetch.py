@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from http_server import http_server
 
-import hdrdata.cli.sources
+import hdrdata.sources.web
 from hdrdata.cli import main
 from hdrdata.files.exr import write_exr
 from hdrdata.files.radiance import read_radiance
@@ -47,7 +47,7 @@ def contents() -> dict[str, bytes]:
 @pytest.fixture
 def quick(monkeypatch):
     """The command with little patience."""
-    monkeypatch.setattr(hdrdata.cli.sources, "Patience", lambda **_: QUICK)
+    monkeypatch.setattr(hdrdata.sources.web, "Patience", lambda **_: QUICK)
 
 
 def fetch(out: Path, *options: object):

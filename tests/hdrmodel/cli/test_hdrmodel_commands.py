@@ -6,7 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-import hdrmodel.cli.info
+import hdrmodel.evaluation.costs
 from hdrmodel.cli import main
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.variants import BASELINES
@@ -17,7 +17,7 @@ from hdrmodel.networks.weights import initial_network, save_weights
 def count_once():
     """Count the same network once: it takes most of a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hdrmodel.cli.info, "summarize", functools.cache(hdrmodel.cli.info.summarize))
+        patch.setattr(hdrmodel.evaluation.costs, "summarize", functools.cache(hdrmodel.evaluation.costs.summarize))
         yield
 
 

@@ -5,7 +5,7 @@ import functools
 import pytest
 import torch
 
-from hdrmodel.cli.info import format_baselines, format_summary, format_table
+from hdrmodel.cli.tables import format_baselines, format_summary, format_table
 from hdrmodel.evaluation.costs import network_costs, summarize_baseline, summarize_network
 from hdrmodel.networks.baselines.radiance_network import BaselineConfig
 from hdrmodel.networks.hdr_attnet import HDRAttNet, NetworkConfig, count_parameters

@@ -20,8 +20,9 @@ from PIL import Image, ImageCms
 from hdrdata.files.radiance import read_radiance
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.outputs.bands import Scale
-from hdrmodel.outputs.formats import FORMATS, describe_formats, write_output
+from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
+from hdrmodel.outputs.names import describe_formats
 from hdrmodel.outputs.signals import BT709_TO_BT2020, hlg_signal, pq_signal
 
 FACTS = {"program": "hdrmodel 0.1.0", "input": "Zoë.jpg"}

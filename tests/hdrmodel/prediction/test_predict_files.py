@@ -59,8 +59,8 @@ read_once = functools.cache(load_network)
 @pytest.fixture
 def predict(weights, monkeypatch, reconstructor):
     """predict("a.png", "-o", "hdr"): the command with the module's weights, read once."""
-    monkeypatch.setattr("hdrmodel.cli.predict.load_network", read_once)
-    monkeypatch.setattr("hdrmodel.cli.predict.HDRReconstructor", lambda *arguments: reconstructor)
+    monkeypatch.setattr("hdrmodel.reconstruction.export.load_network", read_once)
+    monkeypatch.setattr("hdrmodel.prediction.reconstructor.HDRReconstructor", lambda *arguments: reconstructor)
     return lambda *arguments: run("predict", *arguments, "--weights", weights)
 
 

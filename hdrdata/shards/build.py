@@ -1,0 +1,113 @@
+"""The four data stages as one act: a folder of HDR files in, shards out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hdrdata.cameras.recipe import RecipeConfig
+from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scene import Scan, write_scenes
+from hdrdata.shards.pack import ShardConfig, shard_stacks
+from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.stacks.synthesize import SynthesisOutcome, synthesize_stacks
+from hdrdata.views.ingest import describe_views, ingest_scenes
+from hdrdata.views.view import IngestConfig, read_views
+from hdrdata.work.incremental import Outcome
+
+
+@dataclass(frozen=True)
+class Built:
+    """What one run of the four stages did."""
+
+    scan: Scan
+    ingest: Outcome  # views of scenes
+    synthesize: SynthesisOutcome  # stacks of views
+    shard: Outcome
+
+
+def build(
+    scenes: str | Path,
+    out: str | Path,
+    *,
+    sidecar: str | None = None,
+    seed: int = 0,
+    val_share: float = 0.15,
+    test_share: float = 0.2,
+    view_size: int = 512,
+    fov_degrees: float = 80,
+    pitch_degrees: float = 10,
+    azimuths_degrees: Sequence[float] = (0, 60, 120, 180, 240, 300),
+    photo_crops: int = 1,
+    max_magnification: float = 1.5,
+    on_magnified: str = "refuse",
+    max_repaired_share: float = 0.01,
+    on_error: str = "stop",
+    recipe: str | RecipeConfig = "drtmo",
+    png_encoder: str = "fpng",
+    name: str = "hdr",
+    form: str = "both",
+    shards: Mapping[str, int] | None = None,
+    engine: str = "local",
+    workers: int = 0,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Built:
+    """Make a dataset in the folder `out` from the HDR files of the folder `scenes`, or bring it up to date.
+
+    `out` gets scenes.json, views/, stacks/ and shards/. Only what is new or changed is made; the same scenes and
+    parameters give the same bytes, whatever engine and number of workers.
+
+    Args:
+        sidecar: name of a CSV in `scenes` (see `hdrdata.scenes.sidecar.read_sidecar`).
+        seed: another number splits the scenes' groups into other parts.
+        val_share, test_share: expected shares [0, 1) of the groups.
+        view_size: pixels, height and width of a view; of a panorama views of `fov_degrees` at `pitch_degrees` above the
+            horizon, one at each of `azimuths_degrees`; of a photograph `photo_crops` squares along its long side.
+        max_magnification: view pixels a source pixel beyond which `on_magnified` holds: "refuse" the scene, or "shrink"
+            its views.
+        max_repaired_share: of a scene's pixels that may be negative, NaN or infinite.
+        on_error: a bad scene: "stop" there, or "skip" it and name it.
+        recipe: a name of `hdrdata.cameras.recipe.RECIPES`, or a recipe.
+        png_encoder: "fpng" or "opencv", which is ten times slower, and everywhere.
+        name: first part of the shards' names.
+        form: "radiance", "pixels" or "both".
+        shards: how many of each part; {"train": 2, "val": 1, "test": 1} where it is not given.
+        engine: "local" or "ray".
+        workers: tasks at a time; 0 for one a core.
+        tell: gets a line on each thing that was done or left out.
+
+    Raises:
+        ValueError: one line naming the file or the value that is wrong, and what is wanted.
+    """
+    scenes, out = Path(scenes), Path(out)
+    ingest = IngestConfig.parse("ingest", {
+        "view_size": view_size, "fov_degrees": fov_degrees, "pitch_degrees": pitch_degrees,
+        "azimuths_degrees": tuple(azimuths_degrees), "photo_crops": photo_crops,
+        "max_magnification": max_magnification, "on_magnified": on_magnified,
+        "max_repaired_share": max_repaired_share, "on_error": on_error, "engine": engine, "workers": workers,
+    })  # fmt: skip
+    synthesize = SynthesizeConfig.parse("synthesize", {
+        "recipe": recipe, "png_encoder": png_encoder, "engine": engine, "workers": workers,
+    })  # fmt: skip
+    counts = dict(shards or {"train": 2, "val": 1, "test": 1})
+    shard = ShardConfig.parse("shard", {"name": name, "form": form, "shards": counts})
+
+    if out.resolve().is_relative_to(scenes.resolve()):
+        raise ValueError(f"{out}: lies in the folder of scenes, {scenes}: its views would be taken for scenes")
+    cache = out / ".scan-cache.json"
+    scan = scan_scenes(scenes, sidecar=sidecar, seed=seed, val_share=val_share, test_share=test_share, cache=cache)
+    write_scenes(out / "scenes.json", scan, scenes)
+    tell(f"scenes: {', '.join(f'{count} {part}' for part, count in scan.counts().items())}")
+    for path, same in scan.duplicates:
+        tell(f"left out: {scenes / path}: the same bytes as {same}")
+    ingested = ingest_scenes(scan.scenes, scenes, out / "views", ingest)
+    tell(f"views of scenes: {ingested.summary()}")
+    for refusal in ingested.refused:
+        tell(f"refused: {' '.join(refusal.reason.split())}")
+    views = read_views(out / "views")
+    for line in describe_views(views, ingest):
+        tell(line)
+    stacks = synthesize_stacks(views, out / "views", out / "stacks", synthesize, shard.forms)
+    tell(f"stacks of views: {stacks.summary()}")
+    packed = shard_stacks(out / "stacks", out / "shards", shard, workers=workers, engine=engine)
+    tell(f"shards: {packed.summary()}")
+    return Built(scan, ingested, stacks, packed)
