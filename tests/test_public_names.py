@@ -113,8 +113,10 @@ def test_help_imports_nothing_slow(package, commands):
 
 
 def defaults(command: click.Command) -> dict[str, object]:
-    info = command.to_info_dict(click.Context(command))["params"]  # where "not given" is None
-    return {param["name"]: param["default"] for param in info if param["param_type_name"] == "option"}
+    """The default of each option but --help; None for those that have none."""
+    params = command.to_info_dict(click.Context(command))["params"]
+    options = [param for param in params if param["param_type_name"] == "option" and "--help" not in param["opts"]]
+    return {option["name"]: option["default"] for option in options}
 
 
 def choices(command: click.Command, name: str) -> tuple[str, ...]:
