@@ -8,17 +8,15 @@ if TYPE_CHECKING:
     from hdrmodel.networks.hdr_attnet import HDRAttNet
     from hdrmodel.networks.weights import load_weights
     from hdrmodel.photos.photo import read_photo
-    from hdrmodel.prediction.files import predict_files
     from hdrmodel.prediction.reconstructor import HDRReconstructor
 
-__all__ = ["HDRAttNet", "HDRReconstructor", "load_weights", "predict_files", "read_photo"]
+__all__ = ["HDRAttNet", "HDRReconstructor", "load_weights", "read_photo"]
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "networks.hdr_attnet": ["HDRAttNet"],
         "networks.weights": ["load_weights"],
         "photos.photo": ["read_photo"],
-        "prediction.files": ["predict_files"],
         "prediction.reconstructor": ["HDRReconstructor"],
     },
 )

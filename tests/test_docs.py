@@ -1,13 +1,15 @@
-"""The README's examples, run as they stand but for the paths of what they read."""
+"""README.md and docs/: every example runs as it stands, but for the paths of what it reads; links and names lead on."""
 
+import contextlib
 import hashlib
+import importlib.util
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -20,35 +22,43 @@ from http_server import http_server
 from score_files import score_rows, write_scores
 from shared_files import ROOT
 
+import hdrdata
 import hdrdata.cli
+import hdrmodel
 import hdrmodel.cli
 from hdrdata.cameras.recipe import RecipeConfig
 from hdrdata.files.exr import write_exr
 from hdrdata.files.ldr import decode_png, write_png
 from hdrdata.files.radiance import read_radiance
+from hdrmodel.metrics.table import METRICS
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.weights import initial_network, save_weights
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```(bash|python)\n(.*?)```", TEXT, re.DOTALL)
-YAML = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-FIRST = EXAMPLES.index(next(example for example in EXAMPLES if "hdrdata build" in example[1]))
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in [
+    ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))
+]}  # fmt: skip
+BLOCKS = {page: re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL) for page, text in PAGES.items()}
+TEXT = "\n".join(PAGES.values())
+EXAMPLES = [(page, number) for page, blocks in BLOCKS.items() for number, (kind, _) in enumerate(blocks)
+            if kind in ("bash", "python")]  # fmt: skip
 PROGRAMS = {"hdrdata": hdrdata.cli.main, "hdrmodel": hdrmodel.cli.main}
 SMALLER = {
     "--view-size 512": "--view-size 32",
     "--view-size 256": "--view-size 32",
+    "view_size=512": "view_size=32",
     "--count 20": "--count 2",
     "--k 5": "--k 2",
     "hdrmodel evaluate ": "hdrmodel evaluate -s metrics=[psnr,psnr_pu21] -s bootstrap.resamples=100 ",
     "-s steps=5000": "-s steps=2 -s width=0.125 -s crop=32 -s loss.perceptual=0 -s validation_stacks=1",
 }
 SHARDS = "data/shards/pixels/hdr-train-{000000..000001}.tar"
+LONGEST_README = 160  # lines
 
 
 @pytest.fixture(scope="module")
-def place(scenes_folder, dataset, tmp_path_factory) -> Iterator[Path]:
-    """A folder in which the examples' paths and addresses lead somewhere."""
-    folder = tmp_path_factory.mktemp("readme")
+def places(scenes_folder, dataset, tmp_path_factory) -> Iterator[Callable[[str], Path]]:
+    """places(page): a folder of its own, in which the page's paths and addresses lead somewhere."""
+    folder = tmp_path_factory.mktemp("docs") / "as it begins"
     shutil.copytree(dataset.shards, folder / "data" / "shards")
     shutil.copytree(scenes_folder, folder / "my-hdr-images")
     for variant in ("spatial", "base"):
@@ -75,12 +85,24 @@ def place(scenes_folder, dataset, tmp_path_factory) -> Iterator[Path]:
         row = f"mine.exr,{server.url}/mine.exr,{digest},CC0-1.0"
         (folder / "list.csv").write_text(f"name,url,sha256,licence\n{row}\n")
         (folder / "api").write_text(server.url)
-        yield folder
+
+        def place_of(page: str) -> Path:
+            place = folder.parent / page.replace("/", "-")
+            if not place.exists():
+                shutil.copytree(folder, place)
+            return place
+
+        yield place_of
 
 
-def run_command(line: str, place: Path) -> None:
+def smaller(text: str) -> str:
     for large, small in SMALLER.items():
-        line = line.replace(large, small)
+        text = text.replace(large, small)
+    return text
+
+
+def run_command(line: str, place: Path) -> str:
+    line = smaller(line)
     if "polyhaven" in line:
         line = line.partition("#")[0] + f" --api {(place / 'api').read_text()}"
     if "--predictions theirs" in line:
@@ -88,12 +110,14 @@ def run_command(line: str, place: Path) -> None:
             write_exr(place / "theirs" / f"{path.stem}.exr", decode_png(path.read_bytes()).astype(np.float32) ** 2.2)
     program, *arguments = shlex.split(line, comments=True)
     if program == "hdrmodel" and "onnx" in line:
-        return  # test_export.py runs these: PyTorch's exporter and shapes that are checked do not go together
+        return ""  # test_export.py runs these: PyTorch's exporter and shapes that are checked do not go together
     result = CliRunner().invoke(PROGRAMS[program], arguments)
     assert result.exit_code == 0, f"{line}: {result.output}"
+    return result.output
 
 
 def run_python(code: str, place: Path) -> None:
+    code = smaller(code)
     if SHARDS in code:
         code = code.replace(SHARDS, str(next((place / "data/shards/pixels").glob("*-train-*.tar"))))
         code += "\nassert darkest.shape == (32, 32, 3) and (brightest >= darkest).all() and about['crf']"
@@ -105,11 +129,12 @@ def run_python(code: str, place: Path) -> None:
     assert result.returncode == 0, f"{code}\n{result.stderr}"
 
 
-@pytest.mark.parametrize("number", range(FIRST, len(EXAMPLES)))
-def test_the_examples_run_in_their_order(place, monkeypatch, number):
-    language, code = EXAMPLES[number]
+@pytest.mark.parametrize("page, number", EXAMPLES)
+def test_the_examples_of_a_page_run_in_their_order(places, monkeypatch, page, number):
+    kind, code = BLOCKS[page][number]
+    place = places(page)
     monkeypatch.chdir(place)
-    if language == "python":
+    if kind == "python":
         run_python(code, place)
         return
     for line in code.splitlines():
@@ -117,26 +142,46 @@ def test_the_examples_run_in_their_order(place, monkeypatch, number):
             run_command(line, place)
 
 
-def test_the_commands_before_them_run(place, monkeypatch):
-    monkeypatch.chdir(place)
-    lines = [line for _, code in EXAMPLES[:FIRST] for line in code.splitlines() if line.startswith(tuple(PROGRAMS))]
-    commands = ["info", "train", "evaluate", "compare", "compare", "evaluate", "evaluate"]
-    assert [line.split()[:2] for line in lines] == [["hdrmodel", command] for command in commands]
-    for line in lines:
-        run_command(line, place)
+def test_every_block_is_of_a_kind_that_is_checked():
+    assert {kind for blocks in BLOCKS.values() for kind, _ in blocks} == {"bash", "python", "text", "yaml"}
 
 
 def test_every_command_has_an_example_that_runs():
-    shown = {tuple(line.split()[:2]) for _, code in EXAMPLES for line in code.splitlines()}
+    blocks = [code for page, number in EXAMPLES for code in [BLOCKS[page][number][1]]]
+    shown = {tuple(line.split()[:2]) for code in blocks for line in code.splitlines()}
     for program, main in PROGRAMS.items():
         for name in main.list_commands(click.Context(main)):
             assert (program, name) in shown or name == "check", f"{program} {name}"
 
 
+def test_the_commands_that_pages_of_their_own_explain_stand_there():
+    def commands(page: str) -> list[str]:
+        lines = [line for kind, code in BLOCKS[page] if kind == "bash" for line in code.splitlines()]
+        return [line.split()[1] for line in lines if line.startswith(tuple(PROGRAMS))]
+
+    assert commands("docs/training.md") == ["info", "train"]
+    assert commands("docs/measuring.md") == ["evaluate", "compare", "compare", "evaluate", "evaluate"]
+    assert commands("README.md") == ["predict", "view", "build"]
+
+
 def test_the_cameras_are_valid():
-    assert len(YAML) == 2
-    for text in YAML:
+    cameras = [code for kind, code in BLOCKS["docs/cameras.md"] if kind == "yaml"]
+    assert len(cameras) == 2 == sum(kind == "yaml" for blocks in BLOCKS.values() for kind, _ in blocks)
+    for text in cameras:
         RecipeConfig.parse("synthesize.recipe", yaml.safe_load(text)["synthesize"]["recipe"])
+
+
+def test_the_tables_that_commands_print_have_the_columns_that_they_print(places, monkeypatch):
+    page = "docs/measuring.md"
+    evaluated, compared = (code for kind, code in BLOCKS[page] if kind == "text")
+    names = {metric.name for metric in METRICS.values()}
+    for line in evaluated.splitlines():
+        if line.startswith(("LDR", "tone-mapped")):
+            assert set(re.split(r"  +", line.strip())[1:]) <= names
+    monkeypatch.chdir(places(page))
+    printed = run_command("hdrmodel compare data/scores/spatial data/scores/base", places(page))
+    heading = next(line for line in printed.splitlines() if line.startswith("metric "))
+    assert heading.split() == next(line for line in compared.splitlines() if line.startswith("metric ")).split()
 
 
 def test_the_experiments_change_values_that_are_there_and_name_every_attention():
@@ -152,6 +197,46 @@ def test_the_experiments_change_values_that_are_there_and_name_every_attention()
     assert (ROOT / re.search(r"`cp (\S+) params.yaml && dvc repro`", TEXT)[1]).is_file()
 
 
-def test_the_table_names_every_variant_of_the_parameters():
-    for variant in ("base", "spatial"):
-        assert f"| {variant} |" in TEXT
+@pytest.mark.parametrize("page", ["README.md", "docs/pipeline.md"])
+def test_the_table_names_every_variant_of_the_parameters(page):
+    for variant in ("base", "spatial", "HDRUNet"):
+        assert f"| {variant} |" in PAGES[page]
+
+
+def test_the_readme_is_read_in_two_minutes():
+    assert len(PAGES["README.md"].splitlines()) <= LONGEST_README
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_pictures_lead_somewhere(page):
+    found = re.findall(r"\]\(([^)#]+?)\)", PAGES[page])
+    assert all((ROOT / page).parent.joinpath(link).is_file() for link in found if "://" not in link), found
+    if page == "docs/README.md":
+        assert {f"docs/{link}" for link in found} == {name for name in PAGES if name.startswith("docs/")} - {page}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_name_and_path_of_ours_is_there(page):
+    for name in re.findall(r"`((?:hdrdata|hdrmodel)(?:\.\w+)+)`", PAGES[page]):
+        assert find(name), name
+    folders = "hdrdata|hdrmodel|stages|tests|benchmarks|docs|data/renderer|data/scenes"
+    for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", PAGES[page]):
+        assert (ROOT / path).exists(), path
+
+
+def find(name: str) -> bool:
+    """Whether a dotted name is that of a module, or of something in one."""
+    with contextlib.suppress(ModuleNotFoundError):
+        if importlib.util.find_spec(name) is not None:
+            return True
+    module, _, last = name.rpartition(".")
+    return hasattr(importlib.import_module(module), last)
+
+
+def test_the_page_of_public_names_lists_them_all_and_where_they_live():
+    rows = re.findall(r"^\| `(\w+)\.(\w+)` \| `([\w.]+)` \|", PAGES["docs/api.md"], re.MULTILINE)
+    for package in (hdrdata, hdrmodel):
+        listed = {name: module for owner, name, module in rows if owner == package.__name__}
+        assert sorted(listed) == sorted(package.__all__)
+        for name, module in listed.items():
+            assert getattr(importlib.import_module(module), name) is getattr(package, name)

@@ -51,7 +51,6 @@ PUBLIC = {
         "HDRAttNet": "networks.hdr_attnet",
         "HDRReconstructor": "prediction.reconstructor",
         "load_weights": "networks.weights",
-        "predict_files": "prediction.files",
         "read_photo": "photos.photo",
     },
 }

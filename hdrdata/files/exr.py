@@ -76,10 +76,10 @@ def _choose_channels(names: list[str]) -> tuple[str, str, str] | None:
     return None
 
 
-def write_exr(path: Path, radiance: np.ndarray, attributes: dict[str, Any] | None = None) -> None:
+def write_exr(path: Path | str, radiance: np.ndarray, attributes: dict[str, Any] | None = None) -> None:
     """Write RGB, float16 or float32 (height, width, 3), as a lossless ZIP OpenEXR file with header attributes."""
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **(attributes or {})}
-    with written_whole(path) as temporary, OpenEXR.File(header, {"RGB": np.ascontiguousarray(radiance)}) as file:
+    with written_whole(Path(path)) as temporary, OpenEXR.File(header, {"RGB": np.ascontiguousarray(radiance)}) as file:
         try:
             file.write(str(temporary))
         except RuntimeError as error:  # all that the bindings say of a full disk

@@ -32,7 +32,7 @@ class Repairs:
         return self.negative + self.nan + self.infinite
 
 
-def read_radiance(path: Path) -> Float32[np.ndarray, "height width 3"]:
+def read_radiance(path: Path | str) -> Float32[np.ndarray, "height width 3"]:
     """Read an HDR file as the linear RGB values that it holds, unrepaired.
 
     .exr: R, G, B by any case and with any layer's prefix (the layer without a name first), XYZ-free luminance `Y`
@@ -43,7 +43,7 @@ def read_radiance(path: Path) -> Float32[np.ndarray, "height width 3"]:
         ValueError: one line naming the file and what is wanted, if it cannot be read or is no linear HDR picture, or
             claims more pixels than its bytes can hold or than 2^28.
     """
-    return _read_light(path).astype(np.float32, copy=False)
+    return _read_light(Path(path)).astype(np.float32, copy=False)
 
 
 def _read_light(path: Path) -> Float[np.ndarray, "height width 3"]:

@@ -64,12 +64,12 @@ class _Task:
 
 
 def verify_shards(
-    folder: Path,
+    folder: Path | str,
     *,
     decode: bool = True,
     deep: bool = False,
-    views: Path | None = None,
-    scenes: Path | None = None,
+    views: Path | str | None = None,
+    scenes: Path | str | None = None,
     workers: int | None = 0,
     title: str | None = None,
 ) -> Verified:
@@ -89,6 +89,7 @@ def verify_shards(
     Raises:
         ValueError: if there is no index, or it is damaged.
     """
+    folder = Path(folder)
     index = read_shard_index(LocalFolder(folder))
     if deep and {row["form"] for row in index["rows"].values()} != {"pixels", "radiance"}:
         raise ValueError(f"{folder}: deep needs both forms, pixels and radiance")
@@ -98,9 +99,9 @@ def verify_shards(
     ]
     faults, whole = [*_index_faults(folder, index)], 0
     if views:
-        faults.extend(_catalog_faults(index, views))
+        faults.extend(_catalog_faults(index, Path(views)))
     if scenes:
-        faults.extend(_scene_faults(index, scenes))
+        faults.extend(_scene_faults(index, Path(scenes)))
     for task, result in map_in_processes(_verify_shard, tasks, workers, title):
         if isinstance(result, ChildProcessError):
             faults.append(Fault(task.shard, None, f"{result}: a picture in it crashes its decoder?"))

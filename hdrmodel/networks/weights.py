@@ -65,7 +65,7 @@ def save_weights(path: Path, network: Network, about: dict[str, str]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def load_weights(path: Path) -> tuple[Network, dict]:
+def load_weights(path: Path | str) -> tuple[Network, dict]:
     """Build the network that a file describes, with its weights, in evaluation mode.
 
     The header's "network" says which: {"attention", "preset", "width"} is HDR-AttNet, {"baseline", "width"} a baseline.

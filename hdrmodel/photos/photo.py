@@ -69,7 +69,7 @@ class _Decoded:
     clear: np.ndarray | None = None  # the one colour that is transparent, of PNG's tRNS
 
 
-def read_photo(path: Path) -> Photo:
+def read_photo(path: Path | str) -> Photo:
     """Read a JPEG, PNG, TIFF or WebP picture, known by its content, as upright sRGB.
 
     8-bit pictures come as uint8, PNG and TIFF of 16 bits as uint16. Turned by EXIF. Colours are converted from the ICC
@@ -84,6 +84,7 @@ def read_photo(path: Path) -> Photo:
             2^28, other samples than unsigned ones of at most 8 bits or of 16, other colours than grey, RGB and CMYK.
         OSError: naming the file, if the system does not let it be read.
     """
+    path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path}: a folder; wanted a picture file")
     if not path.is_file():
