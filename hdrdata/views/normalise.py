@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float16
 
 HALF_MAX = 65504.0
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # of linear RGB, ITU-R BT.709
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # ITU-R BT.709 as it is printed; part of every view
 
 
 def normalise_view(

@@ -27,7 +27,7 @@ PU21_PEAK = 256.0  # a PU21 value near that of white on a 100 cd/m^2 display, so
 DARKEST, BRIGHTEST = 0.005, 10_000.0  # cd/m^2, the range that PU21 was fitted on
 MU = 5000.0  # of the mu-law, as in Kalantari and Ramamoorthi 2017
 FEATURE_SMALLEST_SIDE = 16  # pixels, of VSI and FSIM
-LUMINANCE_WEIGHTS = (0.212656, 0.715158, 0.072186)  # BT.709
+LUMINANCE_WEIGHTS = (0.212656, 0.715158, 0.072186)  # BT.709 with the digits of PU21's authors' program
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from hdrmodel.report.inputs import SETS
 from hdrmodel.scores.folder import ColumnFacts, PictureScores, Scores
 from hdrmodel.scores.intervals import LEVEL, METHOD, RESAMPLES, Difference, difference_interval
 from hdrmodel.scores.strata import STRATA, stratum_label, stratum_of
 
-SETS = {"ldr": "LDR", "tonemapped": "tone-mapped", "hdr": "HDR"}
 CLIPPED_AGREE = 2e-5  # two evaluations of one input; the file has six decimals
 
 

@@ -23,7 +23,7 @@ LONGEST_PICTURE, LONGEST_STRIP = 768, 2304  # pixels; longer ones are shrunk for
 MOST_SCENES = 12  # shown
 RADIANCE_PIXELS = 1_600_000  # in the whole page, at about 3 bytes each: 6 scenes of 3 variants and truth at 256 pixels
 SMALLEST_RADIANCE = 256  # pixels a side: before it is shrunk further, scenes go without
-SATURATED = 254  # the brightest level that a stack's pictures have
+SATURATED = 254  # `hdrdata.cameras.exposure.WHITE`, without the room of cameras, which a report does not need
 CROP_SHARE = 4  # a crop's side is the picture's shorter one divided by this
 
 

@@ -17,14 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from hdrdata.cameras.exposure import WHITE
 from hdrdata.files.disk import write_json
 from hdrdata.files.exr import write_exr
 from hdrdata.files.ldr import write_png
+from hdrmodel.metrics.table import SETS as METRIC_SETS
 from hdrmodel.report.charts import MINUS, NO_VALUE, Axis, decades, fit_axis, format_number, round_steps, thin
 from hdrmodel.report.figures import Method, bar_chart, curve_of
-from hdrmodel.report.inputs import metrics_of, read_variant
+from hdrmodel.report.inputs import SETS, metrics_of, read_variant
 from hdrmodel.report.page import format_duration, write_report
-from hdrmodel.report.pictures import Crop, choose_crops, choose_scenes, encode_rgbe, pack_radiance, shrink
+from hdrmodel.report.pictures import SATURATED, Crop, choose_crops, choose_scenes, encode_rgbe, pack_radiance, shrink
 from stages.report import main as report_stage
 
 # name, set, alignment, unit, digits, higher is better, resolution
@@ -865,3 +867,8 @@ def test_a_browser_without_script_shows_the_pictures(inputs, tmp_path):
     controls = [element for element in page.all("div") if element.get("class") == "exposure"]
     assert len(controls) == 2 and all("hidden" in control for control in controls)
     assert "\ncanvas { display: none; }\n" in (tmp_path / "index.html").read_text()
+
+
+def test_numbers_that_the_report_keeps_without_their_rooms_are_theirs():
+    assert SATURATED == WHITE
+    assert tuple(SETS) == METRIC_SETS
