@@ -40,7 +40,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",
               help="The number that this light gets in OpenEXR and Radiance files.")  # fmt: skip
 @click.option("--crf", default="srgb", show_default=True, metavar="NAME",
-              help="The photographs' camera response; `hdrdata crf list` names them.")  # fmt: skip
+              help="The photographs' camera response; `hdrdata crf list` names them. auto: estimated from each, by a "
+                   "network that learned to.")  # fmt: skip
 @click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
@@ -87,7 +88,8 @@ def predict(
     from hdrmodel.reconstruction.export import load_network
 
     keep_memory()
-    chosen, scale, response = formats_of(out, formats, preview), Scale(nits, white), choose_crf(crf)
+    chosen, scale = formats_of(out, formats, preview), Scale(nits, white)
+    response = "auto" if crf == "auto" else choose_crf(crf)
     if backend == "onnx" and device == "cuda":
         raise ValueError("--device cuda: ONNX Runtime is used on the CPU; wanted 'auto' or 'cpu', or --backend torch")
     loaded = load_network(weights, backend)

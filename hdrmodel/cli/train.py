@@ -13,8 +13,9 @@ from hdrmodel.networks.names import VARIANT_WORDS
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--variant", "--attention", "variant", metavar="NAME", default="base", show_default=True,
               help=f"HDR-AttNet with an attention: {VARIANT_WORDS}.")  # fmt: skip
-@click.option("--profile", type=click.Choice(["quick", "paper"]), default="quick", show_default=True,
-              help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU.")  # fmt: skip
+@click.option("--profile", type=click.Choice(["quick", "paper", "release"]), default="quick", show_default=True,
+              help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU. release: light, "
+                   "for --variant lightunet; hours on one core.")  # fmt: skip
 @click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
               help="Replace a value of the profile; give it once per value. --show names them all.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,

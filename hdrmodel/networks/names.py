@@ -5,7 +5,7 @@ from typing import Literal
 Device = Literal["auto", "cpu", "cuda"]
 
 ATTENTION_NAMES = ("base", "spatial", "channel", "bottleneck", "se", "self")  # variants of HDR-AttNet
-BASELINE_NAMES = ("hdrcnn", "expandnet", "hdrunet")  # networks of other papers
-VARIANT_WORDS = f"{', '.join(ATTENTION_NAMES)}; or another paper's network: {', '.join(BASELINE_NAMES)}"
+BASELINE_NAMES = ("hdrcnn", "expandnet", "hdrunet", "lightunet")  # of other papers, and our own that learns light
+VARIANT_WORDS = f"{', '.join(ATTENTION_NAMES)}; or a network beside it: {', '.join(BASELINE_NAMES)}"
 PRESET_NAMES = ("attnet", "base2023")  # HDR-AttNet's activations
 LARGEST_WIDTH = 4  # 995 million parameters; far above, their number leaves 64 bits

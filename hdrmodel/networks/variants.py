@@ -1,11 +1,12 @@
-"""Everything that is trained and measured: HDR-AttNet with each attention, and the networks of other papers.
+"""Everything that is trained and measured: HDR-AttNet with each attention, and the networks beside it.
 
 A variant is a name of `ATTENTIONS` or of `BASELINES`. One baseline more is a kind of `RadianceNetwork` with its loss,
-in a file of `hdrmodel/baselines/`, and a line here.
+in a file of `hdrmodel/networks/baselines/`, and a line here.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
@@ -13,7 +14,8 @@ from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.baselines.expandnet import ExpandNet, ExpandNetLoss
 from hdrmodel.networks.baselines.hdrcnn import HDRCNN, HighlightLoss
 from hdrmodel.networks.baselines.hdrunet import HDRUNet, TanhLoss
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig, RadianceNetwork
+from hdrmodel.networks.baselines.light_unet import LightLoss, LightNetwork, LightUNet
+from hdrmodel.networks.baselines.radiance_network import BaselineConfig, PhotoNetwork, RadianceNetwork
 from hdrmodel.networks.hdr_attnet import HDRAttNet, NetworkConfig
 
 Network = HDRAttNet | RadianceNetwork
@@ -21,16 +23,19 @@ Network = HDRAttNet | RadianceNetwork
 
 @dataclass(frozen=True)
 class Baseline:
-    """A single-image HDR network of another paper, and what its paper trains it with."""
+    """A single-image HDR network beside HDR-AttNet, and what it is trained with: its paper's loss, or our own."""
 
     network: Callable[[BaselineConfig], RadianceNetwork]
-    loss: Callable[[], nn.Module]  # of (predicted, ldr, radiance); `terms` names what it gives beside the sum
+    loss: Callable[[], nn.Module]  # of what is predicted and a batch's inputs; `terms` names what it gives beside it
+    step: Callable[[RadianceNetwork], nn.Module] = PhotoNetwork  # one training step's forward pass
+    learns: Literal["photos", "light"] = "photos"  # from `PhotoBatch`es at EV 0, or from `LightBatch`es
 
 
 BASELINES = {
     "hdrcnn": Baseline(HDRCNN, HighlightLoss),
     "expandnet": Baseline(ExpandNet, ExpandNetLoss),
     "hdrunet": Baseline(HDRUNet, TanhLoss),
+    "lightunet": Baseline(LightUNet, LightLoss, LightNetwork, learns="light"),
 }
 VARIANTS = (*ATTENTIONS, *BASELINES)
 

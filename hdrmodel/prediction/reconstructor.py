@@ -14,6 +14,8 @@ from jaxtyping import Float32, UInt8
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.merge import look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
+from hdrmodel.networks.baselines.light_photograph import light_of_photograph
+from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.baselines.radiance_network import RadianceNetwork
 from hdrmodel.networks.batches import to_pictures
 from hdrmodel.networks.hdr_attnet import HDRAttNet
@@ -59,7 +61,7 @@ class HDRReconstructor:
         self,
         network: Network | Sequence[Subnetwork],
         device: str = "auto",
-        crf: CameraResponse | None = None,
+        crf: CameraResponse | Literal["auto"] | None = None,
         tile: int | None = None,
         precision: str = "fp32",
     ):
@@ -68,7 +70,8 @@ class HDRReconstructor:
         Args:
             network: of any variant, with trained weights; or its N1, N2 and N3 as another program runs them.
             device: "auto", "cpu" or "cuda".
-            crf: the photographs' camera response; sRGB if None.
+            crf: the photographs' camera response; sRGB if None; "auto": each photograph's is estimated, by a network
+                that learned to.
             tile: pixels along a side of what is computed at a time; 0: whole photographs; None: by a gigabyte of
                 features. A photograph's pixels do not depend on it, but to rounding.
             precision: of the features: "fp32", "bf16" or "fp16".
@@ -81,6 +84,8 @@ class HDRReconstructor:
             raise ValueError(f"precision {precision!r}; wanted one of {', '.join(PRECISIONS)}")
         if precision == "fp16" and self.device.type == "cpu":
             raise ValueError("precision 'fp16': half floats are for GPUs; wanted 'fp32' or 'bf16' on this device")
+        if crf == "auto" and not isinstance(network, LightUNet):
+            raise ValueError("crf 'auto': this network estimates no camera response; wanted one's name, or lightunet")
         self.crf, self.tile = crf or srgb_crf(), tile
         self._baseline = self._subnetworks = None
         if isinstance(network, HDRAttNet):
@@ -98,7 +103,7 @@ class HDRReconstructor:
         cls,
         weights: Path | str,
         device: str = "auto",
-        crf: CameraResponse | None = None,
+        crf: CameraResponse | Literal["auto"] | None = None,
         tile: int | None = None,
         precision: str = "fp32",
     ) -> "HDRReconstructor":
@@ -113,6 +118,8 @@ class HDRReconstructor:
         """Raise ValueError if the network makes no light from `origin`, or no stack on the way."""
         if self._baseline is not None and origin != "stack":
             raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; wanted 'stack'")
+        if self.crf == "auto" and keep_stack:
+            raise ValueError("crf 'auto': of an estimated camera response no stack is made; wanted a response's name")
         if origin == "irradiance" and keep_stack:
             raise ValueError("from 'irradiance' no stack is made; wanted from 'stack'")
 
@@ -174,8 +181,11 @@ class HDRReconstructor:
 
     def _predict_by_baseline(self, ldr: Photograph, keep_stack: bool) -> Prediction:
         photograph = to_ldr(ldr)
-        batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
-        (radiance,) = to_pictures(self._baseline(batch))
+        if isinstance(self._baseline, LightUNet):
+            radiance = light_of_photograph(self._baseline, photograph, None if self.crf == "auto" else self.crf)
+        else:
+            batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
+            (radiance,) = to_pictures(self._baseline(batch))
         stack = _levels(expose_again(radiance, photograph, HALF_STOPS, self.crf)) if keep_stack else None
         return Prediction(radiance, stack)
 

@@ -8,7 +8,7 @@ import yaml
 from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.training.config import TrainConfig
 
-PROFILES = ("quick", "paper")
+PROFILES = ("quick", "paper", "release")
 
 
 def load_profile(name: str, changes: Sequence[str] = ()) -> TrainConfig:

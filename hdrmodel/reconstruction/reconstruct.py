@@ -9,6 +9,8 @@ from jaxtyping import Float32
 from hdrdata.cameras.crf import CameraResponse
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import look_up_exposure, merge_stack
+from hdrmodel.networks.baselines.light_photograph import light_of_photograph
+from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.batches import to_pictures
 from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, soft_mask
 from hdrmodel.networks.variants import Network
@@ -31,12 +33,17 @@ def reconstruct(network: Network, ldr: Pictures, evs: tuple[float, ...], crf: Ca
         network: in evaluation mode.
         ldr: one picture, (1, 3, height, width), [0, 1].
         evs: stops relative to the picture, rising, one of which is 0.
-        crf: the photograph's camera response. A baseline is not told it: it only makes the stack of the radiance.
+        crf: the photograph's camera response. A baseline is not told it: it only makes the stack of the radiance; but
+            a light U-Net is, and speaks for clipped values alone.
     """
     if isinstance(network, HDRAttNet):
         stack = generate_stack(network, ldr, evs)
         return Reconstruction(stack, *merge_generated(stack, evs, crf))
-    (radiance,), (photograph,) = to_pictures(network(ldr)), to_pictures(ldr)
+    (photograph,) = to_pictures(ldr)
+    if isinstance(network, LightUNet):
+        radiance = light_of_photograph(network, photograph, crf)
+    else:
+        (radiance,) = to_pictures(network(ldr))
     return Reconstruction(expose_again(radiance, photograph, evs, crf), radiance, None)
 
 

@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from hdrdata.config import Section
 from hdrmodel.networks.names import Device
+from hdrmodel.sampling.light import Augmentation
 
 
 class LossConfig(Section):
@@ -28,6 +29,14 @@ class PlateauConfig(Section):
     patience: NonNegativeInt  # validations without a new best before the rate falls
 
 
+class LightConfig(Section):
+    """What a variant that learns light is trained on and how; the others read none of it."""
+
+    augmentation: Augmentation
+    warmup: NonNegativeInt  # steps in which the rate rises
+    decay: Annotated[float, Field(gt=0, le=1)]  # share of the steps, at the end, in which it falls to 0
+
+
 class TrainConfig(Section):
     """How one variant is trained."""
 
@@ -43,7 +52,7 @@ class TrainConfig(Section):
     optimizer: Literal["adam", "adamw"]
     weight_decay: NonNegativeFloat
     learning_rate: PositiveFloat
-    schedule: Literal["constant", "cosine", "plateau"]
+    schedule: Literal["constant", "cosine", "plateau", "wsd"]  # wsd: warm-up, stable, decay, as `light` says
     plateau: PlateauConfig
     clip_gradient: PositiveFloat | None  # norm
     precision: Literal["fp32", "tf32", "bf16", "fp16"]  # tf32: on GPUs; the halves by autocast, fp16 with a scaler
@@ -52,6 +61,7 @@ class TrainConfig(Section):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None  # validate and keep the moving average of the weights
     sync_batch_norm: bool  # over all processes; GPUs only
     loss: LossConfig
+    light: LightConfig | None  # null where no variant learns light
     log_every: PositiveInt  # steps
     validate_every: PositiveInt  # steps
     validation_stacks: PositiveInt

@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from hdrdata.files.disk import digest_of
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.trunks import load_trunk
 from hdrmodel.networks.unet import STRIDE, find_preset
-from hdrmodel.networks.variants import find_variant
+from hdrmodel.networks.variants import Baseline, find_variant
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.sampling.batches import LookUp, PairBatch, PhotoBatch
 from hdrmodel.sampling.datasets import CutDataset, PairDataset, PhotoDataset, Stacks
+from hdrmodel.sampling.light import LightBatch, LightDataset, light_batch
 from hdrmodel.sampling.loading import Share
 from hdrmodel.training.config import LossConfig, TrainConfig
 from hdrmodel.training.distributed import World
@@ -60,10 +62,10 @@ class Setup:
     seed: int
     config: TrainConfig
     world: World
-    samples: CutDataset
+    samples: CutDataset | LightDataset
     validation: Stacks
     data: str  # a digest of the shards
-    batch_of: Callable[[dict], PairBatch | PhotoBatch]  # collated samples
+    batch_of: Callable[[dict], PairBatch | PhotoBatch | LightBatch]  # collated samples
     stepper: Stepper
     trunk: dict[str, str] | None
 
@@ -84,12 +86,12 @@ def prepare(shards: Path, run: Path, variant: str, seed: int, config: TrainConfi
     baseline = find_variant(variant)
     find_preset(config.preset)
     training, validation = (Shards(shards, part, config.form) for part in ("train", "val"))
+    if config.schedule == "wsd" and config.light is None:
+        raise ValueError("train.schedule: 'wsd' wants train.light, which tells its warm-up and decay; got null")
     if 0.0 not in training.evs or len(training.evs) < 2:
         raise ValueError(f"{shards}: exposures {training.evs}; training needs EV 0, which is the input, and another")
     rows = training.index["rows"].values()
-    dataset = PairDataset if baseline is None else PhotoDataset
-    samples = dataset(training, config.crop, seed, config.flips, config.rotation)
-    look_up = LookUp(training.tables).to(world.device)
+    samples, batch_of = _samples_of(baseline, training, seed, config, world)
     loss_of, trunk = make_loss(config.loss) if baseline is None else (baseline.loss(), None)
     network = initial_network(variant, config.preset, config.width, seed)
     setup = Setup(
@@ -101,7 +103,7 @@ def prepare(shards: Path, run: Path, variant: str, seed: int, config: TrainConfi
         samples=samples,
         validation=Stacks(validation),
         data=digest_of([row["files"] for row in rows if row["form"] == config.form]),
-        batch_of=look_up.pairs if baseline is None else look_up.photos,
+        batch_of=batch_of,
         stepper=Stepper(network, loss_of, config, world),
         trunk=trunk,
     )
@@ -112,6 +114,22 @@ def prepare(shards: Path, run: Path, variant: str, seed: int, config: TrainConfi
             f"the deepest level; wanted a crop above {deepest}, or a larger batch"
         )
     return setup
+
+
+def _samples_of(
+    baseline: Baseline | None, shards: Shards, seed: int, config: TrainConfig, world: World
+) -> tuple[CutDataset | LightDataset, Callable[[dict], PairBatch | PhotoBatch | LightBatch]]:
+    """What a variant learns from, and what makes batches of it on the device."""
+    if baseline is not None and baseline.learns == "light":
+        if config.light is None:
+            raise ValueError("train.light: null; wanted what light is learned from (the profile release has it)")
+        return LightDataset(shards, config.crop, config.light.augmentation, seed), partial(
+            light_batch, device=world.device
+        )
+    dataset = PairDataset if baseline is None else PhotoDataset
+    look_up = LookUp(shards.tables).to(world.device)
+    samples = dataset(shards, config.crop, seed, config.flips, config.rotation)
+    return samples, look_up.pairs if baseline is None else look_up.photos
 
 
 class Clock:

@@ -11,10 +11,10 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from hdrmodel.networks.baselines.radiance_network import PhotoNetwork
-from hdrmodel.networks.hdr_attnet import HDRAttNet, PairNetwork
-from hdrmodel.networks.variants import Network
+from hdrmodel.networks.hdr_attnet import PairNetwork
+from hdrmodel.networks.variants import Network, find_variant, variant_of
 from hdrmodel.sampling.batches import PairBatch, PhotoBatch
+from hdrmodel.sampling.light import LightBatch
 from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.distributed import World
 
@@ -23,7 +23,16 @@ LOWEST_RATE = 0.01  # where the cosine schedule ends, as a share of the first ra
 
 
 def rate_at(step: int, config: TrainConfig) -> float:
-    """The learning rate of a step: a half cosine from the given one to a hundredth of it, or the given one."""
+    """The learning rate of a step: a half cosine from the given one to a hundredth of it, "wsd", or the given one.
+
+    "wsd" rises in the warm-up, stays, and falls as 1 - sqrt to 0 over the last share of the steps: Haegele et al.,
+    "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS 2024.
+    """
+    if config.schedule == "wsd":
+        falls = round(config.steps * (1 - config.light.decay))
+        if step < config.light.warmup:
+            return config.learning_rate * (step + 1) / config.light.warmup
+        return config.learning_rate * (1 - (max(step - falls, 0) / (config.steps - falls)) ** 0.5)
     if config.schedule != "cosine":
         return config.learning_rate
     share = 0.5 * (1 + math.cos(math.pi * step / config.steps))
@@ -35,14 +44,15 @@ class Objective(nn.Module):
 
     def __init__(self, network: Network, loss_of: nn.Module):
         super().__init__()
-        self.predict = PairNetwork(network) if isinstance(network, HDRAttNet) else PhotoNetwork(network)
+        baseline = find_variant(variant_of(network))
+        self.predict = PairNetwork(network) if baseline is None else baseline.step(network)
         self.loss_of = loss_of
 
     def forward(self, *inputs: Tensor) -> Float[Tensor, " terms"]:
         """The weighted sum of the losses, and behind it the terms, which have no gradients, as `loss_of.terms`.
 
         Args:
-            inputs: those of the variant's batches, `PairBatch` or `PhotoBatch`.
+            inputs: those of the variant's batches, `PairBatch`, `PhotoBatch` or `LightBatch`.
         """
         total, terms = self.loss_of(self.predict(*inputs), *inputs)
         return torch.stack([total, *(terms[name].detach() for name in self.loss_of.terms)])
@@ -103,7 +113,7 @@ class Stepper:
         """The learning rate now."""
         return self.optimizer.param_groups[0]["lr"]
 
-    def step(self, parts: Sequence[PairBatch | PhotoBatch], number: int) -> Float[Tensor, " terms"]:
+    def step(self, parts: Sequence[PairBatch | PhotoBatch | LightBatch], number: int) -> Float[Tensor, " terms"]:
         """Learn from the batch of step `number`, counted from 0.
 
         Returns:
@@ -130,7 +140,7 @@ class Stepper:
             self.average.update_parameters(self.network)
         return torch.stack(terms).mean(dim=0)
 
-    def objective(self, part: PairBatch | PhotoBatch) -> Float[Tensor, " terms"]:
+    def objective(self, part: PairBatch | PhotoBatch | LightBatch) -> Float[Tensor, " terms"]:
         """The loss and its terms, in the configured precision; only the loss, the first, has gradients."""
         precision = PRECISIONS[self.config.precision]
         with torch.autocast(self.world.device.type, dtype=precision, enabled=precision != torch.float32):

@@ -9,6 +9,8 @@ from torch import Tensor
 from hdrdata.cameras.exposure import expose_view, half_bits
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.metrics.display import psnr_ldr
+from hdrmodel.networks.baselines.light_photograph import light_of_photograph
+from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.batches import to_batch, to_pictures
 from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures
 from hdrmodel.networks.variants import Network
@@ -61,8 +63,12 @@ def _exposures(network: Network, ldr: Pictures, shards: Shards, crf: str, wanted
         ratio = torch.tensor([shards.exposures[index] / middle for index in wanted], device=ldr.device)
         encoded = network.encode(ldr)
         return [network.expose(encoded, one).float().clamp(0, 1) for one in ratio.float().split(1)]
-    (radiance,) = to_pictures(network(ldr)).astype(np.float16)
-    stack = expose_view(half_bits(radiance), shards.tables[crf][wanted])
+    (photograph,) = to_pictures(ldr)
+    if isinstance(network, LightUNet):  # it is told the camera response, which the truth is exposed by
+        radiance = light_of_photograph(network, photograph, shards.crf(crf))
+    else:
+        (radiance,) = to_pictures(network(ldr))
+    stack = expose_view(half_bits(radiance.astype(np.float16)), shards.tables[crf][wanted])
     return list(to_batch(stack).to(ldr.device).split(1))
 
 
