@@ -29,7 +29,8 @@ def ray_here():
     patch.delenv("RAY_ADDRESS", raising=False)
     patch.delenv("RAY_AUTH_MODE", raising=False)  # Ray chooses, and finds this token
     patch.setenv("RAY_AUTH_TOKEN", "5" * 64)
-    patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))  # of Ray's processes
+    imported = (ROOT, ROOT / "tests" / "support", Path(__file__).parent)
+    patch.setenv("PYTHONPATH", os.pathsep.join(map(str, imported)))  # of Ray's processes
     engine_ray._connect(2)
     yield
     with warnings.catch_warnings():
@@ -181,7 +182,7 @@ ORPHANED = """
 import os, signal, sys
 from pathlib import Path
 from hdrdata.work.engines import run_tasks
-from test_engine import make_number, numbers
+from test_engines import make_number, numbers
 
 def take(name, row):
     print(row["process"], flush=True)

@@ -182,7 +182,7 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_index import entries, update
+from test_incremental import entries, update
 if __name__ == "__main__":
     try:
         update(Path(sys.argv[1]), entries({f"n{k:02d}": k for k in range(40)}, seconds=0.05), workers=2)
