@@ -76,7 +76,7 @@ def test_the_saturated_share_is_that_of_the_whole_picture(dataset, tmp_path):
     first = next(s for s in map(shards.stack, range(len(shards))) if s.view == key and s.crf == sorted(shards.crfs)[0])
     shards.close()
     shown = re.findall(r"EV</span>([^<]+)</span>", text)[:9]
-    assert shown == [hdrdata.preview.percent(float((ldr == 254).mean())) for ldr in first.stack]
+    assert shown == [hdrdata.publish.preview.percent(float((ldr == 254).mean())) for ldr in first.stack]
 
 
 def test_a_page_is_the_same_from_either_form_but_for_the_stops(dataset, tmp_path):
@@ -90,7 +90,7 @@ def test_a_page_is_the_same_from_either_form_but_for_the_stops(dataset, tmp_path
 
 
 def test_a_page_stays_small_however_many_views_it_shows(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(hdrdata.preview, "PAGE_BYTES", 150_000)  # the data set of the tests is small, too
+    monkeypatch.setattr(hdrdata.publish.preview, "PAGE_BYTES", 150_000)  # the data set of the tests is small, too
     page = tmp_path / "page.html"
     assert write_page(Contents(dataset.shards), page, views=100, seed=0) == 19
     assert len(re.sub(r"base64,[^\"]+", "", page.read_text())) < 19 * 5_000
@@ -107,13 +107,13 @@ def test_an_import_without_tables_is_shown(dataset, tmp_path):
 def test_a_sheet_shows_the_pictures_themselves(dataset, tmp_path):
     seen = write_sheet(Contents(dataset.shards), tmp_path / "sheet.png", views=3, seed=0, height=32)
     sheet = cv2.imread(str(tmp_path / "sheet.png"))[:, :, ::-1]
-    margin, gap = hdrdata.preview.MARGIN, hdrdata.preview.GAP
+    margin, gap = hdrdata.publish.preview.MARGIN, hdrdata.publish.preview.GAP
     assert sheet.shape[1] == 2 * margin + 9 * 32 + 8 * gap
     one = seen[0]  # its first camera; views of 32 pixels are not resized
     shards = Shards(dataset.shards, one.view.part, "radiance")
     stack = shards.expand(shards.radiance(one.view.numbers[0]), sorted(shards.crfs)[0]).stack
     shards.close()
-    top = margin + hdrdata.preview.LINE + 2
+    top = margin + hdrdata.publish.preview.LINE + 2
     for place, ldr in enumerate(stack):
         left = margin + place * (32 + gap)
         assert (sheet[top : top + 32, left : left + 32] == ldr).all()

@@ -191,7 +191,7 @@ def test_a_shard_that_the_server_has_not_is_named_and_may_be_skipped(dataset_cop
 def test_a_cached_shard_is_downloaded_whole_and_checked_and_read_from_then_on(
     server, dataset, tmp_path, monkeypatch, faults
 ):
-    monkeypatch.setattr(hdrdata.remote, "CHUNK", 1000)  # what is lost of a download that is cut
+    monkeypatch.setattr(hdrdata.stream.remote, "CHUNK", 1000)  # what is lost of a download that is cut
     server.faults = chain(faults, repeat(None))
     expected = list(open_stacks(dataset.shards, part="val", form="radiance"))
     for _ in range(2):

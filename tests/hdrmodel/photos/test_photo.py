@@ -664,7 +664,7 @@ def test_a_damaged_file_is_a_picture_or_one_line_and_never_noise(tmp_path, capfd
 
 
 def test_importing_the_room_does_not_import_torch():
-    code = "import sys, hdrmodel.photo; sys.exit('torch' in sys.modules)"
+    code = "import sys, hdrmodel.photos.photo; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

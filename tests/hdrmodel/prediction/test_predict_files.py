@@ -395,8 +395,8 @@ def failing(monkeypatch, name: str, at: int, error: BaseException) -> None:
 
     import hdrmodel.prediction.files
 
-    original = getattr(hdrmodel.predict_files, name)
-    monkeypatch.setattr(f"hdrmodel.predict_files.{name}", fail)
+    original = getattr(hdrmodel.prediction.files, name)
+    monkeypatch.setattr(f"hdrmodel.prediction.files.{name}", fail)
 
 
 @pytest.mark.parametrize(
@@ -792,7 +792,7 @@ def test_the_root_and_view_do_without_torch():
 TERMINAL = """
 import os, pathlib, signal, sys, time
 import hdrmodel.prediction.files
-original = hdrmodel.predict_files.write_output
+original = hdrmodel.prediction.files.write_output
 def write(path, *arguments):
     time.sleep(0.3)  # the bar is drawn ten times a second
     if path.name == "b.exr":
