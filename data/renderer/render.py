@@ -4,11 +4,11 @@ r"""Path-trace the sample scenes: twelve panoramas, 1024 x 512, scene-linear Rec
     python data/renderer/render.py night_street --out trial --samples 64
 
 It needs mitsuba, pyoidn, OpenEXR, numpy, Pillow and click, and the LLVM shared library that Mitsuba compiles its
-kernels with. The files in the folder above were made with mitsuba 3.9.1 (llvm_ad_rgb, LLVM 19.1.7), pyoidn 2.5.1.0
+kernels with. The files in data/scenes were made with mitsuba 3.9.1 (llvm_ad_rgb, LLVM 19.1.7), pyoidn 2.5.1.0
 (Intel Open Image Denoise 2.5.1) and OpenEXR 3.5.3, by the first line above; candle_cellar, dusk_terrace, neon_arcade
-and studio with --samples 8. All geometry and all pictures on it are made here: `exteriors.py`, `interiors.py` and
-`nights.py` have a function a scene, built from `props.py`, `shapes.py` and `textures.py`; `worlds.py` says what a
-world, a material and a sky are.
+and studio with --samples 8. All geometry and all pictures on it are made here: `exteriors.py`, `interiors.py`,
+`workplaces.py`, `nights.py` and `lamplight.py` have a function a scene, built from `props.py`, `shapes.py` and
+`textures.py`; `worlds.py` says what a world, a material and a sky are.
 
 With --photo it takes a photograph instead; data/photo.jpg, of a scene that no network is trained on, was made by
 
@@ -27,11 +27,13 @@ import click
 import drjit as dr
 import exteriors
 import interiors
+import lamplight
 import mitsuba as mi
 import nights
 import numpy as np
 import OpenEXR
 import pyoidn
+import workplaces
 from PIL import Image
 from worlds import REC709, World, toward
 
@@ -48,12 +50,12 @@ SCENES: dict[str, Callable[[], World]] = {
         exteriors.forest,
         interiors.living_room,
         interiors.loft,
-        interiors.workshop,
-        interiors.studio,
+        workplaces.workshop,
+        workplaces.studio,
         nights.dusk_terrace,
         nights.night_street,
-        nights.candle_cellar,
-        nights.neon_arcade,
+        lamplight.candle_cellar,
+        lamplight.neon_arcade,
     )
 }
 
@@ -217,7 +219,7 @@ def photograph(radiance: np.ndarray, clipped: float) -> tuple[np.ndarray, np.nda
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(__file__).parents[1] / "scenes",
-    help="Folder for the files; by default the one above this script.",
+    help="Folder for the files; by default data/scenes.",
 )
 @click.option(
     "--samples", type=click.IntRange(min=1), default=16, show_default=True, help="Paths per pixel, in passes of 8."

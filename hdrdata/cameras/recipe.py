@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hdrdata.cameras.crf import CameraResponse
-from hdrdata.cameras.crf_files import drtmo_crfs, read_dorf
+from hdrdata.cameras.crf_files import read_dorf
 from hdrdata.cameras.crf_names import CrfChoice, FileCrf, choose_crf
 from hdrdata.config import Section
 
@@ -200,12 +200,17 @@ class Recipe:
 
 
 HALF_STOPS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-FILM = tuple(name for name in drtmo_crfs() if name != "gamma14")  # for DoRF's curves, which are not shipped
+FILM = (  # of DrTMO's five; for DoRF's curves, which are not shipped
+    "agfacolor-vista-200cdblue",
+    "gold-200cdblue",
+    "agfachrome-rsx2-050cdred",
+    "ektachrome-100-pluscdblue",
+)
 FIVE = Draws(cameras=5, seed=0)
 RECIPES = {
     # Nine exposures, dt_i = sqrt(2) ** (i - 4); "e" is the view itself.
     # Endo, Kanamori and Mitani, "Deep Reverse Tone Mapping", SIGGRAPH Asia 2017.
-    "drtmo": RecipeConfig(name="drtmo", crfs=tuple(drtmo_crfs()), evs=HALF_STOPS),
+    "drtmo": RecipeConfig(name="drtmo", crfs=(*FILM, "gamma14"), evs=HALF_STOPS),
     "srgb": RecipeConfig(name="srgb", crfs=("srgb",), evs=HALF_STOPS),
     "linear": RecipeConfig(name="linear", crfs=("linear",), evs=HALF_STOPS),
     # Eilertsen et al., "HDR image reconstruction from a single exposure using deep CNNs", SIGGRAPH Asia 2017.

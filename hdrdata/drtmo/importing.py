@@ -21,7 +21,7 @@ from hdrdata.drtmo.layout import PICTURES, PairLists, read_pair_lists
 from hdrdata.files.disk import INDEX, digest_of, read_json, written_whole
 from hdrdata.files.ldr import decode_png
 from hdrdata.files.quiet import quiet_opencv
-from hdrdata.samples.layout import SHARDS
+from hdrdata.samples.layout import SHARDS, program_of
 from hdrdata.samples.tars import pack_samples
 from hdrdata.scenes.parts import assign_part
 from hdrdata.shards.pack import describe_shards, shard_number
@@ -279,7 +279,7 @@ def _shard_entries(views: list[ImportedView], checked: Outcome, recipe: dict, co
                 "crf": crf,
                 **recipe["crfs"][crf],
                 "imported_from": view.stacks[crf].folder,
-                "program": f"hdr-attnet {ALGORITHM}",
+                "program": program_of(ALGORITHM),
             }
             sample = _Sample(view.stacks[crf].key, str(view.places[crf]), row["stacks"][crf], about)
             groups.setdefault(name, []).append(sample)

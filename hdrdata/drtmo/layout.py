@@ -17,6 +17,7 @@ from hdrdata.cameras.crf import key_name
 from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.recipe import HALF_STOPS, LETTERS
 from hdrdata.files.disk import write_bytes
+from hdrdata.views.view import parse_view_key
 
 PICTURES = "Bracketed_images"
 FOLDERS = {"train": "Train", "val": "Train", "test": "Test"}  # a list alone tells val from train, as in the original
@@ -78,7 +79,8 @@ def parse_stack_folder(folder: str) -> StackName:
     if panorama:
         scene, *angles, azimuth = panorama.groups()
         return StackName(folder, view, "_".join([scene, *angles, f"{int(azimuth):03d}"]), scene, crf)
-    return StackName(folder, view, key, re.sub(r"_crop_\d+$", "", key), crf)
+    name = parse_view_key(key)
+    return StackName(folder, view, key, name.scene if name.kind == "photo" else key, crf)
 
 
 def write_pair_list(path: Path, part: str, stacks: Iterable[str], letters: str, exposures: tuple[float, ...]) -> None:

@@ -1,7 +1,6 @@
 """What a folder of shards holds: its shards by form and part, and its views with what their samples tell."""
 
 import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -11,12 +10,10 @@ from hdrdata.samples.layout import SHARDS, SampleLayout
 from hdrdata.scenes.parts import PARTS
 from hdrdata.scenes.scene import Scene
 from hdrdata.stream.shard_reader import Shards, StackSample
-from hdrdata.views.view import View
+from hdrdata.views.view import View, parse_view_key
 from hdrdata.work.index import read_index
 
 UNSTATED = "not stated"  # a licence that nobody gave
-PHOTO = re.compile(r"_crop_\d+$")  # how `hdrdata.views.ingest` names a crop of a photograph
-PANO = re.compile(r"_[^_]+_[^_]+_\d{3}$")  # and a view of a panorama
 
 
 @dataclass(frozen=True)
@@ -132,14 +129,13 @@ def list_views(contents: Contents, catalog: tuple[View, ...] = (), scenes: tuple
             found.setdefault(about.get("view", layout.key), (about, []))[1].append(number)
         for key, (about, numbers) in sorted(found.items()):
             view, scene = views.get(key), about.get("scene", key)
-            kind = view.kind if view else "photo" if PHOTO.search(key) else "pano" if PANO.search(key) else "unknown"
             held.append(HeldView(
                 key=key,
                 scene=scene,
                 group=about.get("group", scene),
                 part=part,
                 licence=about.get("licence") or (view.licence if view else "") or licences.get(scene) or UNSTATED,
-                kind=kind,
+                kind=view.kind if view else parse_view_key(key).kind,
                 numbers=tuple(numbers),
                 magnification=view.magnification if view else None,
                 stops=view.stops if view else None,

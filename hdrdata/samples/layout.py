@@ -11,6 +11,16 @@ END_BLOCKS = bytes(1024)  # two empty blocks close a tar
 KEY = re.compile(r"[a-z0-9_-]{1,100}")
 
 
+def program_of(algorithm: str) -> str:
+    """What made a sample, as its JSON tells it under "program": `hdr-attnet <algorithm>`."""
+    return f"hdr-attnet {algorithm}"
+
+
+def was_built(about: dict) -> bool:
+    """Whether the sample of this JSON was synthesized from a scene that `scan_scenes` named, and not imported."""
+    return str(about.get("program", "")).startswith(program_of("stacks"))
+
+
 @dataclass(frozen=True)
 class Member:
     """Where one file of a sample lies: bytes `offset` to `offset + size` of the tar."""

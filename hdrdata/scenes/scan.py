@@ -12,7 +12,7 @@ from hdrdata.config import Section
 from hdrdata.files.disk import read_json, sha256_of, write_json
 from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES
 from hdrdata.scenes.parts import assign_part
-from hdrdata.scenes.scene import Scan, Scene, slug
+from hdrdata.scenes.scene import Scan, Scene, scene_key, slug
 from hdrdata.scenes.sidecar import read_sidecar
 
 
@@ -70,7 +70,7 @@ def scan_scenes(
         name = slug(Path(path).stem)
         group = row.get("location_group") or name
         scene = Scene(
-            key=f"{name}-{sha256[:8]}",
+            key=scene_key(name, sha256),
             path=path,
             sha256=sha256,
             size=size,

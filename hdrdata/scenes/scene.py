@@ -14,7 +14,7 @@ KINDS = ("auto", "pano", "photo")
 class Scene:
     """One HDR file."""
 
-    key: str  # "<stem>-<first eight digits of sha256>", lower case, no dot
+    key: str  # see `scene_key`
     path: str  # relative to the scenes folder, with forward slashes
     sha256: str
     size: int  # bytes
@@ -44,6 +44,24 @@ def slug(text: str) -> str:
     A WebDataset key ends at its first dot, so that a dot would cut it.
     """
     return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")[:40].strip("-") or "scene"
+
+
+def scene_key(name: str, sha256: str) -> str:
+    """The key of a scene: `<name>-<first eight digits of its file's SHA-256>`.
+
+    Args:
+        name: as `slug` gives it.
+    """
+    return f"{name}-{sha256[:8]}"
+
+
+def source_of_scene(key: str) -> str | None:
+    """Read the digits that `scene_key` wrote: how the SHA-256 of the scene's file begins; None where there are none.
+
+    The JSON of a sample does not tell the digest itself. A key that another program made may end so by chance.
+    """
+    digits = re.search(r"-([0-9a-f]{8})$", key)
+    return digits[1] if digits else None
 
 
 def write_scenes(path: Path, scan: Scan, folder: Path) -> None:

@@ -17,7 +17,7 @@ from hdrdata.cameras.recipe import Recipe, RecipeConfig, choose_recipe
 from hdrdata.config import Section
 from hdrdata.files.disk import digest_of
 from hdrdata.files.ldr import encode_jpeg, encode_png
-from hdrdata.samples.layout import Form
+from hdrdata.samples.layout import Form, program_of
 from hdrdata.samples.radiance_codec import ENCODER, EXTENSION, encode_radiance
 from hdrdata.samples.tars import pack_sample
 from hdrdata.stacks.recipe_facts import ALGORITHM, recipe_facts
@@ -65,7 +65,7 @@ def wanted_samples(
         "size": view.size,
         "factor": view.factor,  # view value = factor * scene value
         "pixels_sha256": view.pixels_sha256,
-        "program": f"hdr-attnet {ALGORITHM}",
+        "program": program_of(ALGORITHM),
     }
     samples = []
     if "radiance" in forms:

@@ -16,7 +16,7 @@ from hdrdata.files.radiance import Repairs, check_radiance
 from hdrdata.scenes.scene import Scene
 from hdrdata.views.normalise import normalise_view, stops_of
 from hdrdata.views.panorama import is_panorama, views_of_panorama
-from hdrdata.views.view import ALGORITHM, IngestConfig, View
+from hdrdata.views.view import ALGORITHM, IngestConfig, View, crop_key, panorama_key
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
 from hdrdata.work.index import describe_files
 
@@ -87,12 +87,12 @@ def views_of_scene(
         azimuths = config.azimuths_degrees
         pictures = views_of_panorama(radiance, size, config.fov_degrees, config.pitch_degrees, azimuths)
         for azimuth, view in zip(azimuths, pictures, strict=True):
-            angles = f"{config.fov_degrees:g}_{config.pitch_degrees:g}_{azimuth:03d}".replace(".", "p")
-            named.append((f"{scene.key}_{angles}", azimuth, view))
+            key = panorama_key(scene.key, config.fov_degrees, config.pitch_degrees, azimuth)
+            named.append((key, azimuth, view))
     else:
         crops = 1 if height == width else config.photo_crops
         for index in range(crops):
-            named.append((f"{scene.key}_crop_{index}", None, crop_of_photo(radiance, size, index, crops)))
+            named.append((crop_key(scene.key, index), None, crop_of_photo(radiance, size, index, crops)))
 
     views = []
     for key, azimuth, linear in named:

@@ -1,5 +1,6 @@
 """A view: its facts, and the catalog of a folder of them."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,6 +57,36 @@ class View:
     repaired: int  # pixels of the scene: negative, NaN or infinite
     licence: str
     pixels_sha256: str  # of the half floats, little endian, row by row
+
+
+@dataclass(frozen=True)
+class ViewName:
+    """What the key of a view says; all that is known of one where its samples are and no catalog."""
+
+    scene: str  # the key without angles or crop; of an unknown kind the whole key
+    kind: str  # "pano", "photo" or "unknown"
+
+
+def panorama_key(scene: str, fov_degrees: float, pitch_degrees: float, azimuth_degrees: int) -> str:
+    """The key of a view of a panorama: `<scene>_80_10_060`; a dot is spelled p, so that it cuts no sample key."""
+    angles = f"{fov_degrees:g}_{pitch_degrees:g}_{azimuth_degrees:03d}".replace(".", "p")
+    return f"{scene}_{angles}"
+
+
+def crop_key(scene: str, index: int) -> str:
+    """The key of a crop of a photograph: `<scene>_crop_0`."""
+    return f"{scene}_crop_{index}"
+
+
+def parse_view_key(key: str) -> ViewName:
+    """Read what `panorama_key` and `crop_key` wrote.
+
+    The JSON of a sample tells neither the kind of its view nor, if another program wrote it, its scene.
+    """
+    for kind, pattern in (("photo", r"(.*)_crop_\d+"), ("pano", r"(.*)_[^_]+_[^_]+_\d{3}")):
+        if name := re.fullmatch(pattern, key):
+            return ViewName(name[1], kind)
+    return ViewName(key, "unknown")
 
 
 def read_views(folder: Path) -> tuple[View, ...]:

@@ -1,15 +1,18 @@
 """Do what may crash, such as decoding files of anybody, in other processes, so that the culprit can be named."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from multiprocessing import get_context
 from typing import TypeVar
 
 from hdrdata.work.progress import progress_bar
 from hdrdata.work.worker import start_worker
 
+Name = TypeVar("Name", bound=Hashable)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -30,45 +33,79 @@ def map_in_processes(
     if workers is None:
         yield from ((task, function(task)) for task in tasks)
         return
-    workers = max(1, min(workers or os.cpu_count() or 1, len(tasks)))
-    waiting, suspects = list(reversed(tasks)), []
     bar = progress_bar()
     bar.disable = title is None or not bar.console.is_terminal
-    with bar:
+    with bar, closing(run_in_processes(function, dict(enumerate(tasks)), workers, max_deaths=1)) as results:
         line = bar.add_task(title or "", total=len(tasks))
-        while waiting or suspects:
-            group = waiting or [suspects.pop()]
-            alone = group is not waiting
-            running: dict[Future, Task] = {}
-            try:
-                for task, result in _map_in_pool(function, group, running, 1 if alone else workers):
-                    bar.advance(line)
-                    yield task, result
-            except BrokenProcessPool:
-                if alone:
-                    bar.advance(line)
-                    yield running.popitem()[1], ChildProcessError("the process that worked on it died")
-                suspects.extend(running.values())
+        for number, result in results:
+            bar.advance(line)
+            yield tasks[number], result
 
 
-def _map_in_pool(
-    function: Callable[[Task], Result], waiting: list[Task], running: dict[Future, Task], workers: int
-) -> Iterator[tuple[Task, Result]]:
-    """Do the tasks of `waiting`, from its end; `running` holds those under way, also when this raises."""
-    context = get_context("forkserver")
+def run_in_processes(
+    function: Callable[[Task], Result],
+    tasks: dict[Name, Task],
+    workers: int,
+    *,
+    max_deaths: int,
+    refusal: type[Exception] | tuple[type[Exception], ...] = (),
+    keep: Callable[[Name, Result], None] | None = None,
+) -> Iterator[tuple[Name, Result | Exception]]:
+    """The name of each task with function(task), in the order in which they end, from a pool of processes.
+
+    At most two tasks a process are under way. Where a process dies, those are done again, each in a process of its own.
+
+    Args:
+        function: of an importable module, or a partial of one.
+        workers: processes; 0 for one a core.
+        max_deaths: of processes alone with one task, after which a ChildProcessError is its result.
+        refusal: errors of the function that are results; any other ends the run.
+        keep: called with each task that had ended and was not yielded where a pool ends early: a process died, an error
+            or Ctrl-C came, or who iterates stopped. What is queued then is dropped, and what runs ends first.
+    """
+    workers = max(1, min(workers or os.cpu_count() or 1, len(tasks)))
+    waiting, suspects, deaths = list(reversed(tasks)), [], Counter()
+    while waiting or suspects:
+        alone = not waiting
+        group = [suspects.pop()] if alone else waiting
+        running: dict[Future, Name] = {}
+        try:
+            yield from _run_in_pool(function, tasks, group, running, 1 if alone else workers, refusal, keep)
+        except BrokenProcessPool:
+            suspects.extend(group if alone else ())  # where it was not begun
+            for name in running.values():
+                deaths[name] += alone
+                if deaths[name] < max_deaths:
+                    suspects.append(name)
+                else:
+                    yield name, ChildProcessError("the process that worked on it died")
+
+
+def _run_in_pool(
+    function: Callable[[Task], Result],
+    tasks: dict[Name, Task],
+    waiting: list[Name],
+    running: dict[Future, Name],
+    workers: int,
+    refusal: type[Exception] | tuple[type[Exception], ...],
+    keep: Callable[[Name, Result], None] | None,
+) -> Iterator[tuple[Name, Result | Exception]]:
+    """Do the tasks of `waiting`, from its end, until it is empty; `running` keeps those that a dead process lost."""
+    context = get_context("forkserver")  # imports the function's module once, and not once a process
     context.set_forkserver_preload([getattr(function, "func", function).__module__])  # also of a partial
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
-                task = waiting.pop()
-                try:
-                    running[pool.submit(function, task)] = task
-                except BrokenProcessPool:
-                    waiting.append(task)
-                    raise
+            while waiting and len(running) < 2 * workers:
+                future = pool.submit(function, tasks[waiting[-1]])  # where the pool is broken, this raises
+                running[future] = waiting.pop()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                result = future.result()  # first, so that the task of a process that died stays in `running`
-                yield running.pop(future), result
+                error = future.exception()
+                if error is not None and not isinstance(error, refusal):
+                    raise error
+                yield running.pop(future), error or future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        for future in [future for future in running if keep and future.done() and not future.cancelled()]:
+            if future.exception() is None:
+                keep(running.pop(future), future.result())

@@ -1,17 +1,15 @@
 """Leaks: scenes that lie in two parts of a dataset, under one name or two, so that the test tests what was trained."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hdrdata.files.disk import digest_of
+from hdrdata.samples.layout import was_built
 from hdrdata.scenes.parts import PARTS
+from hdrdata.scenes.scene import source_of_scene
 from hdrdata.stream.shard_reader import Shards
-
-SOURCE = re.compile(r"-([0-9a-f]{8})$")  # of a scene's key: how the SHA-256 of its file begins; see `scan_scenes`
-BUILT = "hdr-attnet stacks"  # the program that names scenes so, and not by a foreign folder
 
 
 @dataclass(frozen=True)
@@ -111,13 +109,13 @@ def _views_of(reader: Shards) -> Iterator[tuple[str, str, Traces]]:
         pictures = facts.get("pixels_sha256") or digest_of(
             {name: [member.size, member.crc32c] for name, member in layout.members.items() if name != "json"}
         )
-        source = SOURCE.search(facts["scene"]) if str(facts.get("program", "")).startswith(BUILT) else None
+        source = source_of_scene(facts["scene"]) if was_built(facts) else None
         yield (
             part,
             facts["scene"],
             Traces(
                 groups=frozenset({facts.get("group", facts["scene"])}),
-                sources=frozenset({source[1]} if source else ()),
+                sources=frozenset({source} if source else ()),
                 pictures=frozenset({pictures}),
             ),
         )

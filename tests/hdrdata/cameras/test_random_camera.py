@@ -42,7 +42,7 @@ def test_the_published_cameras_are_recipes():
 
 
 # SHA-256 of four cameras' pictures (before JPEG) of `ramp` at EV -1 and +1, by the first run of this code: another
-# number means that stacks change, and ALGORITHM of hdrdata/stacks.py must be raised.
+# number means that stacks change, and ALGORITHM of hdrdata/stacks/recipe_facts.py must be raised.
 GOLDEN = {
     "hdrcnn": "9cf40b6c98092f4ad3ff0aa2f644510d3df104d157d9ac80b9428ba4fcee9a9b",
     "singlehdr": "68b672e329df573706738df55e9b299fd8502328d9a7591f5ef31e0e206a1580",

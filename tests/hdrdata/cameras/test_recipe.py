@@ -1,11 +1,15 @@
 """Recipes: names, order, and what is refused."""
 
 import math
+import subprocess
+import sys
 
 import pytest
+from shared_files import ROOT
 
+from hdrdata.cameras.crf_files import drtmo_crfs
 from hdrdata.cameras.crf_names import named_crfs
-from hdrdata.cameras.recipe import RECIPES, RecipeConfig, choose_recipe
+from hdrdata.cameras.recipe import FILM, RECIPES, RecipeConfig, choose_recipe
 
 VALID = {"name": "mine", "crfs": ["srgb"], "evs": [-1, 0, 1]}
 
@@ -23,6 +27,27 @@ def test_drtmo_has_five_cameras_and_nine_half_stops_named_a_to_i():
     ratios = [b / a for a, b in zip(recipe.exposures, recipe.exposures[1:], strict=False)]
     assert ratios == pytest.approx([math.sqrt(2)] * 8, rel=1e-12)
     assert recipe.exposures[recipe.letters.index("e")] == 1
+
+
+def test_the_names_of_drtmos_cameras_are_those_of_the_shipped_files():
+    assert (*FILM, "gamma14") == RECIPES["drtmo"].crfs == tuple(drtmo_crfs())
+
+
+OPENED = """
+import sys
+from pathlib import Path
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+import hdrdata.cameras.recipe
+package = str(Path(hdrdata.__file__).parent)
+print([path for path in opened if path.startswith(package) and not path.endswith((".py", ".pyc"))], len(opened) > 0)
+print(hdrdata.cameras.crf_files.drtmo_crfs.cache_info().currsize)
+"""
+
+
+def test_importing_recipes_reads_no_file_of_the_package():
+    told = subprocess.run([sys.executable, "-c", OPENED], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told == "[] True\n0\n"
 
 
 @pytest.mark.parametrize("name", RECIPES)

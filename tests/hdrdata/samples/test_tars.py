@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, check_bytes
+from hdrdata.drtmo import importing
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, check_bytes, program_of, was_built
 from hdrdata.samples.tars import pack_sample, pack_samples
+from hdrdata.stacks import recipe_facts
 
 extensions = st.from_regex(r"[a-z]{1,6}(\.[a-z]{1,4})?", fullmatch=True)
 members = st.dictionaries(extensions, st.binary(max_size=1100), min_size=1, max_size=5)
@@ -65,3 +67,8 @@ def test_bytes_are_held_against_their_crc32c():
     check_bytes(b"123456789", 0xE3069283, "the check value of CRC-32C, RFC 3720")
     with pytest.raises(IntegrityError, match=r"shard-7, sample x: damaged: crc32c .*, wanted e3069283"):
         check_bytes(b"123456780", 0xE3069283, "shard-7, sample x")
+
+
+def test_a_sample_tells_whether_it_was_built_or_imported():
+    assert was_built({"program": program_of(recipe_facts.ALGORITHM)})
+    assert not was_built({"program": program_of(importing.ALGORITHM)}) and not was_built({})

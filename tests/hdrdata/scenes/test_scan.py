@@ -15,7 +15,7 @@ from hdrdata.samples.layout import KEY
 from hdrdata.samples.tars import pack_sample
 from hdrdata.scenes.parts import PARTS, assign_part
 from hdrdata.scenes.scan import scan_scenes
-from hdrdata.scenes.scene import read_scenes, slug, write_scenes
+from hdrdata.scenes.scene import read_scenes, scene_key, slug, source_of_scene, write_scenes
 from hdrdata.scenes.sidecar import read_sidecar
 from hdrdata.views.ingest import views_of_scene
 
@@ -237,3 +237,9 @@ def test_no_group_of_a_dataset_lies_in_two_parts(dataset):
         parts.setdefault(scene.group, set()).add(scene.part)
     assert all(len(part) == 1 for part in parts.values())
     assert all(np.array(list(dataset.scan.counts().values())) > 0)
+
+
+@given(st.text(min_size=1), st.from_regex(r"[0-9a-f]{64}", fullmatch=True))
+def test_the_key_of_a_scene_tells_how_its_digest_begins(stem, sha256):
+    assert source_of_scene(scene_key(slug(stem), sha256)) == sha256[:8]
+    assert source_of_scene(slug(stem) + "_") is None

@@ -17,7 +17,7 @@ from hdrdata.scenes.scene import Scene
 from hdrdata.views.ingest import crop_of_photo, fit_size, ingest_scenes, views_of_scene
 from hdrdata.views.normalise import normalise_view, stops_of
 from hdrdata.views.panorama import is_panorama, views_of_panorama
-from hdrdata.views.view import read_views
+from hdrdata.views.view import ViewName, crop_key, panorama_key, parse_view_key, read_views
 
 SCENES = ROOT / "data" / "scenes"
 NO_REPAIRS = Repairs(0, 0, 0)
@@ -313,3 +313,16 @@ def test_half_floats_give_the_views_of_float32(scene_radiance, size):
     half = scene_radiance(2, 256, 512).clip(0, 6e4).astype(np.float16)
     views = [views_of_panorama(panorama, size, 80.0, 10.0, [0, 200]) for panorama in (half, half.astype(np.float32))]
     assert np.array_equal(*views)
+
+
+KEYS = st.from_regex(r"[a-z0-9_-]{1,40}-[0-9a-f]{8}", fullmatch=True)  # of scenes
+
+
+@given(KEYS, st.floats(0, 170, exclude_min=True, exclude_max=True), st.floats(-90, 90), st.integers(0, 359))
+def test_the_key_of_a_view_tells_its_scene_and_kind(scene, fov, pitch, azimuth):
+    assert parse_view_key(panorama_key(scene, fov, pitch, azimuth)) == ViewName(scene, "pano")
+    assert parse_view_key(crop_key(scene, azimuth)) == ViewName(scene, "photo")
+
+
+def test_a_key_of_another_program_is_of_no_known_kind():
+    assert parse_view_key("hdr_007_60") == ViewName("hdr_007_60", "unknown")
