@@ -43,7 +43,7 @@ from hdrmodel.scores.folder import FACTS, FORMAT, PER_PICTURE, SUMMARY
 
 PARTIAL = "rows.partial.jsonl"  # of an evaluation that was cut short
 CODE = (  # what scores depend on, as dvc.yaml names it for this stage
-    *("hdrdata/cameras", "hdrdata/files", "hdrdata/samples", "hdrdata/scenes/parts.py", "hdrdata/stream"),
+    *("hdrdata/cameras", "hdrdata/files", "hdrdata/samples", "hdrdata/scenes", "hdrdata/stream"),
     *("hdrmodel/evaluation", "hdrmodel/metrics", "hdrmodel/networks", "hdrmodel/reconstruction/reconstruct.py"),
     "hdrmodel/scores",
 )

@@ -44,7 +44,7 @@ def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | None
     return np.where(clipped, np.exp2(np.maximum(stops, 0.0)), np.minimum(own, 1.0)).astype(np.float32)
 
 
-def _small(picture: Ldr) -> Ldr:
+def _small(picture: Ldr) -> Float32[np.ndarray, "small_height small_width 3"]:
     """What the network looks at: at most `WORKING_SIDE` pixels along the shorter side, shrunk by area."""
     height, width = picture.shape[:2]
     scale = WORKING_SIDE / min(height, width)

@@ -209,7 +209,7 @@ def test_bad_parameters_are_refused_by_name(change, message, dataset, tmp_path):
 
 
 def test_missing_shards_and_unknown_variants_are_refused(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"unknown variant 'cbam'; known are \['base', .*'hdrunet'\]$"):
+    with pytest.raises(ValueError, match=r"unknown variant 'cbam'; known are \['base', .*'lightunet'\]$"):
         train(dataset.shards, tmp_path / "run", "cbam", 0, config())
     with pytest.raises(ValueError, match=r"no index\.json in it"):
         train(tmp_path, tmp_path / "run", "base", 0, config())

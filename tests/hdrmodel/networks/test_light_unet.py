@@ -1,0 +1,205 @@
+"""The network that learns light: its loss by hand, its samples, its training, and what it makes of photographs."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdrdata.cameras.crf import srgb_crf
+from hdrdata.cameras.crf_names import named_crfs
+from hdrdata.cameras.drawn_curves import EXPOSURES, UP_TO_WHITE, camera_of_curve, draw_camera, draw_curve
+from hdrdata.cameras.exposure import WHITE
+from hdrdata.cameras.merge import look_up_exposure
+from hdrdata.stream.order import generator
+from hdrdata.stream.shard_reader import Shards
+from hdrmodel.networks.baselines.light_photograph import WORKING_SIDE, estimate_response, light_of_photograph
+from hdrmodel.networks.baselines.light_unet import LEAST_STOPS, MOST_STOPS, LightLoss
+from hdrmodel.networks.hdr_attnet import count_parameters
+from hdrmodel.networks.weights import initial_network, load_weights
+from hdrmodel.prediction.reconstructor import HDRReconstructor
+from hdrmodel.profiles.load import load_profile
+from hdrmodel.sampling.light import LightDataset, draw_sample
+from hdrmodel.training.step import Stepper, rate_at
+from hdrmodel.training.train import train
+
+SMALL = initial_network("lightunet", "attnet", 0.1, seed=0).eval()
+TINY = ("width=0.1", "steps=6", "batch=2", "crop=32", "log_every=3", "validate_every=6", "validation_stacks=1",
+        "light.warmup=2", "device=cpu")  # fmt: skip
+
+
+def stirred(seed: int = 0):
+    """A network whose last layer says something."""
+    network = initial_network("lightunet", "attnet", 0.1, seed=seed).eval()
+    torch.nn.init.normal_(network.head.weight, std=0.3, generator=torch.Generator().manual_seed(seed))
+    return network
+
+
+def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """LDR values [0, 1] of 8 bits, a fifth of them clipped."""
+    levels = np.random.default_rng(seed).integers(0, 318, (height, width, 3))
+    return np.minimum(levels, WHITE).astype(np.float32) / 255
+
+
+def test_the_network_has_its_published_size():
+    assert count_parameters(initial_network("lightunet", "attnet", 1.0, seed=0)) == 2_962_060
+
+
+@settings(max_examples=10)
+@given(height=st.integers(1, 80), width=st.integers(1, 80), told=st.booleans())
+def test_stops_of_a_picture_of_any_size_are_in_range_and_clipped_values_clip(height, width, told):
+    ldr = torch.from_numpy(photograph(height, width)).permute(2, 0, 1)[None]
+    clipped = ldr >= WHITE / 255
+    with torch.no_grad():
+        stops = stirred().stops(ldr, clipped, torch.tensor([float(told)]))
+    assert stops.shape == ldr.shape
+    assert stops.min() >= LEAST_STOPS and stops.max() <= MOST_STOPS
+    assert (stops[clipped] >= 0).all()
+
+
+def test_the_loss_looks_at_clipped_values_and_at_the_others_where_nothing_is_told():
+    clipped = torch.zeros(2, 3, 2, 2, dtype=torch.bool)
+    clipped[:, 0, 0, 0] = True  # one of twelve values
+    true = torch.full((2, 3, 2, 2), -1.0)
+    true[:, 0, 0, 0] = 7.0  # counts as 4 stops
+    predicted = torch.full((2, 3, 2, 2), -1.5)
+    predicted[:, 0, 0, 0] = 2.0
+    told = torch.tensor([1.0, 0.0])
+    total, terms = LightLoss()(predicted, predicted, clipped, told, true)
+    assert terms["clipped"].item() == pytest.approx(4 - 2 - 0.5)  # smooth L1, beta 1
+    assert terms["decibels"].item() == pytest.approx(math.log(1.5 / 12 + 3e-4))
+    assert terms["others"].item() == pytest.approx(0.5 * 0.5**2)  # of the second picture alone
+    assert total.item() == pytest.approx(1.5 + 0.25 * math.log(1.5 / 12 + 3e-4) + 0.5 * 0.125)
+    told_all, _ = LightLoss()(predicted, predicted, clipped, torch.ones(2), true)
+    assert told_all.item() == pytest.approx(1.5 + 0.25 * math.log(1.5 / 12 + 3e-4))
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_gradients_on_black_and_on_white_pictures_are_finite(level):
+    network, ldr = initial_network("lightunet", "attnet", 0.1, seed=0), torch.full((2, 3, 33, 33), level)
+    clipped = ldr >= 1
+    stops = network.stops(ldr, clipped, torch.tensor([0.0, 1.0]))
+    LightLoss()(stops, ldr, clipped, torch.tensor([0.0, 1.0]), torch.full_like(ldr, 3.0 * level - 2))[0].backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 999), unknown=st.booleans(), rounded=st.booleans())
+def test_a_drawn_camera_is_a_rising_table_and_its_light_that_of_its_levels(seed, unknown, rounded):
+    camera = draw_camera(np.random.default_rng(seed), unknown, rounded)
+    rising = camera.levels[:UP_TO_WHITE].astype(int)
+    assert (np.diff(rising) >= 0).all() and rising[0] <= 1 and camera.levels[UP_TO_WHITE] == (255 if rounded else WHITE)
+    assert (np.diff(camera.light) >= 0).all() and camera.light[0] > 0 and camera.light[-1] <= 1
+    curve = draw_curve(np.random.default_rng(seed), unknown)
+    assert (
+        (np.diff(curve) >= 0).all()
+        and curve[0] == pytest.approx(0, abs=0.01)
+        and curve[-1] == pytest.approx(1, abs=0.01)
+    )
+
+
+def test_the_light_of_a_level_lies_in_its_step():
+    camera = camera_of_curve(EXPOSURES ** (1 / 2.2), rounded=False)
+    for level in (20, 100, 200):
+        seen = EXPOSURES[camera.levels[:UP_TO_WHITE] == level]
+        assert seen.min() <= camera.light[level] <= seen.max()
+
+
+@pytest.fixture(scope="module")
+def shards(dataset) -> Shards:
+    return Shards(dataset.shards, "train", "radiance")
+
+
+def test_a_sample_is_a_function_of_its_position_alone(shards):
+    augmentation = load_profile("release").light.augmentation
+    one, other = (LightDataset(shards, 32, augmentation, seed=4) for _ in range(2))
+    for position in (0, 7, 123):
+        a, b = one[position], other[position]
+        assert a["key"] == b["key"] and a["told"] == b["told"]
+        assert all(torch.equal(a[name], b[name]) for name in ("picture", "clipped", "stops"))
+    assert not torch.equal(one[0]["picture"], one[len(one)]["picture"])  # the next epoch draws anew
+    with pytest.raises(ValueError, match=r"view .* has 32x32 pixels; wanted at least the crop of 64"):
+        LightDataset(shards, 64, augmentation, seed=0)
+
+
+def test_a_sample_clips_where_its_light_says_and_tells_its_light_where_the_camera_is_known():
+    view = np.exp2(np.random.default_rng(0).uniform(-6, 4, (40, 48, 3))).astype(np.float16)
+    quiet = {"noise": 0, "jpeg": 0, "rounded": 0, "told": 1}
+    augmentation = load_profile("release", [f"light.augmentation.{n}={v}" for n, v in quiet.items()]).light.augmentation
+    for number in range(5):
+        picture, clipped, told, stops = draw_sample(view, 32, augmentation, generator(0, 1, number))
+        assert told == 1 and picture.shape == (32, 32, 3)
+        assert (clipped == (picture >= picture.max())).all() or not clipped.any()
+        assert (stops[clipped] > -0.1).all() and (stops[~clipped] < 0.01).all()
+        seen = ~clipped & (stops > -5)
+        own = srgb_crf().inverse(picture.astype(np.float64))
+        assert np.abs(np.log2(own[seen]) - stops[seen]).max() < 0.6  # a step of 8 bits in the dark of film
+
+
+def test_the_rate_warms_up_stays_and_falls():
+    config = load_profile("release", ["steps=1000", "light.warmup=100"])
+    rates = [rate_at(step, config) for step in (0, 49, 99, 500, 700, 775, 999)]
+    assert rates == pytest.approx([1e-5, 5e-4, 1e-3, 1e-3, 1e-3, 5e-4, 1e-3 * (1 - (299 / 300) ** 0.5)])
+
+
+def test_a_run_cut_short_and_resumed_ends_with_the_same_weights(dataset, tmp_path, monkeypatch):
+    whole = train(dataset.shards, tmp_path / "whole", "lightunet", 1, load_profile("release", TINY))
+    real, seen = Stepper.step, []
+
+    def step(self, parts, number):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(number)
+        return real(self, parts, number)
+
+    monkeypatch.setattr(Stepper, "step", step)
+    changes = (*TINY, "checkpoint_every=2")
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset.shards, tmp_path / "cut", "lightunet", 1, load_profile("release", changes))
+    monkeypatch.undo()
+    resumed = train(dataset.shards, tmp_path / "cut", "lightunet", 1, load_profile("release", changes))
+    assert resumed["resumed"] == 1 and resumed["weights_sha256"] == whole["weights_sha256"]
+    assert set(whole["loss"][0]) == {"step", "total", "clipped", "decibels", "others"}
+    network, header = load_weights(tmp_path / "cut" / "weights.safetensors")
+    assert header["variant"] == network.config.baseline == "lightunet"
+
+
+def test_a_profile_that_tells_nothing_of_light_is_refused(dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"train\.light: null; wanted what light is learned from"):
+        train(dataset.shards, tmp_path / "run", "lightunet", 0, load_profile("quick", ["crop=32"]))
+    with pytest.raises(ValueError, match=r"train\.schedule: 'wsd' wants train\.light"):
+        train(dataset.shards, tmp_path / "run", "base", 0, load_profile("quick", ["schedule=wsd", "crop=32"]))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", named_crfs())
+@pytest.mark.parametrize("size", [(5, 7), (40, 31), (WORKING_SIDE + 10, WORKING_SIDE + 70)])
+def test_what_the_photograph_tells_stays_and_what_clips_is_at_least_white(name, size):
+    crf, ldr = named_crfs()[name], photograph(*size)
+    light = light_of_photograph(stirred(), ldr, crf)
+    clipped = ldr >= WHITE / 255
+    assert light.shape == ldr.shape and light.dtype == np.float32
+    assert np.array_equal(light[~clipped], np.minimum(look_up_exposure(ldr, crf), 1)[~clipped])
+    assert (light[clipped] >= 1).all() and light.max() > 1
+
+
+def test_an_estimated_response_rises_and_is_the_mean_of_what_the_network_says():
+    ldr = np.array([[10, 20, 20], [30, 254, 254]], np.float32)[None] / 255
+    stops = np.array([[-3.0, -2.0, -1.0], [-2.5, 1.0, 2.0]], np.float32)[None]
+    curve = estimate_response(ldr, ldr >= WHITE / 255, stops)
+    assert curve[10] == pytest.approx(2**-3) and curve[254] == curve[255] == 1
+    assert curve[20] == curve[30] == pytest.approx(2 ** ((-1.5 * 2 - 2.5) / 3))  # made rising: their weighted mean
+    assert (np.diff(curve) >= 0).all()
+
+
+def test_a_photograph_s_camera_response_is_estimated_where_that_is_asked_for():
+    ldr = (photograph(30, 40) * 255).astype(np.uint8)
+    light = HDRReconstructor(stirred(), crf="auto")(ldr)
+    assert light.shape == ldr.shape and np.isfinite(light).all() and (light[ldr >= WHITE] >= 1).all()
+    assert (light[ldr < WHITE] <= 1).all()
+    with pytest.raises(ValueError, match="crf 'auto': this network estimates no camera response"):
+        HDRReconstructor(initial_network("base", "attnet", 0.125, 0), crf="auto")
+    with pytest.raises(ValueError, match="crf 'auto': of an estimated camera response no stack is made"):
+        HDRReconstructor(stirred(), crf="auto").predict(ldr, keep_stack=True)
