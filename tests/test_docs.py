@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -30,6 +31,7 @@ from hdrdata.cameras.recipe import RecipeConfig
 from hdrdata.files.exr import write_exr
 from hdrdata.files.ldr import decode_png, write_png
 from hdrdata.files.radiance import read_radiance
+from hdrmodel.evaluation.summary import METHODS
 from hdrmodel.metrics.table import METRICS
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.weights import initial_network, save_weights
@@ -37,7 +39,8 @@ from hdrmodel.networks.weights import initial_network, save_weights
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in [
     ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))
 ]}  # fmt: skip
-BLOCKS = {page: re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL) for page, text in PAGES.items()}
+BLOCKS = {page: re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) for page, text in PAGES.items()}
+BLOCKS = {page: [(kind.strip(), code) for kind, code in blocks] for page, blocks in BLOCKS.items()}
 TEXT = "\n".join(PAGES.values())
 EXAMPLES = [(page, number) for page, blocks in BLOCKS.items() for number, (kind, _) in enumerate(blocks)
             if kind in ("bash", "python")]  # fmt: skip
@@ -143,7 +146,13 @@ def test_the_examples_of_a_page_run_in_their_order(places, monkeypatch, page, nu
 
 
 def test_every_block_is_of_a_kind_that_is_checked():
-    assert {kind for blocks in BLOCKS.values() for kind, _ in blocks} == {"bash", "python", "text", "yaml"}
+    kinds = {kind for blocks in BLOCKS.values() for kind, _ in blocks}
+    assert kinds - {"json"} == {"bash", "python", "text", "yaml"}
+    for page, blocks in BLOCKS.items():
+        fences = [line for line in PAGES[page].splitlines() if line.lstrip().startswith(("```", "~~~"))]
+        assert len(fences) == 2 * len(blocks), f"{page}: a block that is indented, or does not end"
+        for kind, code in blocks:
+            assert kind != "json" or json.loads(code), page
 
 
 def test_every_command_has_an_example_that_runs():
@@ -175,9 +184,13 @@ def test_the_tables_that_commands_print_have_the_columns_that_they_print(places,
     page = "docs/measuring.md"
     evaluated, compared = (code for kind, code in BLOCKS[page] if kind == "text")
     names = {metric.name for metric in METRICS.values()}
-    for line in evaluated.splitlines():
-        if line.startswith(("LDR", "tone-mapped")):
-            assert set(re.split(r"  +", line.strip())[1:]) <= names
+    headings = [line for line in evaluated.splitlines() if line.startswith(("LDR", "tone-mapped"))]
+    assert len(headings) == 2
+    for line in headings:
+        shown = set(re.split(r"  +", line.strip())[1:])
+        assert shown and shown <= names
+    rows = [line.split()[0] for line in evaluated.splitlines()[1:] if line and line not in headings]
+    assert set(rows) == set(METHODS)
     monkeypatch.chdir(places(page))
     printed = run_command("hdrmodel compare data/scores/spatial data/scores/base", places(page))
     heading = next(line for line in printed.splitlines() if line.startswith("metric "))
@@ -207,10 +220,38 @@ def test_the_readme_is_read_in_two_minutes():
     assert len(PAGES["README.md"].splitlines()) <= LONGEST_README
 
 
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_both_pictures_are_shown_and_captioned():
+    for page, name in (("README.md", "data/readme.jpg"), ("docs/photographs.md", "../data/predict.jpg")):
+        assert re.search(rf"^!\[.+\]\({re.escape(name)}\)\n\n\*[^*]+\*$", PAGES[page], re.MULTILINE), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_names_places_that_a_reader_does_not_have(page):
+    assert not re.search(r"\.\./shared|/work/|/tmp/|/home/|pypi\.org|pythonhosted|conda\.anaconda", PAGES[page])
+
+
+def test_the_house_shows_every_room():
+    shown = set(re.findall(r"`([\w.]+)`", PAGES["docs/house.md"]))
+    for package in (hdrdata, hdrmodel):
+        rooms = {path.name for path in Path(package.__path__[0]).iterdir() if not path.name.startswith("_")}
+        assert rooms and rooms <= shown, rooms - shown
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_pictures_lead_somewhere(page):
-    found = re.findall(r"\]\(([^)#]+?)\)", PAGES[page])
-    assert all((ROOT / page).parent.joinpath(link).is_file() for link in found if "://" not in link), found
+    links = [link.partition("#") for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]) if "://" not in link]
+    found = [link for link, _, _ in links]
+    for link, _, anchor in links:
+        target = (ROOT / page).parent.joinpath(link).resolve() if link else ROOT / page
+        assert target.is_file(), link
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), f"{link}#{anchor}"
     if page == "docs/README.md":
         assert {f"docs/{link}" for link in found} == {name for name in PAGES if name.startswith("docs/")} - {page}
 
@@ -222,6 +263,8 @@ def test_every_name_and_path_of_ours_is_there(page):
     folders = "hdrdata|hdrmodel|stages|tests|benchmarks|docs|data/renderer|data/scenes"
     for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", PAGES[page]):
         assert (ROOT / path).exists(), path
+    for path in re.findall(r"\bpython (\w+/[\w./-]+\.py)", PAGES[page]):
+        assert (ROOT / path).is_file(), path
 
 
 def find(name: str) -> bool:
