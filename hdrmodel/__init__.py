@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from hdrmodel.networks.weights import load_weights
     from hdrmodel.photos.photo import read_photo
     from hdrmodel.prediction.reconstructor import HDRReconstructor
+    from hdrmodel.release.shipped import reconstruct
 
-__all__ = ["HDRAttNet", "HDRReconstructor", "load_weights", "read_photo"]
+__all__ = ["HDRAttNet", "HDRReconstructor", "load_weights", "read_photo", "reconstruct"]
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
@@ -18,5 +19,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "networks.weights": ["load_weights"],
         "photos.photo": ["read_photo"],
         "prediction.reconstructor": ["HDRReconstructor"],
+        "release.shipped": ["reconstruct"],
     },
 )

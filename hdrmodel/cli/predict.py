@@ -12,13 +12,13 @@ import click
 
 from hdrdata.command import OneLineErrors
 from hdrmodel.outputs.names import FORMAT_NAMES, describe_formats
+from hdrmodel.release.names import WEIGHTS
 
 if TYPE_CHECKING:
     import rich.progress
 
     import hdrmodel.prediction.files
 
-WEIGHTS = Path("data/runs/spatial/0/weights.safetensors")
 EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_formats()}"
 
 
@@ -26,7 +26,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True,
               help="A folder; or, of one photograph, a file: the suffix says the format.")  # fmt: skip
-@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, show_default=True,
+@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, show_default="those of `hdrmodel release`",
               help="What `train` wrote; with --backend onnx the folder that `export` wrote.")  # fmt: skip
 @click.option("--format", "formats", multiple=True, metavar="NAME",
               help=f"Give it once per format: {', '.join(FORMAT_NAMES)}. Default: exr, or OUT's.")  # fmt: skip
@@ -69,13 +69,15 @@ def predict(
 ) -> None:
     """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF and WebP.
 
-    Well exposed pixels keep the photograph's own light; what is clipped or nearly so is the network's. A photograph
+    Well exposed pixels keep the photograph's own light; what is clipped is the network's. A photograph
     that cannot be read is told in a line and the others are made; the exit code is then 1. Into a folder, the same
     command again makes what is missing or has changed.
 
     \b
-    A photograph, with the weights of `dvc repro`:
+    A photograph:
         hdrmodel predict photo.jpg -o photo.exr
+    With the weights of `dvc repro`:
+        hdrmodel predict photo.jpg -o photo.exr --weights data/runs/spatial/0/weights.safetensors
     A folder, as OpenEXR and as JPEGs that phones show as HDR:
         hdrmodel predict photos/ -o hdr/ --format exr --format ultrahdr
     """

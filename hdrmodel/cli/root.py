@@ -10,6 +10,7 @@ PLACES = {
     "export": "hdrmodel.cli.predict:export",
     "info": "hdrmodel.cli.info:info",
     "predict": "hdrmodel.cli.predict:predict",
+    "release": "hdrmodel.cli.release:release",
     "train": "hdrmodel.cli.train:train",
     "view": "hdrmodel.cli.view:view",
 }

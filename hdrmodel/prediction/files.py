@@ -28,6 +28,9 @@ LIGHT = {
 }
 
 
+OWN_LIGHT = "the photograph's own; where it clips, the network's"
+
+
 @dataclass(frozen=True)
 class PredictSettings:
     """What the files that are made depend on, beside the photograph."""
@@ -293,7 +296,7 @@ def facts_of(photo: Path, digest: str, exposure: Exposure, settings: PredictSett
         "input_sha256": digest,
         "exposure": taken or "unknown",
         "camera_response": settings.crf,
-        "light": LIGHT[settings.origin],
+        "light": OWN_LIGHT if settings.variant == "lightunet" else LIGHT[settings.origin],
         "unit": f"linear RGB, BT.709 primaries; {settings.scale.white:g} is the light that saturates the photograph, "
         f"taken for {settings.scale.nits:g} cd/m2",
     }

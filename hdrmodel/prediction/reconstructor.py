@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
+from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.baselines.light_photograph import light_of_photograph
@@ -38,6 +40,7 @@ Radiance = Float32[np.ndarray, "height width 3"]
 Stack = UInt8[np.ndarray, "exposures height width 3"]
 Origin = Literal["stack", "irradiance"]
 Progress = Callable[[float], None]  # of the share that is done, (0, 1]
+NEARLY_WHITE = np.float32(240 / 255)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -182,7 +185,8 @@ class HDRReconstructor:
     def _predict_by_baseline(self, ldr: Photograph, keep_stack: bool) -> Prediction:
         photograph = to_ldr(ldr)
         if isinstance(self._baseline, LightUNet):
-            radiance = light_of_photograph(self._baseline, photograph, None if self.crf == "auto" else self.crf)
+            whole = fill_clipped(photograph)
+            radiance = light_of_photograph(self._baseline, whole, None if self.crf == "auto" else self.crf)
         else:
             batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
             (radiance,) = to_pictures(self._baseline(batch))
@@ -216,6 +220,17 @@ class HDRReconstructor:
         for rows in bands:
             exposure[rows] = keep_well_exposed(to_ldr(frame.picture[rows]), exposure[rows] * gain, self.crf)
         return exposure
+
+
+def fill_clipped(ldr: Float32[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "height width 3"]:
+    """A photograph [0, 1] with what JPEG left just below white inside of areas that clip brought to white.
+
+    A value of at least `NEARLY_WHITE`, of whose 9x9 neighbours in its channel a quarter or more clip, clips too: it
+    would stand there as a dark speck of its own light among light that is brighter.
+    """
+    clipped = (ldr >= np.float32(WHITE / 255)).astype(np.float32)
+    around = cv2.boxFilter(clipped, -1, (9, 9), borderType=cv2.BORDER_REFLECT)
+    return np.where((ldr >= NEARLY_WHITE) & (around >= 0.25), np.float32(1), ldr)
 
 
 class _Successor:

@@ -1,0 +1,138 @@
+"""How much light a network gets back where the sensor clipped, beside doing nothing and beside what a constant does.
+
+    python benchmarks/light.py SHARDS
+    python benchmarks/light.py SHARDS --weights run/weights.safetensors --count 50
+
+The views of a part of radiance shards at EV 0, the shards' camera responses in turn; PU21-PSNR of R, G and B in dB,
+after a gain (the reference's median luminance at 20 cd/m2, clipped at 1000; least squares over unclipped values), as
+`hdrmodel evaluate` measures it. Rows:
+
+    own light           the photograph linearised, its camera response known: clipped values are white
+    clipped x 1.25      the same, every clipped value times 1.25
+    best constant       times the best of 11 factors for each picture, by its truth: a bound and no method
+    network             unclipped values keep their own light, the network speaks for the others
+    truth in clipped    the ceiling
+    taken for sRGB      own light, times 1.25 and the network, by a camera response that is not the photograph's
+    network, estimated  by the response that the network estimates from the photograph
+
+and differences of them with 95 % intervals over scenes, and means by the share of clipped values.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import torch
+from rich.progress import track
+
+from hdrdata.cameras.crf import srgb_crf
+from hdrdata.cameras.exposure import WHITE, expose_view, half_bits
+from hdrdata.cameras.merge import look_up_exposure
+from hdrdata.stream.shard_reader import Shards
+from hdrmodel.evaluation.cases import Case
+from hdrmodel.metrics.alignment import align_gain
+from hdrmodel.metrics.light import LUMINANCE_WEIGHTS, psnr_pu21
+from hdrmodel.networks.baselines.light_photograph import light_of_photograph
+from hdrmodel.networks.baselines.light_unet import LightUNet
+from hdrmodel.networks.weights import load_weights
+from hdrmodel.release.names import WEIGHTS
+
+STRATA = (0.0, 0.01, 0.05, 0.15, 1.0)  # of the share of clipped values
+CONSTANTS = np.exp2(np.arange(0, 2.6, 0.25))
+MEDIAN_NITS, PEAK_NITS = 20.0, 1000.0
+DIFFERENCES = (
+    ("network", "clipped x 1.25"),
+    ("network", "best constant"),
+    ("network, estimated", "own light, as sRGB"),
+    ("network, as sRGB", "own light, as sRGB"),
+)
+
+
+def estimates(network: LightUNet, case: Case) -> dict[str, np.ndarray]:
+    """Light by each method."""
+    ldr, clipped = case.input.astype(np.float32) / 255, case.input >= WHITE
+    own, srgb = (np.minimum(look_up_exposure(ldr, crf), 1) for crf in (case.crf, srgb_crf()))
+    return {
+        "own light": own,
+        "clipped x 1.25": np.where(clipped, 1.25, own),
+        "network": light_of_photograph(network, ldr, case.crf),
+        "truth in clipped": np.where(clipped, np.maximum(case.radiance, 1), own),
+        "own light, as sRGB": srgb,
+        "clipped x 1.25, as sRGB": np.where(clipped, 1.25, srgb),
+        "network, as sRGB": light_of_photograph(network, ldr, srgb_crf()),
+        "network, estimated": light_of_photograph(network, ldr, None),
+        **{f"x{factor:g}": np.where(clipped, factor, own) for factor in CONSTANTS},
+    }
+
+
+def measure(case: Case, made: dict[str, np.ndarray]) -> dict[str, float]:
+    """PU21-PSNR after a gain of each method; of the constants the best."""
+    truth = case.radiance.astype(np.float64)
+    nits = MEDIAN_NITS / float(np.median(truth @ np.array(LUMINANCE_WEIGHTS)))
+    aligned = [align_gain(light.astype(np.float64), truth, case.unclipped) for light in made.values()]
+    test = torch.from_numpy(np.minimum(np.stack(aligned) * nits, PEAK_NITS)).permute(0, 3, 1, 2)
+    reference = torch.from_numpy(np.minimum(truth * nits, PEAK_NITS)).permute(2, 0, 1)[None].expand_as(test)
+    values = dict(zip(made, psnr_pu21(test, reference).tolist(), strict=True))
+    best = max(values.pop(f"x{factor:g}") for factor in CONSTANTS)
+    return {**values, "best constant": best}
+
+
+def read_case(shards: Shards, number: int, place: int) -> Case:
+    """The picture at EV 0 of a view under the camera response whose turn it is."""
+    crf = sorted(shards.crfs)[place % len(shards.crfs)]
+    sample = shards.radiance(number)
+    stack = expose_view(half_bits(sample.radiance), shards.tables[crf][[shards.evs.index(0.0)]])
+    light = sample.radiance.astype(np.float32)
+    return Case(f"{sample.key}_{crf}", sample.key, sample.scene, shards.crf(crf), (0.0,), stack, light)
+
+
+def difference(rows: list[dict], one: str, other: str) -> tuple[float, float, float]:
+    """The mean over scenes of a difference, and its 95 % interval, scenes drawn anew 2,000 times."""
+    scenes = sorted({row["scene"] for row in rows})
+    means = np.array([np.mean([row[one] - row[other] for row in rows if row["scene"] == name]) for name in scenes])
+    draw = np.random.default_rng(0)
+    resampled = means[draw.integers(len(means), size=(2000, len(means)))].mean(axis=1)
+    return float(means.mean()), *map(float, np.percentile(resampled, [2.5, 97.5]))
+
+
+@click.command()
+@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
+@click.option("--part", default="test", show_default=True)
+@click.option("--count", type=click.IntRange(1), help="Views, spread evenly. Default: all.")
+@click.option("--every-degrees", default=60, show_default=True, help="Of a panorama's azimuths those divisible by it.")
+def main(shards: Path, weights: Path, part: str, count: int | None, every_degrees: int) -> None:
+    """Measure weights of lightunet on a part of SHARDS."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    network, _ = load_weights(weights)
+    source = Shards(shards, part, "radiance")
+    views = [n for n, key in enumerate(source.keys) if "_crop_" in key or int(key[-3:]) % every_degrees == 0]
+    places = np.unique(np.linspace(0, len(views) - 1, min(count or len(views), len(views))).round().astype(int))
+    rows = []
+    for place in track(places, "measure"):
+        case = read_case(source, views[place], place)
+        share = float((case.input >= WHITE).mean())
+        rows.append({"scene": case.scene, "clipped": share, **measure(case, estimates(network, case))})
+    scenes = sorted({row["scene"] for row in rows})
+    print(f"{len(rows)} views of {len(scenes)} scenes; clipped {np.mean([row['clipped'] for row in rows]):.3f}")
+    limits = list(pairwise(STRATA))
+    bands = [[row for row in rows if low <= row["clipped"] < high] for low, high in limits]
+    heads = [f"{low:.0%}-{high:.0%} ({len(band)})" for (low, high), band in zip(limits, bands, strict=True)]
+    print(f"{'dB':30}{'scenes':>8}{'views':>8}{'median':>8}" + "".join(f"{head:>15}" for head in heads))
+    for method in [name for name in rows[0] if name not in ("scene", "clipped")]:
+        by_scene = [np.mean([row[method] for row in rows if row["scene"] == name]) for name in scenes]
+        values = [row[method] for row in rows]
+        strata = (np.mean([row[method] for row in band]) if band else np.nan for band in bands)
+        cells = "".join(f"{value:15.2f}" for value in strata)
+        print(f"{method:30}{np.mean(by_scene):8.2f}{np.mean(values):8.2f}{np.median(values):8.2f}{cells}")
+    for one, other in DIFFERENCES:
+        print(f"{one} - {other}: " + "{:+.2f} [{:+.2f}, {:+.2f}]".format(*difference(rows, one, other)))
+    better = np.mean([row["network"] > row["clipped x 1.25"] for row in rows])
+    print(f"network better than clipped x 1.25 in {better:.0%} of the views")
+
+
+if __name__ == "__main__":
+    main()
