@@ -96,6 +96,8 @@ def places(scenes_folder, dataset, tmp_path_factory) -> Iterator[Callable[[str],
             return place
 
         yield place_of
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        sys.modules["ray"].shutdown()  # an example started it; the next tests of this process need one of their own
 
 
 def smaller(text: str) -> str:

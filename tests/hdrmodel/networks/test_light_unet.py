@@ -198,7 +198,7 @@ def test_a_photograph_s_camera_response_is_estimated_where_that_is_asked_for():
     ldr = (photograph(30, 40) * 255).astype(np.uint8)
     light = HDRReconstructor(stirred(), crf="auto")(ldr)
     assert light.shape == ldr.shape and np.isfinite(light).all() and (light[ldr >= WHITE] >= 1).all()
-    assert (light[ldr < WHITE] <= 1).all()
+    assert (light[ldr < 240] <= 1).all()  # what JPEG may leave inside of clipped areas is taken for clipped from there on
     with pytest.raises(ValueError, match="crf 'auto': this network estimates no camera response"):
         HDRReconstructor(initial_network("base", "attnet", 0.125, 0), crf="auto")
     with pytest.raises(ValueError, match="crf 'auto': of an estimated camera response no stack is made"):
