@@ -1,11 +1,12 @@
 """Do what may crash, such as decoding files of anybody, in other processes, so that the culprit can be named."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -97,7 +98,8 @@ def _run_in_pool(
     try:
         while waiting or running:
             while waiting and len(running) < 2 * workers:
-                future = pool.submit(function, tasks[waiting[-1]])  # where the pool is broken, this raises
+                with _main_hidden(function):  # this starts processes; where the pool is broken, it raises
+                    future = pool.submit(function, tasks[waiting[-1]])
                 running[future] = waiting.pop()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 error = future.exception()
@@ -109,3 +111,24 @@ def _run_in_pool(
         for future in [future for future in running if keep and future.done() and not future.cancelled()]:
             if future.exception() is None:
                 keep(running.pop(future), future.result())
+
+
+@contextmanager
+def _main_hidden(function: Callable) -> Iterator[None]:
+    """Processes that start in this block do not run the caller's script again, as multiprocessing would have them.
+
+    So a script may call what starts processes without `if __name__ == "__main__"`. A function of the script itself
+    needs it all the same.
+    """
+    main = sys.modules["__main__"]
+    if getattr(function, "func", function).__module__ == "__main__":
+        yield
+        return
+    before = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    main.__spec__ = None
+    main.__dict__.pop("__file__", None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(main, name, value)

@@ -1,10 +1,13 @@
 """The pool of processes: how often a task may kill its process, what is refused, and what is kept at an early end."""
 
 import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
+from shared_files import ROOT
 
 from hdrdata.work.processes import run_in_processes
 
@@ -52,3 +55,18 @@ def test_what_ended_after_the_reader_stopped_is_kept_once():
     results.close()
     assert name not in kept and len(kept) <= 3  # four were under way
     assert all(result == 1 / name for name, result in kept.items())
+
+
+def test_a_script_need_not_guard_what_starts_processes(scenes_folder, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import hdrdata\n"
+        f"built = hdrdata.build({str(scenes_folder)!r}, 'out', view_size=32, form='radiance', workers=2)\n"
+        "print('built', len(built.scan.scenes))\n"
+    )
+    command = [sys.executable, "mine.py"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+    assert result.returncode == 0 and result.stderr == ""
+    assert result.stdout.count("built") == 1
