@@ -27,7 +27,7 @@ class NetworkConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     attention: str  # a name in ATTENTIONS
-    preset: str  # the activations, a name in PRESETS
+    preset: str  # activations and reach, a name in PRESETS
     width: PositiveFloat  # multiplies every number of channels; 1.0 is the paper, 0.25 a small model for CPUs
 
     @field_validator("attention")
@@ -58,6 +58,25 @@ def soft_mask(ldr: Pictures, threshold: float = 0.95) -> Float[Tensor, "batch 1 
     under = (margin - luma).clamp(min=0.0) / margin
     over = (luma - threshold).clamp(min=0.0) / margin
     return 1.0 - torch.maximum(under, over)
+
+
+def sensor_exposure(ldr: Pictures, residual: Pictures, reach: float) -> Pictures:
+    """X = ReLU(I + t 2^(reach max(t, 0))), t = N1(I m): equation 2 where reach is 0, which ends at 2.
+
+    A reach above 0 is this project's own: the stops that t climbs beyond 1 as it nears 1. It leaves small residuals as
+    they are and grows as light does, by ratios, so that X holds what stands far above saturation.
+
+    Args:
+        ldr: I, display-referred, [0, 1].
+        residual: t, (-1, 1).
+        reach: stops, >= 0.
+
+    Returns:
+        X, linear, in [0, 1 + 2^reach).
+    """
+    if reach > 0:
+        residual = residual * (reach * residual.relu()).exp2()
+    return (ldr + residual).relu()
 
 
 def pad_by_reflection(pictures: Pictures, multiple: int) -> Float[Tensor, "batch 3 padded_height padded_width"]:
@@ -107,19 +126,20 @@ class HDRAttNet(nn.Module):
         self.down = UNet(exposing_widths, preset, attention, input_to_head=True)  # N3
 
     def encode(self, ldr: Pictures) -> Pictures:
-        """Estimate the linear sensor exposure X = ReLU(I + N1(I m)), equations 1 and 2.
+        """Estimate the linear sensor exposure X, equations 1 and 2, by `sensor_exposure`.
 
         Args:
             ldr: I, display-referred, [0, 1]; m is its `soft_mask`.
 
         Returns:
-            X, linear, in [0, 2): irradiance times the picture's own exposure time, up to one factor.
+            X, linear, in [0, 2), or as far as the preset reaches: irradiance times the picture's own exposure time, up
+            to one factor.
 
         Raises:
             ValueError: if the pictures do not have three channels and at least one pixel.
         """
         _require_pictures(ldr)
-        return (ldr + _run(self.encoding, ldr * soft_mask(ldr))).relu()
+        return sensor_exposure(ldr, _run(self.encoding, ldr * soft_mask(ldr)), self.encoding.reach)
 
     def expose_up(self, sensor_exposure: Pictures, ratio: Ratios) -> Pictures:
         """Picture X at longer exposures: N2(X r), equation 3, with every r >= 1.
@@ -185,7 +205,9 @@ class PairNetwork(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, shorter: Pictures, longer: Pictures, ratio: Ratios) -> PairPrediction:
+    def forward(
+        self, shorter: Pictures, longer: Pictures, ratio: Ratios, stops: Pictures | None = None
+    ) -> PairPrediction:
         """Predict each picture of a pair from the other, equations 3 to 6.
 
         N2 makes the longer and N3 the shorter exposure even where r = 1, so both learn from identity pairs. Both
@@ -195,6 +217,7 @@ class PairNetwork(nn.Module):
             shorter: LDR pictures I1, [0, 1].
             longer: LDR pictures I2 of the same scenes, [0, 1].
             ratio: r = t2 / t1, >= 1.
+            stops: the light that both show, which the loss compares X with and the network does not see.
         """
         encoded = self.network.encode(torch.cat([shorter, longer]))
         exposure_shorter, exposure_longer = encoded.chunk(2)

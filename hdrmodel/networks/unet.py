@@ -20,10 +20,11 @@ STRIDE = 2 ** (LEVELS - 1)  # heights and widths are multiples of this
 
 @dataclass(frozen=True)
 class Preset:
-    """The activations of a U-Net: constructors without arguments."""
+    """The activations of a U-Net, as constructors without arguments, and how far its X reaches."""
 
     encoder: Callable[[], nn.Module]
     decoder: Callable[[], nn.Module]
+    reach: float = 0.0  # stops, see `hdrmodel.networks.hdr_attnet.sensor_exposure`; 0: X below 2, as in the papers
 
 
 def relu() -> nn.Module:
@@ -37,11 +38,12 @@ def leaky_relu() -> nn.Module:
 PRESETS = {
     "attnet": Preset(encoder=relu, decoder=leaky_relu),  # Renk and Ciftci 2025
     "base2023": Preset(encoder=nn.Mish, decoder=nn.Mish),  # the released program of Le et al. 2023
+    "light": Preset(encoder=relu, decoder=leaky_relu, reach=6.0),  # this project's: light of 65 times what saturates
 }
 
 
 def find_preset(name: str) -> Preset:
-    """Look up the activations by their name in `PRESETS`; an unknown name raises ValueError with the known ones."""
+    """Look up activations and reach by name in `PRESETS`; an unknown one raises ValueError with the known ones."""
     if name not in PRESETS:
         raise ValueError(f"unknown preset {name!r}; known are {list(PRESETS)}")
     return PRESETS[name]
@@ -103,7 +105,7 @@ class UNet(nn.Module):
     Args:
         widths: channels of the seven encoder levels, from full resolution down. A decoder block has the width of the
             encoder level above its own, so that the two halves of each concatenation are equally wide.
-        preset: the activations of both halves.
+        preset: the activations of both halves; its reach is only kept here, for those who make X.
         attention: asked for a module at every place.
         input_to_head: also give the head the three input channels.
     """
@@ -112,6 +114,7 @@ class UNet(nn.Module):
         super().__init__()
         assert len(widths) == LEVELS, widths
         self.input_to_head = input_to_head
+        self.reach = preset.reach
         encoder_inputs = (3, *widths[:-1])
         self.encoder = nn.ModuleList(
             ConvBlock(before, after, preset.encoder, attention)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from hdrdata.files.disk import sha256_of, written_whole
 from hdrmodel.networks.attention import SelfAttention
-from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, continue_by_reflection, soft_mask
+from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, continue_by_reflection, sensor_exposure, soft_mask
 from hdrmodel.networks.unet import STRIDE, UNet
 from hdrmodel.networks.variants import Network, variant_of
 from hdrmodel.networks.weights import load_weights
@@ -43,7 +43,7 @@ class _Estimate(nn.Module):
         self.unet = unet
 
     def forward(self, ldr: Pictures) -> Pictures:
-        return (ldr + _run(self.unet, ldr * soft_mask(ldr))).relu()
+        return sensor_exposure(ldr, _run(self.unet, ldr * soft_mask(ldr)), self.unet.reach)
 
 
 class _Expose(nn.Module):

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float32, UInt8, UInt16
 from torch import Tensor
 
-from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, reflected_indices, soft_mask
+from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, reflected_indices, sensor_exposure, soft_mask
 from hdrmodel.networks.unet import STRIDE, UNet
 from hdrmodel.reconstruction.folded import COARSENESS, FINE, Deep, FoldedUNet
 
@@ -137,7 +137,7 @@ class TorchSubnetwork:
 
     def __init__(self, unet: UNet, estimates: bool, device: torch.device, dtype: torch.dtype):
         self.unet = FoldedUNet(unet, dtype).to(device)
-        self.estimates, self.device = estimates, device
+        self.estimates, self.reach, self.device = estimates, unet.reach, device
         self.margin = self.unet.margin
         self.pixel_bytes = 13 * unet.encoder[0].layers[0].out_channels * dtype.itemsize // 2  # measured
 
@@ -170,7 +170,7 @@ class TorchSubnetwork:
         given = self._input(tile, ratio)
         made = self.unet(given) if deep is None else self.unet.finish(given, _part(deep, around))
         if self.estimates:
-            return made.add_(tile.to(self.device)).relu_()
+            return sensor_exposure(tile.to(self.device), made, self.reach)
         return made.mul_(0.5).add_(0.5)
 
     def _input(self, tile: Pictures, ratio: float) -> Pictures:

@@ -18,11 +18,13 @@ class PairBatch:
     longer: Float[Tensor, "batch 3 height width"]
     ratio: Float[Tensor, " batch"]  # t_longer / t_shorter, >= 1
     keys: list[str]  # "<view>_<crf>:<shorter>-<longer>", for messages
+    stops: Float[Tensor, "batch 3 height width"] | None = None  # log2 of light; 0 is what saturates the shorter
 
     @property
-    def inputs(self) -> tuple[Tensor, Tensor, Tensor]:
+    def inputs(self) -> tuple[Tensor, ...]:
         """What network and loss take."""
-        return self.shorter, self.longer, self.ratio
+        pair = self.shorter, self.longer, self.ratio
+        return pair if self.stops is None else (*pair, self.stops)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from hdrmodel.sampling.light import Augmentation
 
 
 class LossConfig(Section):
-    """Weights and forms of HDR-AttNet's four losses; a baseline has its own paper's loss, and reads none of this."""
+    """Weights and forms of HDR-AttNet's losses; a baseline has its own paper's loss, and reads none of this."""
 
     reconstruction: NonNegativeFloat
     representation: NonNegativeFloat
     perceptual: NonNegativeFloat
     total_variation: NonNegativeFloat
+    light: NonNegativeFloat  # this project's own; it wants train.light
     norm: Literal["l1", "l2"]
     trunk: str  # a name in TRUNKS; read only if the perceptual term has a weight
     trunk_file: str | None  # a local state dict for it
@@ -30,7 +31,7 @@ class PlateauConfig(Section):
 
 
 class LightConfig(Section):
-    """What a variant that learns light is trained on and how; the others read none of it."""
+    """Training on light: photographs by random cameras, exposures and scales, for every variant."""
 
     augmentation: Augmentation
     warmup: NonNegativeInt  # steps in which the rate rises
@@ -43,6 +44,7 @@ class TrainConfig(Section):
     form: Literal["radiance", "pixels"]  # of the shards; baselines learn from radiance alone
     preset: str  # HDR-AttNet's activations; baselines have none
     width: Annotated[float, Field(gt=0, le=4)]  # of every variant: 1 is its paper's
+    start: str | None  # weights of the same network that training begins with; null: drawn by the seed
     steps: PositiveInt
     batch: PositiveInt  # pairs (of baselines: photographs) a step, over all processes and accumulated parts
     accumulate: PositiveInt  # parts that a process computes one after another
@@ -61,10 +63,10 @@ class TrainConfig(Section):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None  # validate and keep the moving average of the weights
     sync_batch_norm: bool  # over all processes; GPUs only
     loss: LossConfig
-    light: LightConfig | None  # null where no variant learns light
+    light: LightConfig | None  # null: the stacks of the shards, as in the papers
     log_every: PositiveInt  # steps
     validate_every: PositiveInt  # steps
-    validation_stacks: PositiveInt
+    validation_stacks: NonNegativeInt  # 0: nothing is validated, and no part val is wanted
     checkpoint_every: PositiveInt  # steps
     loader_workers: NonNegativeInt  # of each process
     device: Device

@@ -1,9 +1,9 @@
-"""The four losses of HDR-AttNet and their sum over both directions of a pair.
+"""The four losses of HDR-AttNet, one more on the light itself, and their sum over both directions of a pair.
 
 Renk and Ciftci, "Single-Image HDR Reconstruction with Attention-Driven Autoencoder", 2025, equations 12 to 15.
 Reductions, and which weight goes with which term, follow the program of Le, Le, Nguyen and Hua, WACV 2023, on which the
 paper builds. The paper's own order would give the total variation, a sum over all pixels, a weight of 0.1, and it would
-drown the other terms.
+drown the other terms. The term `light` is this project's own.
 """
 
 import math
@@ -11,13 +11,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from hdrdata.cameras.exposure import WHITE
 from hdrmodel.networks.hdr_attnet import PairPrediction, Pictures, Ratios, soft_mask
 
 Scalar = Float[Tensor, ""]
 Mask = Float[Tensor, "batch 1 height width"]
+MOST_STOPS = 4.0  # above what saturates; light beyond counts as no more
+DARKEST = 2.0**-8  # of what saturates: an 8-bit level tells no less
 NORMS: dict[str, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.square}
 
 
@@ -30,12 +34,13 @@ def find_norm(name: str) -> Callable[[Tensor], Tensor]:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The factor of each term; 0 switches a term off. The paper: 100, 1, 0.1 and 1e-5."""
+    """The factor of each term; 0 switches a term off. The paper: 100, 1, 0.1, 1e-5 and no term of light."""
 
     reconstruction: float
     representation: float
     perceptual: float
     total_variation: float
+    light: float = 0.0
 
     def __post_init__(self):
         for term, weight in asdict(self).items():
@@ -107,8 +112,26 @@ def total_variation_loss(prediction: Pictures) -> Scalar:
     return (down + right).mean()
 
 
+def light_loss(exposure: Pictures, stops: Pictures, clipped: Bool[Tensor, "batch 3 height width"]) -> Scalar:
+    """Compare the sensor exposure with the light that a picture shows: smooth L1 (beta 1 stop) in log2.
+
+    The mean over the clipped values plus the mean over the others, each of one picture, so that the few that clip count
+    as much as the many that tell their light; then the mean over the pictures. Light above 16 times what saturates
+    counts as 16 times, and 2^-8 is added to both sides.
+
+    Args:
+        exposure: X, linear, >= 0.
+        stops: log2 of the light; 0 is what saturates the picture.
+        clipped: the values of the picture that saturate.
+    """
+    target = torch.where(clipped, stops.clamp(0.0, MOST_STOPS), stops.clamp(max=MOST_STOPS))
+    distance = F.smooth_l1_loss((exposure + DARKEST).log2(), (target.exp2() + DARKEST).log2(), reduction="none")
+    means = [(distance * part).sum((1, 2, 3)) / part.sum((1, 2, 3)).clamp(min=1) for part in (clipped, ~clipped)]
+    return torch.stack(means).sum(dim=0).mean()
+
+
 class PairLoss(nn.Module):
-    """The weighted sum of the four losses over both directions of a pair.
+    """The weighted sum of the losses over both directions of a pair.
 
     Args:
         weights: the factor of each term.
@@ -135,10 +158,16 @@ class PairLoss(nn.Module):
     def terms(self) -> tuple[str, ...]:
         """The names of the terms that `forward` gives."""
         names = (field.name for field in fields(LossWeights))
-        return tuple(name for name in names if name != "perceptual" or self.trunk is not None)
+        absent = {"perceptual": self.trunk is None, "light": self.weights.light == 0}
+        return tuple(name for name in names if not absent.get(name, False))
 
     def forward(
-        self, predicted: PairPrediction, shorter: Pictures, longer: Pictures, ratio: Ratios
+        self,
+        predicted: PairPrediction,
+        shorter: Pictures,
+        longer: Pictures,
+        ratio: Ratios,
+        stops: Pictures | None = None,
     ) -> tuple[Scalar, dict[str, Scalar]]:
         """Compare what `PairNetwork` made of a pair with the pair, in float32.
 
@@ -147,10 +176,11 @@ class PairLoss(nn.Module):
             shorter: LDR pictures I1, [0, 1].
             longer: LDR pictures I2, [0, 1].
             ratio: r = t2 / t1, >= 1.
+            stops: log2 of the light of the shorter exposure, where 0 is what saturates it; for the term `light`.
 
         Returns:
-            The weighted sum, and each term before its weight, summed over both directions; without "perceptual" where
-            its weight is 0.
+            The weighted sum, and each term before its weight, summed over both directions; without "perceptual" and
+            "light" where their weight is 0.
         """
         predicted = PairPrediction(*(pictures.float() for pictures in predicted))
         # Both directions as one batch, which is faster; a sum of two means is twice the mean over both.
@@ -167,6 +197,10 @@ class PairLoss(nn.Module):
         if self.trunk is not None:
             seen = (middle(pictures, self.window) for pictures in (prediction, target, mask))
             terms["perceptual"] = 2 * perceptual_loss(*seen, self.trunk, self.norm)
+        if self.weights.light > 0:
+            x1, x2 = predicted.exposure_shorter, predicted.exposure_longer
+            light = torch.cat([stops, stops + ratio.log2()[:, None, None, None]])
+            terms["light"] = 2 * light_loss(torch.cat([x1, x2]), light, target >= WHITE / 255)
         return sum(getattr(self.weights, term) * value for term, value in terms.items()), terms
 
 

@@ -38,7 +38,8 @@ def train(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig)
     Args:
         shards: folder of shards with the parts train and val in the configured form.
         variant: a name in ATTENTIONS or in BASELINES.
-        seed: of the network's first weights, and of the order, the crops and the augmentation of the samples.
+        seed: of the network's first weights, unless `start` gives them, and of the order, the crops and the
+            augmentation of the samples.
 
     Returns:
         what run.json holds; None in a process that does not lead.
@@ -140,6 +141,8 @@ def _advance(setup: Setup, progress: Progress, log: Log, stop: "Stop") -> None:
 
 def _examine(setup: Setup, progress: Progress, log: Log) -> None:
     """Validate in the leading process, and let the schedule of every process know."""
+    if setup.validation is None:
+        return
     psnr, problem = None, None
     if setup.world.leads:
         stacks = setup.config.validation_stacks
@@ -169,6 +172,7 @@ def _record(setup: Setup, progress: Progress) -> dict:
         "parameters": count_parameters(setup.stepper.network),
         "config": config.model_dump(mode="json"),
         "trunk": setup.trunk,
+        "start": setup.start,
         "data": setup.data,
         "hours": progress.seconds / 3600,
         "steps_per_second": config.steps / progress.training_seconds,
@@ -190,11 +194,12 @@ def _record(setup: Setup, progress: Progress) -> dict:
 
 def summarise(record: dict) -> str:
     """A line on a run that ended, from its record."""
-    first, last = record["validation"][0]["psnr_ldr"], record["validation"][-1]["psnr_ldr"]
+    psnr = [point["psnr_ldr"] for point in record["validation"]]
+    validation = f"validation LDR PSNR {psnr[0]:.2f} -> {psnr[-1]:.2f} dB" if psnr else "nothing validated"
     return (
         f"{record['variant']}, seed {record['seed']}: {record['parameters']:,} parameters, {record['config']['steps']} "
         f"steps in {record['hours'] * 60:.1f} min, {record['steps_per_second']:.3g} a second; "
-        f"validation LDR PSNR {first:.2f} -> {last:.2f} dB"
+        f"{validation}"
     )
 
 

@@ -12,8 +12,10 @@ from hdrmodel.networks.hdr_attnet import (
     PairNetwork,
     count_parameters,
     pad_by_reflection,
+    sensor_exposure,
     soft_mask,
 )
+from hdrmodel.networks.weights import initial_network
 
 
 def build(attention="base", width=0.05):
@@ -93,6 +95,23 @@ def test_encoding_adds_the_unmasked_picture_to_what_n1_makes_of_the_masked_one()
     with torch.no_grad():
         expected = (ldr + NETWORK.encoding(ldr * soft_mask(ldr))).clamp(min=0)
         assert torch.equal(NETWORK.encode(ldr), expected)
+
+
+def test_a_reach_lets_x_climb_in_stops_and_leaves_small_residuals():
+    ldr, residual = torch.full((1, 3, 1, 1), 0.25), torch.tensor([-0.5, 0.5, 1.0]).reshape(1, 3, 1, 1)
+    assert sensor_exposure(ldr, residual, 0.0).flatten().tolist() == [0, 0.75, 1.25]
+    assert sensor_exposure(ldr, residual, 6.0).flatten().tolist() == [0, 0.25 + 0.5 * 2**3, 0.25 + 2**6]
+    near = torch.tensor(1e-4, requires_grad=True)
+    sensor_exposure(ldr, near.expand(1, 3, 1, 1), 6.0).mean().backward()
+    assert near.grad.item() == pytest.approx(1, abs=2e-3)
+
+
+def test_the_preset_light_reaches_farther_with_as_many_parameters():
+    light = initial_network("base", "light", 0.125, seed=0)
+    assert count_parameters(light) == count_parameters(initial_network("base", "attnet", 0.125, seed=0))
+    with torch.no_grad():
+        light.encoding.head.bias.fill_(3.0)  # tanh 3 = 0.995, and 2^(6 x 0.995) = 62.7
+        assert 50 < light.eval().encode(torch.ones(1, 3, 64, 64)).max() < 65
 
 
 def test_longer_exposures_are_n2_s_and_shorter_ones_n3_s():

@@ -21,7 +21,7 @@ from hdrmodel.networks.hdr_attnet import count_parameters
 from hdrmodel.networks.weights import initial_network, load_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.profiles.load import load_profile
-from hdrmodel.sampling.light import LightDataset, draw_sample
+from hdrmodel.sampling.light import LightDataset, draw_pair, draw_sample
 from hdrmodel.training.step import Stepper, rate_at
 from hdrmodel.training.train import train
 
@@ -138,6 +138,52 @@ def test_a_sample_clips_where_its_light_says_and_tells_its_light_where_the_camer
         assert np.abs(np.log2(own[seen]) - stops[seen]).max() < 0.6  # a step of 8 bits in the dark of film
 
 
+def test_a_pair_shows_one_scene_by_one_camera_at_two_exposures():
+    view = np.exp2(np.random.default_rng(0).uniform(-6, 4, (40, 48, 3))).astype(np.float16)
+    quiet = {"noise": 0, "jpeg": 0, "rounded": 0, "told": 1, "farthest": 5}
+    augmentation = load_profile("release", [f"light.augmentation.{n}={v}" for n, v in quiet.items()]).light.augmentation
+    ratios = []
+    for number in range(8):
+        shorter, longer, ratio, stops = draw_pair(view, 32, augmentation, generator(0, 1, number))
+        picture, _, _, longer_stops = draw_sample(view, 32, augmentation, generator(0, 1, number))
+        assert np.array_equal(longer, picture)
+        assert np.allclose(stops + np.log2(ratio), longer_stops, atol=1e-4, rtol=0) or stops.min() == -14
+        assert (shorter <= longer).all()
+        seen = (shorter > 0.2) & (shorter < 0.9) & (longer < 0.9)
+        own = [srgb_crf().inverse(each[seen].astype(np.float64)) for each in (shorter, longer)]
+        assert np.abs(np.log2(own[1] / own[0]) - np.log2(ratio)).max(initial=0) < 0.3
+        ratios.append(math.log2(ratio))
+    assert min(ratios) >= 0 and 3 < max(ratios) <= 5
+
+
+@pytest.mark.parametrize("variant, terms", [
+    ("spatial", {"reconstruction", "representation", "total_variation", "light"}), ("hdrunet", {"tanh"}),
+])  # fmt: skip
+def test_every_variant_learns_from_light(dataset, tmp_path, variant, terms):
+    changes = (*TINY, "width=0.125", "steps=4", "validation_stacks=0")
+    record = train(dataset.shards, tmp_path / "run", variant, 0, load_profile("release", changes))
+    assert set(record["loss"][0]) == {"step", "total", *terms} and record["validation"] == []
+    network, _ = load_weights(tmp_path / "run" / "weights.safetensors")
+    if variant == "spatial":
+        assert network.config.preset == "light" and network.encoding.reach == 6
+
+
+def test_a_run_begins_with_the_weights_that_it_is_given(dataset, tmp_path):
+    first = train(dataset.shards, tmp_path / "first", "lightunet", 1, load_profile("release", TINY))
+    start = tmp_path / "first" / "weights.safetensors"
+    changes = (*TINY, "steps=2", f"start={start}", "learning_rate=1.0e-12", "ema_decay=null")
+    second = train(dataset.shards, tmp_path / "second", "lightunet", 2, load_profile("release", changes))
+    assert second["start"] == first["weights_sha256"] and first["start"] is None
+    before, after = (
+        load_weights(tmp_path / run / "weights.safetensors")[0].state_dict() for run in ("first", "second")
+    )
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    with pytest.raises(ValueError, match=r"train\.start: .*weights\.safetensors holds baseline='lightunet' width=0\.1; "
+                                         r"wanted baseline='lightunet' width=0\.2"):  # fmt: skip
+        train(dataset.shards, tmp_path / "third", "lightunet", 0, load_profile("release", (*changes, "width=0.2")))
+    assert not (tmp_path / "third").exists()
+
+
 def test_the_rate_warms_up_stays_and_falls():
     config = load_profile("release", ["steps=1000", "light.warmup=100"])
     rates = [rate_at(step, config) for step in (0, 49, 99, 500, 700, 775, 999)]
@@ -169,6 +215,11 @@ def test_a_run_cut_short_and_resumed_ends_with_the_same_weights(dataset, tmp_pat
 def test_a_profile_that_tells_nothing_of_light_is_refused(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"train\.light: null; wanted what light is learned from"):
         train(dataset.shards, tmp_path / "run", "lightunet", 0, load_profile("quick", ["crop=32"]))
+    with pytest.raises(ValueError, match=r"train\.loss\.light: the term wants train\.light"):
+        train(dataset.shards, tmp_path / "run", "base", 0, load_profile("quick", ["loss.light=1", "crop=32"]))
+    with pytest.raises(ValueError, match=r"train\.validation_stacks: 0; the schedule 'plateau' listens"):
+        train(dataset.shards, tmp_path / "run", "base", 0,
+              load_profile("quick", ["schedule=plateau", "validation_stacks=0", "crop=32"]))  # fmt: skip
     with pytest.raises(ValueError, match=r"train\.schedule: 'wsd' wants train\.light"):
         train(dataset.shards, tmp_path / "run", "base", 0, load_profile("quick", ["schedule=wsd", "crop=32"]))
     assert not (tmp_path / "run").exists()
@@ -198,7 +249,9 @@ def test_a_photograph_s_camera_response_is_estimated_where_that_is_asked_for():
     ldr = (photograph(30, 40) * 255).astype(np.uint8)
     light = HDRReconstructor(stirred(), crf="auto")(ldr)
     assert light.shape == ldr.shape and np.isfinite(light).all() and (light[ldr >= WHITE] >= 1).all()
-    assert (light[ldr < 240] <= 1).all()  # what JPEG may leave inside of clipped areas is taken for clipped from there on
+    assert (
+        light[ldr < 240] <= 1
+    ).all()  # what JPEG may leave inside of clipped areas is taken for clipped from there on
     with pytest.raises(ValueError, match="crf 'auto': this network estimates no camera response"):
         HDRReconstructor(initial_network("base", "attnet", 0.125, 0), crf="auto")
     with pytest.raises(ValueError, match="crf 'auto': of an estimated camera response no stack is made"):

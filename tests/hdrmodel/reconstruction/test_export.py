@@ -38,8 +38,8 @@ def program(model):
 
 @pytest.fixture(scope="module")
 def network() -> HDRAttNet:
-    """With spatial gates. N3 has N2's weights, so that one export serves both files."""
-    network = copy.deepcopy(stirred_network("spatial"))
+    """With spatial gates and a reach of X. N3 has N2's weights, so that one export serves both files."""
+    network = copy.deepcopy(stirred_network("spatial", "light"))
     network.down.load_state_dict(network.up.state_dict())
     return network
 

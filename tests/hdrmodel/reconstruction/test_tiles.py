@@ -124,6 +124,14 @@ def test_tiles_make_what_the_whole_photograph_makes(attention, origin):
         assert (made.stack != expected.stack).mean() < 1e-4
 
 
+def test_tiles_make_what_the_whole_photograph_makes_where_x_reaches_farther():
+    network = stirred_network("spatial", "light")
+    whole, tiled = (
+        HDRReconstructor(network, "cpu", tile=tile).predict(PHOTOGRAPH, "irradiance").radiance for tile in (0, 256)
+    )
+    assert np.abs(tiled - whole).max() < 1e-5 * whole.max()
+
+
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_the_tiles_of_these_tests_are_several_in_both_directions(attention):
     subnetworks = subnetworks_of(stirred_network(attention), torch.device("cpu"), torch.float32)

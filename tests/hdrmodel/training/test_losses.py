@@ -12,6 +12,7 @@ from hdrmodel.training.losses import (
     LossWeights,
     PairLoss,
     find_norm,
+    light_loss,
     perceptual_loss,
     reconstruction_loss,
     representation_loss,
@@ -162,6 +163,35 @@ def test_the_gradients_of_the_pair_loss_are_those_of_small_steps(norm, double_fo
         lambda *predicted: loss(PairPrediction(*predicted), shorter, longer, ratio)[0],
         tuple(pictures.requires_grad_() for pictures in predicted),
     )
+
+
+def test_the_term_light_weighs_clipped_values_and_the_others_each_by_their_number():
+    stops = torch.full((2, 3, 2, 2), -1.0)
+    stops[:, 0, 0, 0] = 7.0  # one of twelve values; it counts as 4 stops
+    clipped = stops > 0
+    exposure = torch.where(clipped, 4.0, 2**-1.5)
+    others = 0.5 * (math.log2(2**-1 + 2**-8) - math.log2(2**-1.5 + 2**-8)) ** 2  # smooth L1 below one stop
+    far = math.log2(16 + 2**-8) - math.log2(4 + 2**-8) - 0.5  # and above
+    assert light_loss(exposure, stops, clipped).item() == pytest.approx(far + others)
+    assert light_loss(torch.where(clipped, 16.0, 0.5), stops, clipped).item() == 0
+
+
+def test_the_term_light_of_a_pair_is_that_of_both_its_pictures():
+    x1, x2, shorter, longer = pictures(0), 3 * pictures(1), pictures(2), pictures(3).round()
+    ratio, stops = torch.tensor([1.0, 8.0]), 6 * pictures(4) - 4
+    weights = LossWeights(0.0, 0.0, 0.0, 0.0, light=2.0)
+    made = PairPrediction(x1, x2, shorter, longer)
+    total, terms = PairLoss(weights, "l1", None)(made, shorter, longer, ratio, stops)
+    longer_stops = stops + torch.tensor([0.0, 3.0])[:, None, None, None]
+    expected = light_loss(x1, stops, shorter >= 254 / 255) + light_loss(x2, longer_stops, longer >= 254 / 255)
+    assert terms["light"].item() == pytest.approx(expected.item()) and total.item() == 2 * terms["light"].item()
+    assert terms.keys() == {"reconstruction", "representation", "total_variation", "light"}
+
+
+def test_gradients_of_the_term_light_are_finite_where_x_is_black():
+    exposure = torch.zeros(1, 3, 2, 2, requires_grad=True)
+    light_loss(exposure, torch.full((1, 3, 2, 2), 5.0), torch.ones(1, 3, 2, 2, dtype=torch.bool)).backward()
+    assert exposure.grad.isfinite().all() and (exposure.grad < 0).all()
 
 
 @given(st.sampled_from(["l1", "l2"]), st.integers(0, 100))
