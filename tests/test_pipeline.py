@@ -36,7 +36,8 @@ SECTIONS = {
 }
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-PROFILES = {"quick": PARAMS, "paper": yaml.safe_load((ROOT / "stages" / "profiles" / "paper.yaml").read_text())}
+FILES = sorted((ROOT / "stages" / "profiles").glob("*.yaml"))
+PROFILES = {"quick": PARAMS, **{path.stem: yaml.safe_load(path.read_text()) for path in FILES}}
 LOSS = {**PARAMS["train"]["loss"], "perceptual": 0}
 SMALL = {"width": 0.125, "steps": 2, "batch": 2, "crop": 32, "validate_every": 2, "validation_stacks": 2}
 TRAIN = {**PARAMS["train"], **SMALL, "log_every": 2, "device": "cpu", "loss": LOSS}
@@ -74,6 +75,11 @@ def test_every_name_in_the_parameters_is_known(profile, tmp_path, monkeypatch):
 def names_in(values: dict) -> list:
     """The names of nested sections, in their order."""
     return [(name, names_in(value)) if isinstance(value, dict) else name for name, value in values.items()]
+
+
+def test_there_is_a_profile_for_the_paper_and_one_for_what_is_released():
+    assert set(PROFILES) == {"quick", "paper", "release"}
+    assert PROFILES["release"]["variants"] == ["lightunet"]
 
 
 def test_the_profiles_have_the_same_names_and_the_paper_has_everything():
