@@ -2,14 +2,18 @@
 
     python benchmarks/light.py SHARDS
     python benchmarks/light.py SHARDS --weights run/weights.safetensors --count 50
+    python benchmarks/light.py SHARDS --metric cvvdp
 
-The views of a part of radiance shards at EV 0, the shards' camera responses in turn; PU21-PSNR of R, G and B in dB,
-after a gain (the reference's median luminance at 20 cd/m2, clipped at 1000; least squares over unclipped values), as
+Of any variant: of HDR-AttNet X, of others their radiance. Where the camera response is known, a network that cannot be
+told sees the photograph's own light encoded by the curve of sRGB, as it did in training on light.
+
+The views of a part of radiance shards at EV 0, the shards' camera responses in turn; PU21-PSNR of R, G and B in dB
+or another metric of light, after a gain (the reference's median luminance at 20 cd/m2, clipped at 1000; least squares over unclipped values), as
 `hdrmodel evaluate` measures it. Rows:
 
     own light           the photograph linearised, its camera response known: clipped values are white
     clipped x 1.25      the same, every clipped value times 1.25
-    best constant       times the best of 11 factors for each picture, by its truth: a bound and no method
+    best constant       times the best of 11 factors for each picture by this metric and its truth: a bound, no method
     network             unclipped values keep their own light, the network speaks for the others
     truth in clipped    the ceiling
     taken for sRGB      own light, times 1.25 and the network, by a camera response that is not the photograph's
@@ -27,15 +31,19 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from hdrdata.cameras.crf import srgb_crf
+from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.exposure import WHITE, expose_view, half_bits
 from hdrdata.cameras.merge import look_up_exposure
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import Case
 from hdrmodel.metrics.alignment import align_gain
-from hdrmodel.metrics.light import LUMINANCE_WEIGHTS, psnr_pu21
-from hdrmodel.networks.baselines.light_photograph import light_of_photograph
+from hdrmodel.metrics.light import LUMINANCE_WEIGHTS
+from hdrmodel.metrics.perceptual import LpipsConfig
+from hdrmodel.metrics.table import METRICS, Measure, load_metrics
+from hdrmodel.networks.baselines.light_photograph import estimate_response, light_of_photograph
 from hdrmodel.networks.baselines.light_unet import LightUNet
+from hdrmodel.networks.hdr_attnet import HDRAttNet
+from hdrmodel.networks.variants import Network
 from hdrmodel.networks.weights import load_weights
 from hdrmodel.release.names import WEIGHTS
 
@@ -50,31 +58,47 @@ DIFFERENCES = (
 )
 
 
-def estimates(network: LightUNet, case: Case) -> dict[str, np.ndarray]:
+def light_by(network: Network, ldr: np.ndarray, crf: CameraResponse | None) -> np.ndarray:
+    """`light_of_photograph` of any network: unclipped values keep their light, the network speaks for the others."""
+    if isinstance(network, LightUNet):
+        return light_of_photograph(network, ldr, crf)
+    clipped = ldr >= np.float32(WHITE / 255)
+    own = None if crf is None else np.minimum(look_up_exposure(ldr, crf), 1)
+    seen = ldr if crf is None else srgb_crf()(own).astype(np.float32)
+    batch = torch.from_numpy(seen).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        made = (network.encode if isinstance(network, HDRAttNet) else network)(batch)[0].permute(1, 2, 0).numpy()
+    if crf is None:
+        stops = np.log2(np.maximum(made, 2.0**-14))
+        own = estimate_response(ldr, clipped, stops).astype(np.float32)[np.rint(ldr * 255).astype(np.uint8)]
+    return np.where(clipped, np.maximum(made, 1), own).astype(np.float32)
+
+
+def estimates(network: Network, case: Case) -> dict[str, np.ndarray]:
     """Light by each method."""
     ldr, clipped = case.input.astype(np.float32) / 255, case.input >= WHITE
     own, srgb = (np.minimum(look_up_exposure(ldr, crf), 1) for crf in (case.crf, srgb_crf()))
     return {
         "own light": own,
         "clipped x 1.25": np.where(clipped, 1.25, own),
-        "network": light_of_photograph(network, ldr, case.crf),
+        "network": light_by(network, ldr, case.crf),
         "truth in clipped": np.where(clipped, np.maximum(case.radiance, 1), own),
         "own light, as sRGB": srgb,
         "clipped x 1.25, as sRGB": np.where(clipped, 1.25, srgb),
-        "network, as sRGB": light_of_photograph(network, ldr, srgb_crf()),
-        "network, estimated": light_of_photograph(network, ldr, None),
+        "network, as sRGB": light_by(network, ldr, srgb_crf()),
+        "network, estimated": light_by(network, ldr, None),
         **{f"x{factor:g}": np.where(clipped, factor, own) for factor in CONSTANTS},
     }
 
 
-def measure(case: Case, made: dict[str, np.ndarray]) -> dict[str, float]:
-    """PU21-PSNR after a gain of each method; of the constants the best."""
+def measure(case: Case, made: dict[str, np.ndarray], metric: Measure) -> dict[str, float]:
+    """The metric after a gain of each method; of the constants the best."""
     truth = case.radiance.astype(np.float64)
     nits = MEDIAN_NITS / float(np.median(truth @ np.array(LUMINANCE_WEIGHTS)))
     aligned = [align_gain(light.astype(np.float64), truth, case.unclipped) for light in made.values()]
     test = torch.from_numpy(np.minimum(np.stack(aligned) * nits, PEAK_NITS)).permute(0, 3, 1, 2)
     reference = torch.from_numpy(np.minimum(truth * nits, PEAK_NITS)).permute(2, 0, 1)[None].expand_as(test)
-    values = dict(zip(made, psnr_pu21(test, reference).tolist(), strict=True))
+    values = dict(zip(made, metric(test, reference).tolist(), strict=True))
     best = max(values.pop(f"x{factor:g}") for factor in CONSTANTS)
     return {**values, "best constant": best}
 
@@ -100,14 +124,17 @@ def difference(rows: list[dict], one: str, other: str) -> tuple[float, float, fl
 @click.command()
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
+@click.option("--metric", "name", type=click.Choice(["psnr_pu21", "psnry_pu21", "cvvdp"]), default="psnr_pu21",
+              show_default=True)  # fmt: skip
 @click.option("--part", default="test", show_default=True)
 @click.option("--count", type=click.IntRange(1), help="Views, spread evenly. Default: all.")
 @click.option("--every-degrees", default=60, show_default=True, help="Of a panorama's azimuths those divisible by it.")
-def main(shards: Path, weights: Path, part: str, count: int | None, every_degrees: int) -> None:
-    """Measure weights of lightunet on a part of SHARDS."""
+def main(shards: Path, weights: Path, name: str, part: str, count: int | None, every_degrees: int) -> None:
+    """Measure weights of any variant on a part of SHARDS."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     network, _ = load_weights(weights)
+    metric = load_metrics([name], LpipsConfig(trunk=None, trunk_file=None), torch.device("cpu"), PEAK_NITS)[0][name]
     source = Shards(shards, part, "radiance")
     views = [n for n, key in enumerate(source.keys) if "_crop_" in key or int(key[-3:]) % every_degrees == 0]
     places = np.unique(np.linspace(0, len(views) - 1, min(count or len(views), len(views))).round().astype(int))
@@ -115,13 +142,16 @@ def main(shards: Path, weights: Path, part: str, count: int | None, every_degree
     for place in track(places, "measure"):
         case = read_case(source, views[place], place)
         share = float((case.input >= WHITE).mean())
-        rows.append({"scene": case.scene, "clipped": share, **measure(case, estimates(network, case))})
+        rows.append({"scene": case.scene, "clipped": share, **measure(case, estimates(network, case), metric)})
     scenes = sorted({row["scene"] for row in rows})
     print(f"{len(rows)} views of {len(scenes)} scenes; clipped {np.mean([row['clipped'] for row in rows]):.3f}")
     limits = list(pairwise(STRATA))
     bands = [[row for row in rows if low <= row["clipped"] < high] for low, high in limits]
     heads = [f"{low:.0%}-{high:.0%} ({len(band)})" for (low, high), band in zip(limits, bands, strict=True)]
-    print(f"{'dB':30}{'scenes':>8}{'views':>8}{'median':>8}" + "".join(f"{head:>15}" for head in heads))
+    print(
+        f"{METRICS[name].name + ', ' + METRICS[name].unit:30}{'scenes':>8}{'views':>8}{'median':>8}"
+        + "".join(f"{head:>15}" for head in heads)
+    )
     for method in [name for name in rows[0] if name not in ("scene", "clipped")]:
         by_scene = [np.mean([row[method] for row in rows if row["scene"] == name]) for name in scenes]
         values = [row[method] for row in rows]
