@@ -7,9 +7,9 @@
 Of any variant: of HDR-AttNet X, of others their radiance. Where the camera response is known, a network that cannot be
 told sees the photograph's own light encoded by the curve of sRGB, as it did in training on light.
 
-The views of a part of radiance shards at EV 0, the shards' camera responses in turn; PU21-PSNR of R, G and B in dB
-or another metric of light, after a gain (the reference's median luminance at 20 cd/m2, clipped at 1000; least squares over unclipped values), as
-`hdrmodel evaluate` measures it. Rows:
+The views of a part of radiance shards at EV 0, the shards' camera responses in turn; PU21-PSNR of R, G and B in dB or
+another metric of light, after a gain (the reference's median luminance at 20 cd/m2, clipped at 1000; least squares over
+unclipped values), as `hdrmodel evaluate` measures it. Rows:
 
     own light           the photograph linearised, its camera response known: clipped values are white
     clipped x 1.25      the same, every clipped value times 1.25
