@@ -228,8 +228,12 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_both_pictures_are_shown_and_captioned():
-    for page, name in (("README.md", "data/readme.jpg"), ("docs/photographs.md", "../data/predict.jpg")):
+def test_every_picture_is_shown_and_captioned():
+    for page, name in (
+        ("README.md", "data/readme.jpg"),
+        ("docs/photographs.md", "../data/readme.jpg"),
+        ("docs/pipeline.md", "../data/stack.jpg"),
+    ):
         assert re.search(rf"^!\[.+\]\({re.escape(name)}\)\n\n\*[^*]+\*$", PAGES[page], re.MULTILINE), name
 
 

@@ -12,11 +12,10 @@ and studio with --samples 8. All geometry and all pictures on it are made here: 
 
 With --photo it takes a photograph instead; data/photo.jpg, of a scene that no network is trained on, was made by
 
-    python data/renderer/render.py living_room --photo --out trial --samples 32 \
-        --eye 3.3 -2.8 1.5 --azimuth -36 --pitch -5 --view 80
+    python data/renderer/render.py loft --photo --out trial --samples 32 --azimuth 250 --pitch 14 --view 85 --clipped 0.1
 
-which writes trial/living_room.jpg, 960 x 640, JPEG of quality 90, and trial/living_room.exr, the same light unclipped:
-1.0 is where the photograph saturates.
+which writes trial/loft.jpg, 960 x 640, JPEG of quality 90, and trial/loft.exr, the same light unclipped: 1.0 is where
+the photograph saturates.
 """
 
 from collections.abc import Callable
