@@ -1,5 +1,10 @@
-"""Commands whose mistakes are one line, loaded when called: the way of hdrdata, of hdrmodel and of the stages."""
+"""Commands whose mistakes are one line, loaded when called: the way of hdrdata, of hdrmodel and of the stages.
 
+And how their processes share a machine: how many cores they may use, and how their threads wait.
+"""
+
+import math
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -8,6 +13,30 @@ import click
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(path_type=Path)
+
+
+QUOTAS = Path("/sys/fs/cgroup/cpu.max")  # of a container, cgroup v2: "<microseconds> <of a period>", or "max ..."
+SPINS = "1000"  # some microseconds
+
+
+def available_cores() -> int:
+    """Cores that this process may use: of the machine, of its affinity, of its container's quota; at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = QUOTAS.read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such quota
+        return cores
+
+
+def share_the_machine() -> None:
+    """Let threads that wait sleep soon, and start no more of them than there are cores; before PyTorch is imported.
+
+    GNU OpenMP's threads spin for milliseconds, and on cores that others use too they spin against each other. What the
+    user has set stays.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    os.environ.setdefault("OMP_NUM_THREADS", str(available_cores()))
 
 
 def one_line(error: Exception) -> str:
@@ -43,6 +72,10 @@ class LazyGroup(OneLineErrors, click.Group):
     def __init__(self, *arguments: object, places: dict[str, str], **options: object):
         super().__init__(*arguments, **options)
         self.places = places
+
+    def invoke(self, ctx: click.Context) -> object:
+        share_the_machine()
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(self.places)

@@ -12,7 +12,8 @@ and studio with --samples 8. All geometry and all pictures on it are made here: 
 
 With --photo it takes a photograph instead; data/photo.jpg, of a scene that no network is trained on, was made by
 
-    python data/renderer/render.py loft --photo --out trial --samples 32 --azimuth 250 --pitch 14 --view 85 --clipped 0.1
+    python data/renderer/render.py loft --photo --out trial --samples 32 \
+        --azimuth 250 --pitch 14 --view 85 --clipped 0.1
 
 which writes trial/loft.jpg, 960 x 640, JPEG of quality 90, and trial/loft.exr, the same light unclipped: 1.0 is where
 the photograph saturates.

@@ -4,7 +4,6 @@ A view in radiance form has at most 31,744 different values, so that its histogr
 histogram of an LDR picture that is never made.
 """
 
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from jaxtyping import Float16, Int64, UInt8
 
 from hdrdata.cameras.exposure import WHITE, half_bits
+from hdrdata.command import available_cores
 from hdrdata.publish.contents import Contents, HeldView, list_views, stacks_of
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.views.normalise import stops_of
@@ -136,7 +136,7 @@ def measure_shards(
         for part, reader in contents.readers.items():
             chosen = [view for view in views if view.part == part]
             tally = _Tally(reader, chosen[0])
-            pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+            pool = ThreadPoolExecutor(workers or available_cores())
             try:
                 for future in as_completed([pool.submit(tally.add, view) for view in chosen]):
                     future.result()

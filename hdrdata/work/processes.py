@@ -1,6 +1,5 @@
 """Do what may crash, such as decoding files of anybody, in other processes, so that the culprit can be named."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
@@ -10,6 +9,7 @@ from contextlib import closing, contextmanager
 from multiprocessing import get_context
 from typing import TypeVar
 
+from hdrdata.command import available_cores
 from hdrdata.work.progress import progress_bar
 from hdrdata.work.worker import start_worker
 
@@ -64,7 +64,7 @@ def run_in_processes(
         keep: called with each task that had ended and was not yielded where a pool ends early: a process died, an error
             or Ctrl-C came, or who iterates stopped. What is queued then is dropped, and what runs ends first.
     """
-    workers = max(1, min(workers or os.cpu_count() or 1, len(tasks)))
+    workers = max(1, min(workers or available_cores(), len(tasks)))
     waiting, suspects, deaths = list(reversed(tasks)), [], Counter()
     while waiting or suspects:
         alone = not waiting

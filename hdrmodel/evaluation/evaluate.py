@@ -4,7 +4,6 @@ Beside them always stand doing nothing (the floor) and the merged true stack (th
 """
 
 import json
-import os
 import shutil
 import statistics
 import sys
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 import hdrdata
+from hdrdata.command import available_cores
 from hdrdata.files.disk import digest_of, sha256_of, write_bytes, write_json
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import (
@@ -202,7 +202,7 @@ def _in_threads(call: Callable[..., dict], items: Iterator[tuple]) -> Iterator[d
     Each thread computes alone: PyTorch and NumPy let go of the interpreter while they do, and a picture's scores do not
     depend on the number of cores.
     """
-    threads, opencv, torchs = os.cpu_count() or 1, cv2.getNumThreads(), torch.get_num_threads()
+    threads, opencv, torchs = available_cores(), cv2.getNumThreads(), torch.get_num_threads()
     cv2.setNumThreads(1)
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     waiting: deque[Future] = deque()
