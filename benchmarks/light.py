@@ -121,6 +121,38 @@ def difference(rows: list[dict], one: str, other: str) -> tuple[float, float, fl
     return float(means.mean()), *map(float, np.percentile(resampled, [2.5, 97.5]))
 
 
+def measure_views(
+    shards: Path, weights: Path, name: str = "psnr_pu21", part: str = "test", count: int | None = None, every: int = 60
+) -> list[dict]:
+    """A row for each view: its scene, the share that clips, and the metric of each method."""
+    network, _ = load_weights(weights)
+    metric = load_metrics([name], LpipsConfig(trunk=None, trunk_file=None), torch.device("cpu"), PEAK_NITS)[0][name]
+    source = Shards(shards, part, "radiance")
+    views = [n for n, key in enumerate(source.keys) if "_crop_" in key or int(key[-3:]) % every == 0]
+    places = np.unique(np.linspace(0, len(views) - 1, min(count or len(views), len(views))).round().astype(int))
+    rows = []
+    for place in track(places, "measure"):
+        case = read_case(source, views[place], place)
+        share = float((case.input >= WHITE).mean())
+        rows.append({"scene": case.scene, "clipped": share, **measure(case, estimates(network, case), metric)})
+    return rows
+
+
+def methods_of(rows: list[dict]) -> list[str]:
+    return [name for name in rows[0] if name not in ("scene", "clipped")]
+
+
+def mean_over_scenes(rows: list[dict], method: str) -> float:
+    scenes = sorted({row["scene"] for row in rows})
+    return float(np.mean([np.mean([row[method] for row in rows if row["scene"] == name]) for name in scenes]))
+
+
+def summarise_rows(rows: list[dict]) -> dict:
+    """Means over scenes, and differences with their intervals."""
+    means = {method: mean_over_scenes(rows, method) for method in methods_of(rows)}
+    return {"means": means, "differences": {f"{a} - {b}": difference(rows, a, b) for a, b in DIFFERENCES}}
+
+
 @click.command()
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
@@ -133,31 +165,19 @@ def main(shards: Path, weights: Path, name: str, part: str, count: int | None, e
     """Measure weights of any variant on a part of SHARDS."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    network, _ = load_weights(weights)
-    metric = load_metrics([name], LpipsConfig(trunk=None, trunk_file=None), torch.device("cpu"), PEAK_NITS)[0][name]
-    source = Shards(shards, part, "radiance")
-    views = [n for n, key in enumerate(source.keys) if "_crop_" in key or int(key[-3:]) % every_degrees == 0]
-    places = np.unique(np.linspace(0, len(views) - 1, min(count or len(views), len(views))).round().astype(int))
-    rows = []
-    for place in track(places, "measure"):
-        case = read_case(source, views[place], place)
-        share = float((case.input >= WHITE).mean())
-        rows.append({"scene": case.scene, "clipped": share, **measure(case, estimates(network, case), metric)})
-    scenes = sorted({row["scene"] for row in rows})
+    rows = measure_views(shards, weights, name, part, count, every_degrees)
+    scenes = {row["scene"] for row in rows}
     print(f"{len(rows)} views of {len(scenes)} scenes; clipped {np.mean([row['clipped'] for row in rows]):.3f}")
     limits = list(pairwise(STRATA))
     bands = [[row for row in rows if low <= row["clipped"] < high] for low, high in limits]
     heads = [f"{low:.0%}-{high:.0%} ({len(band)})" for (low, high), band in zip(limits, bands, strict=True)]
-    print(
-        f"{METRICS[name].name + ', ' + METRICS[name].unit:30}{'scenes':>8}{'views':>8}{'median':>8}"
-        + "".join(f"{head:>15}" for head in heads)
-    )
-    for method in [name for name in rows[0] if name not in ("scene", "clipped")]:
-        by_scene = [np.mean([row[method] for row in rows if row["scene"] == name]) for name in scenes]
+    title = f"{METRICS[name].name}, {METRICS[name].unit}"
+    print(f"{title:30}{'scenes':>8}{'views':>8}{'median':>8}" + "".join(f"{head:>15}" for head in heads))
+    for method in methods_of(rows):
         values = [row[method] for row in rows]
         strata = (np.mean([row[method] for row in band]) if band else np.nan for band in bands)
         cells = "".join(f"{value:15.2f}" for value in strata)
-        print(f"{method:30}{np.mean(by_scene):8.2f}{np.mean(values):8.2f}{np.median(values):8.2f}{cells}")
+        print(f"{method:30}{mean_over_scenes(rows, method):8.2f}{np.mean(values):8.2f}{np.median(values):8.2f}{cells}")
     for one, other in DIFFERENCES:
         print(f"{one} - {other}: " + "{:+.2f} [{:+.2f}, {:+.2f}]".format(*difference(rows, one, other)))
     better = np.mean([row["network"] > row["clipped x 1.25"] for row in rows])

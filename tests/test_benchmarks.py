@@ -1,0 +1,24 @@
+"""Benchmarks that must work the first time, because the machine that they are for is lent."""
+
+import json
+import os
+import subprocess
+import sys
+
+from shared_files import ROOT
+
+
+def test_all_that_a_gpu_has_to_show_runs_on_a_cpu_at_a_small_size(dataset, tmp_path):
+    program = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), str(dataset.shards), "--out", str(tmp_path)]
+    result = subprocess.run(
+        [*program, "--tiny", "--device", "cpu", "--minutes", "1"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert list(found) == ["machine", "tables", "agreement", "resume", "speed", "prediction", "training"]
+    assert found["tables"]["equal"] and found["resume"]["equal_to_the_bit"]
+    assert found["agreement"]["base"]["x"] == found["agreement"]["base"]["weights"] == 0  # the CPU beside itself
+    assert found["speed"]["variants"]["base"]["fp32"]["steps_per_second"] > 0
+    assert found["training"]["light"]["means"]["truth in clipped"] > found["training"]["light"]["means"]["own light"]
+    assert (tmp_path / "lightunet.safetensors").stat().st_size < 16_000_000
