@@ -12,8 +12,8 @@ DIR/gpu.json, an error in place of figures where one failed, and goes on:
     resume      a run cut in the middle and resumed, and a second run, beside one that ran through
     speed       steps a second of each variant in fp32, tf32, bf16 and compiled, peak memory, waiting for the loader
     prediction  photographs of 12 and 48 megapixels by the weights of the package and by HDR-AttNet
-    training    the release recipe in DIR/run for the minutes that are left; DIR/lightunet.safetensors has the weights as
-                half floats, measured as benchmarks/light.py does
+    training    the release recipe in DIR/run for the minutes that are left; DIR/lightunet.safetensors has the weights
+                as half floats, measured as benchmarks/light.py does
 
 Goals: 25 steps a second at width 1 in bf16, loader waiting under 3 %, no variant slower than base by more than half.
 """

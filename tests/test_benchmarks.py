@@ -10,10 +10,9 @@ from shared_files import ROOT
 
 def test_all_that_a_gpu_has_to_show_runs_on_a_cpu_at_a_small_size(dataset, tmp_path):
     program = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), str(dataset.shards), "--out", str(tmp_path)]
-    result = subprocess.run(
-        [*program, "--tiny", "--device", "cpu", "--minutes", "1"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [*program, "--tiny", "--device", "cpu", "--minutes", "1"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert list(found) == ["machine", "tables", "agreement", "resume", "speed", "prediction", "training"]
