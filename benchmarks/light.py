@@ -31,16 +31,16 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from hdrdata.cameras.crf import CameraResponse, srgb_crf
+from hdrdata.cameras.crf import CameraResponse, Quantise, srgb_crf
 from hdrdata.cameras.exposure import WHITE, expose_view, half_bits
-from hdrdata.cameras.merge import look_up_exposure
+from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import Case
 from hdrmodel.metrics.alignment import align_gain
 from hdrmodel.metrics.light import LUMINANCE_WEIGHTS
 from hdrmodel.metrics.perceptual import LpipsConfig
 from hdrmodel.metrics.table import METRICS, Measure, load_metrics
-from hdrmodel.networks.baselines.light_photograph import estimate_response, light_of_photograph
+from hdrmodel.networks.baselines.light_photograph import CLIPS, estimate_response, light_of_photograph
 from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.hdr_attnet import HDRAttNet
 from hdrmodel.networks.variants import Network
@@ -58,20 +58,18 @@ DIFFERENCES = (
 )
 
 
-def light_by(network: Network, ldr: np.ndarray, crf: CameraResponse | None) -> np.ndarray:
+def light_by(network: Network, ldr: np.ndarray, crf: CameraResponse | Quantise) -> np.ndarray:
     """`light_of_photograph` of any network: unclipped values keep their light, the network speaks for the others."""
     if isinstance(network, LightUNet):
         return light_of_photograph(network, ldr, crf)
-    clipped = ldr >= np.float32(WHITE / 255)
-    own = None if crf is None else np.minimum(look_up_exposure(ldr, crf), 1)
-    seen = ldr if crf is None else srgb_crf()(own).astype(np.float32)
+    known = isinstance(crf, CameraResponse)
+    seen = srgb_crf()(np.minimum(look_up_exposure(ldr, crf), 1)).astype(np.float32) if known else ldr
     batch = torch.from_numpy(seen).permute(2, 0, 1)[None]
     with torch.inference_mode():
         made = (network.encode if isinstance(network, HDRAttNet) else network)(batch)[0].permute(1, 2, 0).numpy()
-    if crf is None:
-        stops = np.log2(np.maximum(made, 2.0**-14))
-        own = estimate_response(ldr, clipped, stops).astype(np.float32)[np.rint(ldr * 255).astype(np.uint8)]
-    return np.where(clipped, np.maximum(made, 1), own).astype(np.float32)
+    if not known:
+        crf = estimate_response(ldr, ldr >= CLIPS, np.log2(np.maximum(made, 2.0**-14)), crf)
+    return keep_levels(ldr, made, crf)
 
 
 def estimates(network: Network, case: Case) -> dict[str, np.ndarray]:
@@ -86,7 +84,7 @@ def estimates(network: Network, case: Case) -> dict[str, np.ndarray]:
         "own light, as sRGB": srgb,
         "clipped x 1.25, as sRGB": np.where(clipped, 1.25, srgb),
         "network, as sRGB": light_by(network, ldr, srgb_crf()),
-        "network, estimated": light_by(network, ldr, None),
+        "network, estimated": light_by(network, ldr, "floor254"),
         **{f"x{factor:g}": np.where(clipped, factor, own) for factor in CONSTANTS},
     }
 

@@ -3,10 +3,13 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
 
+WHITE = 254  # a saturated pixel of a stack; 255 never occurs there
+Quantise = Literal["floor254", "round255"]  # floor(255 f), at most 254, as DrTMO; or round(255 f), as most cameras
 Curve = Callable[[np.ndarray], np.ndarray]
 EmorModel = tuple[  # mean response, basis, exposures
     Float64[np.ndarray, " samples"], Float64[np.ndarray, "basis samples"], Float64[np.ndarray, " samples"]
@@ -24,6 +27,12 @@ class CameraResponse:
     name: str  # [a-z0-9_-]+: it becomes part of a sample key
     forward: Curve
     inverse: Curve
+    quantise: Quantise = "floor254"  # of the levels that it makes: stacks floor, cameras of the world round
+
+    @property
+    def white(self) -> int:
+        """The level of all light that is too much."""
+        return WHITE if self.quantise == "floor254" else 255
 
     def __call__(self, exposure: np.ndarray) -> np.ndarray:
         return self.forward(exposure)

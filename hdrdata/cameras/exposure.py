@@ -6,12 +6,10 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from jaxtyping import Float16, UInt8, UInt16
+from jaxtyping import Float16, Float32, UInt8, UInt16
 
-from hdrdata.cameras.crf import CameraResponse, staircase_crf
-from hdrdata.cameras.recipe import Quantise, Recipe
-
-WHITE = 254  # a saturated pixel; 255 never occurs
+from hdrdata.cameras.crf import WHITE, CameraResponse, Quantise, staircase_crf
+from hdrdata.cameras.recipe import Recipe
 
 
 def exposure_table(
@@ -43,6 +41,24 @@ def exposure_table(
     rounded = np.floor(255.0 * response + 0.5)
     table[: radiance.size] = rounded if quantise == "round255" else np.minimum(np.floor(255.0 * response), WHITE)
     return table
+
+
+@lru_cache(maxsize=16)
+def level_bounds(crf: CameraResponse) -> tuple[Float32[np.ndarray, " 256"], Float32[np.ndarray, " 256"]]:
+    """The smallest and the largest half float of light that a camera turns into each level; 1 saturates it.
+
+    The lowest level begins at 0, and `crf.white` ends with the largest half float. A level that the camera never makes
+    lies between its neighbours that it makes. All light between a level's bounds gives the level, also after it was
+    rounded to half floats.
+    """
+    table = exposure_table(crf, 1.0, crf.quantise)[:0x7C00]
+    halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
+    levels, first = np.unique(table, return_index=True)
+    place = np.interp(np.arange(256), levels, np.arange(len(levels)))  # among those that are made
+    below, above = np.floor(place).astype(int), np.ceil(place).astype(int)
+    last = np.append(first[1:], len(table)) - 1
+    exact = below == above
+    return halves[np.where(exact, first[below], last[below])], halves[np.where(exact, last[above], first[above])]
 
 
 @lru_cache(maxsize=2)

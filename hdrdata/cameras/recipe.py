@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from hdrdata.cameras.crf import CameraResponse
+from hdrdata.cameras.crf import CameraResponse, Quantise
 from hdrdata.cameras.crf_files import read_dorf
 from hdrdata.cameras.crf_names import CrfChoice, FileCrf, choose_crf
 from hdrdata.config import Section
@@ -20,7 +20,6 @@ from hdrdata.config import Section
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 Share = Annotated[float, Field(gt=0, lt=1)]
 Quality = Annotated[int, Field(ge=1, le=100)]
-Quantise = Literal["floor254", "round255"]  # floor(255 f), at most 254, as DrTMO; or round(255 f)
 
 
 class _Range(Section):

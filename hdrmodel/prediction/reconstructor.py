@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,11 +12,10 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
-from hdrdata.cameras.crf import CameraResponse, srgb_crf
-from hdrdata.cameras.exposure import WHITE
-from hdrdata.cameras.merge import look_up_exposure
+from hdrdata.cameras.crf import WHITE, CameraResponse, Quantise, srgb_crf
+from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
-from hdrmodel.networks.baselines.light_photograph import light_of_photograph
+from hdrmodel.networks.baselines.light_photograph import look_at_photograph
 from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.baselines.radiance_network import RadianceNetwork
 from hdrmodel.networks.batches import to_pictures
@@ -24,7 +23,7 @@ from hdrmodel.networks.hdr_attnet import HDRAttNet
 from hdrmodel.networks.variants import Network
 from hdrmodel.networks.weights import choose_device
 from hdrmodel.reconstruction.export import load_network
-from hdrmodel.reconstruction.reconstruct import expose_again, keep_well_exposed, merge_generated, well_exposed
+from hdrmodel.reconstruction.reconstruct import expose_again, merge_generated
 from hdrmodel.reconstruction.tiles import (
     Box,
     Frame,
@@ -40,7 +39,8 @@ Radiance = Float32[np.ndarray, "height width 3"]
 Stack = UInt8[np.ndarray, "exposures height width 3"]
 Origin = Literal["stack", "irradiance"]
 Progress = Callable[[float], None]  # of the share that is done, (0, 1]
-NEARLY_WHITE = np.float32(240 / 255)
+NEARLY_WHITE = 240  # levels that JPEG makes of white, and what is around them
+BAND = 512  # rows
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -74,7 +74,7 @@ class HDRReconstructor:
             network: of any variant, with trained weights; or its N1, N2 and N3 as another program runs them.
             device: "auto", "cpu" or "cuda".
             crf: the photographs' camera response; sRGB if None; "auto": each photograph's is estimated, by a network
-                that learned to.
+                that learned to. How a photograph's levels were made, its own values say (`quantise_of`).
             tile: pixels along a side of what is computed at a time; 0: whole photographs; None: by a gigabyte of
                 features. A photograph's pixels do not depend on it, but to rounding.
             precision: of the features: "fp32", "bf16" or "fp16".
@@ -121,14 +121,16 @@ class HDRReconstructor:
         """Raise ValueError if the network makes no light from `origin`, or no stack on the way."""
         if self._baseline is not None and origin != "stack":
             raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; wanted 'stack'")
-        if self.crf == "auto" and keep_stack:
-            raise ValueError("crf 'auto': of an estimated camera response no stack is made; wanted a response's name")
         if origin == "irradiance" and keep_stack:
             raise ValueError("from 'irradiance' no stack is made; wanted from 'stack'")
 
     def __call__(self, ldr: Photograph, origin: Origin = "stack") -> Radiance:
         """The radiance map of one RGB photograph of any size: linear, >= 0; 1 is what saturates the photograph."""
         return self.predict(ldr, origin).radiance
+
+    def _camera(self, ldr: Photograph) -> CameraResponse | Quantise:
+        quantise = quantise_of(ldr)
+        return quantise if self.crf == "auto" else replace(self.crf, quantise=quantise)
 
     @torch.inference_mode()
     def predict(
@@ -137,19 +139,22 @@ class HDRReconstructor:
         origin: Origin = "stack",
         keep_stack: bool = False,
         progress: Progress = lambda share: None,
+        lossy: bool = False,
     ) -> Prediction:
         """Reconstruct one photograph.
 
         X is estimated once; of it come the eight other exposures, which are merged (`merge_generated`). From
         "irradiance", X itself is the light, scaled to agree with the photograph: a fraction of the work. Either way
-        well exposed pixels keep the linearised photograph, and saturated ones are at least as bright as what saturates
-        them (`keep_well_exposed`).
+        the network speaks for white and black values alone (`hdrdata.cameras.merge.keep_levels`): photographed again,
+        the result is the photograph, level by level.
 
         Args:
             ldr: RGB as the camera encoded it, 8 or 16 bit.
             origin: of the light that the photograph does not tell.
             keep_stack: also keep the pictures: 27 bytes a pixel.
             progress: told now and then what share is done.
+            lossy: the levels went through JPEG or the like, and what it left just below white inside of white areas
+                counts as white (`fill_white`).
 
         Raises:
             ValueError: if `origin` is not known to the network, or the photograph is too large for it.
@@ -157,12 +162,15 @@ class HDRReconstructor:
         if ldr.ndim != 3 or ldr.shape[2] != 3 or 0 in ldr.shape or ldr.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; wanted 8 or 16 bit, (height, width, 3)")
         self.check(origin, keep_stack)
+        if lossy:
+            ldr = fill_white(ldr)
+        camera = self._camera(ldr)
         if self._baseline is not None:
-            return self._predict_by_baseline(ldr, keep_stack)
+            return self._predict_by_baseline(ldr, camera, keep_stack)
         frame = Frame(ldr)
         tiles = choose_tiles(self._subnetworks, frame, self.tile)
         if origin == "irradiance":
-            return Prediction(self._radiance_of_x(frame, tiles, progress), None)
+            return Prediction(self._radiance_of_x(frame, tiles, camera, progress), None)
         exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
         _, up, down = self._subnetworks
         makers = [(up if ev > 0 else down, 2.0**ev) for ev in HALF_STOPS]
@@ -172,25 +180,25 @@ class HDRReconstructor:
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for number, box in enumerate(tiles, start=1):
                 rows, columns = frame.kept(box).pixels
-                photograph = to_ldr(ldr[rows, columns])
+                photograph = to_ldr(ldr[rows, columns], camera.quantise)
                 made = np.empty((len(HALF_STOPS), *photograph.shape), np.float32)
                 for picture, (maker, ratio), deep in zip(made, makers, deeps, strict=True):
                     picture[:] = photograph if ratio == 1 else run_tile(maker, exposure, box, deep, ratio).clip(0, 1)
-                radiance.put(rows, columns, self._merge(made, pool))
+                radiance.put(rows, columns, _merge(made, camera, pool))
                 if stack is not None:
                     stack[:, rows, columns] = _levels(made)
                 progress((1 + 7 * number / len(tiles)) / 8)
         return Prediction(radiance.finished(), stack)
 
-    def _predict_by_baseline(self, ldr: Photograph, keep_stack: bool) -> Prediction:
-        photograph = to_ldr(ldr)
+    def _predict_by_baseline(self, ldr: Photograph, camera: CameraResponse | Quantise, keep_stack: bool) -> Prediction:
+        photograph = to_ldr(ldr, getattr(camera, "quantise", camera))
         if isinstance(self._baseline, LightUNet):
-            whole = fill_clipped(photograph)
-            radiance = light_of_photograph(self._baseline, whole, None if self.crf == "auto" else self.crf)
+            estimate, camera = look_at_photograph(self._baseline, photograph, camera)
         else:
             batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
-            (radiance,) = to_pictures(self._baseline(batch))
-        stack = _levels(expose_again(radiance, photograph, HALF_STOPS, self.crf)) if keep_stack else None
+            (estimate,) = to_pictures(self._baseline(batch))
+        radiance = keep_levels(photograph, estimate, camera)
+        stack = _levels(expose_again(radiance, photograph, HALF_STOPS, camera)) if keep_stack else None
         return Prediction(radiance, stack)
 
     def _estimate(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Frame:
@@ -203,34 +211,50 @@ class HDRReconstructor:
             progress(number / len(tiles))
         return Frame(exposure)
 
-    def _merge(self, stack: Float32[np.ndarray, "exposures rows columns 3"], pool: ThreadPoolExecutor) -> np.ndarray:
-        bands = np.array_split(stack, min(stack.shape[1], 8), axis=1)
-        return np.concatenate(list(pool.map(lambda band: merge_generated(band, HALF_STOPS, self.crf)[0], bands)))
-
-    def _radiance_of_x(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Radiance:
+    def _radiance_of_x(
+        self, frame: Frame, tiles: Sequence[Box], camera: CameraResponse, progress: Progress
+    ) -> Radiance:
         exposure = self._estimate(frame, tiles, progress).picture
-        told, estimated = 0.0, 0.0  # light of the well exposed pixels, by the photograph and by X
+        told, estimated = 0.0, 0.0  # light of what is neither white nor black, by the photograph and by X
         bands = [slice(top, top + 256) for top in range(0, len(exposure), 256)]
         for rows in bands:
-            ldr = to_ldr(frame.picture[rows])
-            well = well_exposed(ldr)
-            told += float((well * look_up_exposure(ldr, self.crf)).sum(dtype=np.float64))
-            estimated += float((well * exposure[rows]).sum(dtype=np.float64))
+            ldr = to_ldr(frame.picture[rows], camera.quantise)
+            tells = (ldr > 0) & (ldr < np.float32(camera.white / 255))
+            told += float(look_up_exposure(ldr, camera)[tells].sum(dtype=np.float64))
+            estimated += float(exposure[rows][tells].sum(dtype=np.float64))
         gain = np.float32(told / estimated if estimated > 0 and told > 0 else 1.0)
         for rows in bands:
-            exposure[rows] = keep_well_exposed(to_ldr(frame.picture[rows]), exposure[rows] * gain, self.crf)
+            ldr = to_ldr(frame.picture[rows], camera.quantise)
+            exposure[rows] = keep_levels(ldr, exposure[rows] * gain, camera)
         return exposure
 
 
-def fill_clipped(ldr: Float32[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "height width 3"]:
-    """A photograph [0, 1] with what JPEG left just below white inside of areas that clip brought to white.
+def quantise_of(ldr: Photograph) -> Quantise:
+    """How a photograph's levels were made: one of 8 bits that ends at 254 by a camera that floors, such as stacks'."""
+    return "floor254" if ldr.dtype == np.uint8 and ldr.max() == WHITE else "round255"
 
-    A value of at least `NEARLY_WHITE`, of whose 9x9 neighbours in its channel a quarter or more clip, clips too: it
-    would stand there as a dark speck of its own light among light that is brighter.
+
+def fill_white(ldr: Photograph) -> Photograph:
+    """A photograph with what JPEG left just below white inside of white areas brought to white.
+
+    A value of at least 240 (of 255), of whose 9x9 neighbours in its channel a quarter or more are at least 254, becomes
+    white. It would stand there as a dark speck of its own light among light that is brighter.
     """
-    clipped = (ldr >= np.float32(WHITE / 255)).astype(np.float32)
-    around = cv2.boxFilter(clipped, -1, (9, 9), borderType=cv2.BORDER_REFLECT)
-    return np.where((ldr >= NEARLY_WHITE) & (around >= 0.25), np.float32(1), ldr)
+    top = np.iinfo(ldr.dtype).max
+    filled, near, white = ldr.copy(), NEARLY_WHITE * (top // 255), WHITE * (top // 255)
+    for first in range(0, len(ldr), BAND):
+        around = ldr[max(first - 4, 0) : first + BAND + 4] >= white
+        share = cv2.boxFilter(around.astype(np.uint8) * 252, -1, (9, 9), borderType=cv2.BORDER_REFLECT)
+        rows = filled[first : first + BAND]
+        rows[(rows >= near) & (share[min(first, 4) :][: len(rows)] >= 63)] = top
+    return filled
+
+
+def _merge(
+    stack: Float32[np.ndarray, "exposures rows columns 3"], camera: CameraResponse, pool: ThreadPoolExecutor
+) -> Radiance:
+    bands = np.array_split(stack, min(stack.shape[1], 8), axis=1)
+    return np.concatenate(list(pool.map(lambda band: merge_generated(band, HALF_STOPS, camera)[0], bands)))
 
 
 class _Successor:

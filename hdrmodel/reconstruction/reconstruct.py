@@ -7,12 +7,11 @@ import torch
 from jaxtyping import Float32
 
 from hdrdata.cameras.crf import CameraResponse
-from hdrdata.cameras.exposure import WHITE
-from hdrdata.cameras.merge import look_up_exposure, merge_stack
+from hdrdata.cameras.merge import keep_levels, merge_stack
 from hdrmodel.networks.baselines.light_photograph import light_of_photograph
 from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.batches import to_pictures
-from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, soft_mask
+from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures
 from hdrmodel.networks.variants import Network
 
 
@@ -29,12 +28,13 @@ class Reconstruction:
 def reconstruct(network: Network, ldr: Pictures, evs: tuple[float, ...], crf: CameraResponse) -> Reconstruction:
     """Reconstruct one photograph: HDR-AttNet makes a stack and merges it, a baseline radiance, which is exposed again.
 
+    Of either only what the photograph does not tell is taken (`hdrdata.cameras.merge.keep_levels`).
+
     Args:
         network: in evaluation mode.
         ldr: one picture, (1, 3, height, width), [0, 1].
         evs: stops relative to the picture, rising, one of which is 0.
-        crf: the photograph's camera response. A baseline is not told it: it only makes the stack of the radiance; but
-            a light U-Net is, and speaks for clipped values alone.
+        crf: the photograph's camera response. A baseline is not told it, but a light U-Net is.
     """
     if isinstance(network, HDRAttNet):
         stack = generate_stack(network, ldr, evs)
@@ -43,7 +43,7 @@ def reconstruct(network: Network, ldr: Pictures, evs: tuple[float, ...], crf: Ca
     if isinstance(network, LightUNet):
         radiance = light_of_photograph(network, photograph, crf)
     else:
-        (radiance,) = to_pictures(network(ldr))
+        radiance = keep_levels(photograph, to_pictures(network(ldr))[0], crf)
     return Reconstruction(expose_again(radiance, photograph, evs, crf), radiance, None)
 
 
@@ -53,7 +53,7 @@ def expose_again(
     evs: tuple[float, ...],
     crf: CameraResponse,
 ) -> Float32[np.ndarray, "evs height width 3"]:
-    """Photograph a radiance map as the stacks are: floor(255 f(min(E 2^ev, 1))), and 254 where it saturates.
+    """Photograph a radiance map by the same camera: as the stacks are floor(255 f(min(E 2^ev, 1))), or rounded.
 
     Args:
         radiance: E, >= 0; 1 is what saturates the photograph.
@@ -64,8 +64,9 @@ def expose_again(
     """
     stack = np.empty((len(evs), *radiance.shape), np.float32)
     for ldr, ev in zip(stack, evs, strict=True):
-        levels = np.floor(255.0 * crf(np.minimum(radiance.astype(np.float64) * 2.0**ev, 1.0)))
-        ldr[:] = photograph if ev == 0 else np.minimum(levels, WHITE) / 255.0
+        response = 255.0 * crf(np.minimum(radiance.astype(np.float64) * 2.0**ev, 1.0))
+        levels = np.floor(response if crf.quantise == "floor254" else response + 0.5)
+        ldr[:] = photograph if ev == 0 else np.minimum(levels, crf.white) / 255.0
     return stack
 
 
@@ -100,35 +101,8 @@ def merge_generated(
         crf: the photograph's camera response, which the network's pictures follow.
 
     Returns:
-        E and E_merged (`hdrdata.cameras.merge.merge_stack`), of which `keep_well_exposed` makes E: radiance; 1 is what
+        E and E_merged (`hdrdata.cameras.merge.merge_stack`), of which `keep_levels` makes E: radiance; 1 is what
         saturates the photograph.
     """
     merged = merge_stack(stack, np.exp2(evs), crf)
-    return keep_well_exposed(stack[evs.index(0)], merged, crf), merged
-
-
-def keep_well_exposed(
-    photograph: Float32[np.ndarray, "height width 3"], light: Float32[np.ndarray, "height width 3"], crf: CameraResponse
-) -> Float32[np.ndarray, "height width 3"]:
-    """Take from an estimate what a photograph does not tell: E = m f^-1(I) + (1 - m) E_estimated.
-
-    m, the `soft_mask`, says how well the photograph is exposed. What is guaranteed, whatever the estimate: a value that
-    is not saturated, of a pixel with m = 1 (a luma from 0.05 to 0.95), is f^-1(I) itself; a value of a brighter pixel,
-    and one that is saturated, is at least that.
-
-    Args:
-        photograph: I, LDR [0, 1].
-        light: E_estimated, linear, >= 0; 1 is what saturates the photograph.
-        crf: f, the photograph's camera response.
-    """
-    own = look_up_exposure(photograph, crf)
-    mask = well_exposed(photograph)
-    saturated = photograph >= np.float32(WHITE / 255)
-    blended = np.where(saturated, light, mask * own + (1 - mask) * light)
-    bright = saturated | (photograph.mean(axis=2, keepdims=True) > 0.5)  # of those with m < 1, not the black ones
-    return np.where(bright, np.maximum(blended, own), blended)
-
-
-def well_exposed(photograph: Float32[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "height width 1"]:
-    """The `soft_mask` of an LDR picture [0, 1]."""
-    return soft_mask(torch.from_numpy(photograph).permute(2, 0, 1)[None])[0, 0, :, :, None].numpy()
+    return keep_levels(stack[evs.index(0)], merged, crf), merged

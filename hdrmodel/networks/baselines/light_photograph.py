@@ -1,47 +1,55 @@
 """Light by a light U-Net: of a photograph whose camera response is known, or estimated from the photograph itself."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32
 from scipy.optimize import isotonic_regression
 
-from hdrdata.cameras.crf import CameraResponse, srgb_crf
+from hdrdata.cameras.crf import CameraResponse, Quantise, sampled_crf, srgb_crf
 from hdrdata.cameras.exposure import WHITE
-from hdrdata.cameras.merge import look_up_exposure
+from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrmodel.networks.baselines.light_unet import LightUNet
 
 LEVELS = 256
 WORKING_SIDE = 384  # pixels: what is larger, by its shorter side, is seen as small as this; context counts, not detail
 CLIPS = np.float32(WHITE / 255)
+LEAST_STEP = 1e-6  # of light between levels of an estimated response
 
 Ldr = Float32[np.ndarray, "height width 3"]  # [0, 1]
 Clipped = Bool[np.ndarray, "height width 3"]
 Light = Float32[np.ndarray, "height width 3"]  # linear, >= 0; 1 is what saturates
 
 
-def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | None) -> Light:
-    """Unclipped values keep their own light, by the camera response; the network speaks for clipped ones, from 1 on.
+def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Quantise) -> Light:
+    """The photograph's own light, and where it is white or black the network's (`hdrdata.cameras.merge.keep_levels`).
 
     Args:
         network: in evaluation mode.
         ldr: a photograph in [0, 1] of any size.
-        crf: its camera response; None: estimated from the photograph (`estimate_response`).
+        crf: its camera response; or how its levels were made, and the response is estimated from the photograph.
     """
+    estimate, crf = look_at_photograph(network, ldr, crf)
+    return keep_levels(ldr, estimate, crf)
+
+
+def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Quantise) -> tuple[Light, CameraResponse]:
+    """The light that a network sees in a photograph, and the camera response, estimated where it is not known."""
     height, width = ldr.shape[:2]
-    clipped = ldr >= CLIPS
-    small = _small(clipped.astype(np.float32)) > 0.5
-    if crf is None:
+    small = _small((ldr >= CLIPS).astype(np.float32)) > 0.5
+    if isinstance(crf, CameraResponse):
+        seen = srgb_crf()(np.minimum(_small(look_up_exposure(ldr, crf)), 1)).astype(np.float32)
+        stops = predict_stops(network, seen, small, told=True)
+    else:
         picture = _small(ldr)
         stops = predict_stops(network, picture, small, told=False)
-        levels = np.rint(ldr * 255).astype(np.uint8)
-        own = estimate_response(picture, small, stops).astype(np.float32)[levels]
-    else:
-        own = look_up_exposure(ldr, crf)
-        stops = predict_stops(network, srgb_crf()(_small(own)).astype(np.float32), small, told=True)
+        crf = estimate_response(picture, small, stops, crf)
     if stops.shape != ldr.shape:
         stops = cv2.resize(stops, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.where(clipped, np.exp2(np.maximum(stops, 0.0)), np.minimum(own, 1.0)).astype(np.float32)
+    light = np.exp2(stops)
+    return np.where(ldr >= CLIPS, np.maximum(light, 1), light), crf
 
 
 def _small(picture: Ldr) -> Float32[np.ndarray, "small_height small_width 3"]:
@@ -62,8 +70,8 @@ def predict_stops(network: LightUNet, picture: Ldr, clipped: Clipped, told: bool
     return network.stops(*batch, torch.tensor([float(told)], device=device))[0].permute(1, 2, 0).cpu().numpy()
 
 
-def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light) -> Float64[np.ndarray, " 256"]:
-    """The light of each level: 2 to the mean log2 light of its unclipped values, made rising.
+def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light, quantise: Quantise) -> CameraResponse:
+    """The camera response by which each level has 2 to the mean log2 light of its unclipped values, made rising.
 
     Isotonic regression, weighted by how many values have the level; levels that do not occur lie between, linearly in
     log2, and white is 1. One curve for the three channels.
@@ -72,15 +80,20 @@ def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light) -> Float64[np.nd
         ldr: the photograph, [0, 1].
         clipped: its clipped values, which tell nothing of it.
         stops: log2 of its light as the network tells it, 0 what clips.
+        quantise: how its levels were made.
     """
     unclipped = ~clipped
     levels = np.rint(ldr[unclipped] * 255).astype(np.int64)
     counts = np.bincount(levels, minlength=LEVELS)
     seen = np.flatnonzero(counts)
-    curve = np.zeros(LEVELS)
+    light = np.linspace(-8.0, 0.0, LEVELS)  # where nothing tells
     if seen.size:
         sums = np.bincount(levels, stops[unclipped].astype(np.float64), minlength=LEVELS)
         rising = isotonic_regression(sums[seen] / counts[seen], weights=counts[seen]).x
         places, values = np.append(seen, WHITE), np.append(np.minimum(rising, 0.0), 0.0)
-        curve = np.interp(np.arange(LEVELS), places, values)
-    return np.exp2(curve)
+        light = np.interp(np.arange(LEVELS), places, values)
+    middles = (np.arange(1, WHITE) + (0.5 if quantise == "floor254" else 0.0)) / 255
+    exposures = np.maximum.accumulate(np.exp2(light[1:WHITE])) + LEAST_STEP * np.arange(1, WHITE)  # they must rise
+    exposures = np.minimum(exposures, 1 - LEAST_STEP * np.arange(WHITE - 1, 0, -1))
+    response = sampled_crf("estimated", np.r_[0.0, exposures, 1.0], np.r_[0.0, middles, 1.0])
+    return replace(response, quantise=quantise)
