@@ -10,7 +10,8 @@ from jaxtyping import Float, Float32, UInt8
 from hdrdata.files.disk import write_bytes
 from hdrmodel.outputs.bands import Picture, Radiance, Scale, Source, bands, fill, notes_of
 from hdrmodel.outputs.ultrahdr.gain_map import MOST, Gain, join_jpegs
-from hdrmodel.outputs.ultrahdr.profiles import rgb_profile
+from hdrmodel.photos.colours.encodings import P3_TO_BT709, srgb_codes, srgb_light
+from hdrmodel.photos.colours.made import rgb_profile
 
 # Measured on a photograph of 0.6 megapixels (data/photo.jpg): the base within 0.26 of a code (mean), light within 0.2 %
 # (median) and 1.5 % (99th percentile), by libultrahdr's tables 0.6 and 2.7. With qualities of 98 the base within 0.40,
@@ -22,13 +23,6 @@ OFFSET = 1 / 64
 WHITE = 203.0  # cd/m2 of a display's white
 PEAK = 10_000.0  # cd/m2; as far as PQ reaches
 SIDES = (1, 65500)  # pixels; JPEG's own limit is 65,535, that of libjpeg, with which nearly all is read, a little less
-P3_TO_BT709 = np.array(  # both of D65: SMPTE EG 432-1 and BT.709 through XYZ, as CSS Color 4 has it
-    [
-        [1.2249401762805598, -0.2249401762805598, 0.0],
-        [-0.0420569547096881, 1.0420569547096881, 0.0],
-        [-0.0196375545903344, -0.0786360455506319, 1.0982736001409663],
-    ]
-)
 
 
 def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
@@ -62,7 +56,7 @@ def base_of(
     """The base picture, the matrix of its light to BT.709 (None: it is BT.709's) and its colour profile."""
     if picture is None:
         base = np.empty(radiance.shape, np.uint8)
-        fill(base, radiance, 1.0, 1.0, lambda light: np.rint(255 * encode_srgb(light)))
+        fill(base, radiance, 1.0, 1.0, lambda light: np.rint(255 * srgb_codes(light)))
         return base, None, _profile(False)
     is_p3 = picture.to_bt709 is not None and np.abs(picture.to_bt709 - P3_TO_BT709).max() < 2e-3
     if picture.to_bt709 is None or is_p3:
@@ -71,7 +65,7 @@ def base_of(
     to_p3 = np.linalg.inv(P3_TO_BT709) @ picture.to_bt709
     for rows in bands(*base.shape[:2]):
         light = linear_of(picture.ldr[rows]).astype(np.float64) @ to_p3.T
-        base[rows] = np.rint(255 * encode_srgb(np.clip(light, 0, 1)))
+        base[rows] = np.rint(255 * srgb_codes(light))
     return base, P3_TO_BT709, _profile(True)
 
 
@@ -100,11 +94,6 @@ def _stops(shown: np.ndarray, light: np.ndarray) -> np.ndarray:
     return np.log2((light + np.float32(OFFSET)) / (shown + np.float32(OFFSET)))
 
 
-def encode_srgb(linear: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1, [0, 1] to [0, 1]."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
 def linear_of(ldr: np.ndarray) -> Float32[np.ndarray, "height width 3"]:
     """What a display shows of 8 or 16 bits encoded by sRGB's curve, [0, 1]."""
     return _linear_table(np.iinfo(ldr.dtype).max)[ldr]
@@ -112,8 +101,7 @@ def linear_of(ldr: np.ndarray) -> Float32[np.ndarray, "height width 3"]:
 
 @cache
 def _linear_table(most: int) -> Float32[np.ndarray, " levels"]:
-    encoded = np.arange(most + 1) / most
-    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return srgb_light(np.arange(most + 1) / most).astype(np.float32)
 
 
 def as_bytes(ldr: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
