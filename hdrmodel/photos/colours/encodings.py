@@ -100,7 +100,7 @@ def gamma_encoding(gamma: float | None, chromaticities: tuple[float, ...] | None
     return Encoding(name or "sRGB", matrix, None if is_srgb else lambda codes: codes ** (1 / gamma))
 
 
-def srgb_light(codes: Float[np.ndarray, " codes"]) -> Float[np.ndarray, " codes"]:
+def srgb_light(codes: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """IEC 61966-2-1, decoded."""
     return np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
 

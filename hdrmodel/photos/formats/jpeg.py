@@ -69,6 +69,8 @@ def decode_jpeg(path: Path) -> Decoded:
         return replace(decoded, exif=segments.exif or decoded.exif, notes=notes + decoded.notes)
     sample_bytes = 1 if segments.bits <= 8 else 2
     check_size(path, segments.width, segments.height, segments.width * segments.height * 3 * sample_bytes)
+    if b"\xff\xd9" not in content[content.rindex(b"\xff\xda") :]:  # its end, without which its decoders go on in grey
+        raise ValueError("cut short")
     if segments.components not in (1, 3):
         raise ValueError(f"{segments.components} components of {segments.bits} bits; wanted grey or RGB")
     if segments.frame == LS:
