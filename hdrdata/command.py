@@ -40,8 +40,9 @@ def share_the_machine() -> None:
 
 
 def one_line(error: Exception) -> str:
-    """An error's message without its line breaks."""
-    return " ".join(str(error).split())
+    """An error's message without its line breaks; other characters that steer a terminal, of names, are escaped."""
+    line = " ".join(str(error).split())
+    return "".join(f"\\x{ord(letter):02x}" if letter < " " or "\x7f" <= letter <= "\x9f" else letter for letter in line)
 
 
 class OneLineErrors(click.Command):

@@ -24,7 +24,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 
 @click.command(cls=OneLineErrors, epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True)
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True,
+@click.option("-o", "--out", type=click.Path(path_type=Path), show_default="beside each photograph",
               help="A folder; or, of one photograph, a file: the suffix says the format.")  # fmt: skip
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, show_default="those of `hdrmodel release`",
               help="What `train` wrote; with --backend onnx the folder that `export` wrote.")  # fmt: skip
@@ -42,6 +42,10 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--crf", default="srgb", show_default=True, metavar="NAME",
               help="The photographs' camera response; `hdrdata crf list` names them. auto: estimated from each, by a "
                    "network that learned to.")  # fmt: skip
+@click.option("--background", type=click.Choice(["black", "white"]), default="black", show_default=True,
+              help="What transparent pixels are laid over.")  # fmt: skip
+@click.option("--metadata/--no-metadata", default=True, show_default=True,
+              help="Keep the photograph's EXIF (date, camera, place) in OpenEXR, Ultra HDR, AVIF and PNG.")  # fmt: skip
 @click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
@@ -51,7 +55,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--json", "as_json", is_flag=True, help="Print what became of each photograph as JSON.")
 def predict(
     inputs: tuple[str, ...],
-    out: Path,
+    out: Path | None,
     weights: Path,
     formats: tuple[str, ...],
     preview: bool,
@@ -60,6 +64,8 @@ def predict(
     nits: float,
     white: float,
     crf: str,
+    background: str,
+    metadata: bool,
     backend: str,
     device: str,
     precision: str,
@@ -67,15 +73,17 @@ def predict(
     anew: bool,
     as_json: bool,
 ) -> None:
-    """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF and WebP.
+    """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF, WebP, HEIC, AVIF,
+    JPEG XL, JPEG 2000, BMP, GIF, PPM and camera RAW.
 
     Well exposed pixels keep the photograph's own light; what is clipped is the network's. A photograph
-    that cannot be read is told in a line and the others are made; the exit code is then 1. Into a folder, the same
-    command again makes what is missing or has changed.
+    that cannot be read is told in a line and the others are made; the exit code is then 1. The same command again
+    makes what is missing or has changed. A file that another program made is never replaced without --anew.
 
     \b
-    A photograph:
-        hdrmodel predict photo.jpg -o photo.exr
+    A photograph, to photo.exr beside it or to a name:
+        hdrmodel predict photo.jpg
+        hdrmodel predict photo.jpg -o light.exr
     With the weights of `dvc repro`:
         hdrmodel predict photo.jpg -o photo.exr --weights data/runs/spatial/0/weights.safetensors
     A folder, as OpenEXR and as JPEGs that phones show as HDR:
@@ -83,9 +91,10 @@ def predict(
     """
     from hdrdata.cameras.crf_names import choose_crf
     from hdrmodel.outputs.bands import Scale
-    from hdrmodel.prediction.files import Outcome, PredictSettings, formats_of, predict_files
-    from hdrmodel.prediction.index import readable
+    from hdrmodel.prediction.files import Outcome, PredictSettings, files_left_out, predict_files
+    from hdrmodel.prediction.index import shown
     from hdrmodel.prediction.memory import keep_memory
+    from hdrmodel.prediction.places import formats_of
     from hdrmodel.prediction.reconstructor import HDRReconstructor
     from hdrmodel.reconstruction.export import load_network
 
@@ -97,27 +106,35 @@ def predict(
     loaded = load_network(weights, backend)
     reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision)
     made_by = (loaded.weights_sha256, loaded.variant)
-    settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by)
+    settings = PredictSettings(
+        chosen, scale, origin, stack, crf, precision, backend, *made_by, background=background, metadata=metadata
+    )
     with _stopped_as_by_keys(), _progress_bar() as bar:
         task = bar.add_task("", visible=False)
 
         def begun(photo: Path, number: int, count: int):
-            bar.update(task, description=readable(photo.name), total=count, completed=number - 1, visible=True)
+            bar.update(task, description=shown(photo.name), total=count, completed=number - 1, visible=True)
             return lambda share: bar.update(task, completed=number - 1 + share)
 
         def told(outcome: Outcome) -> None:
             if outcome.error is not None:
                 _say(bar, f"Error: {outcome.error}", err=True)
-            elif not as_json:
+            if not as_json and outcome.outputs:
                 _say(bar, _line(outcome))
 
         outcomes = predict_files(inputs, out, reconstructor, settings, anew, begun, told)
-    failed = sum(outcome.error is not None for outcome in outcomes)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    left = files_left_out(inputs, out, outcomes)
     if as_json:
-        click.echo(json.dumps({"photos": [vars(outcome) for outcome in outcomes], "failed": failed}, indent=2))
-    elif len(outcomes) > 1:
-        made = sum(not outcome.skipped for outcome in outcomes) - failed
-        click.echo(f"{made} made, {len(outcomes) - made - failed} there before, {failed} failed")
+        told = {"photos": [vars(outcome) for outcome in outcomes], "failed": len(failed), "left_out": left}
+        click.echo(json.dumps(told, indent=2))
+    elif len(outcomes) > 1 or left:
+        made = sum(not outcome.skipped and outcome.error is None for outcome in outcomes)
+        in_part = sum(bool(outcome.outputs) for outcome in failed)
+        part = f" ({in_part} of them in part)" if in_part else ""
+        click.echo(f"{made} made, {len(outcomes) - made - len(failed)} there before, {len(failed)} failed{part}")
+        if left:
+            click.echo(f"left out: {_kinds(left)}")
     if failed:
         sys.exit(1)
 
@@ -151,12 +168,22 @@ def _progress_bar() -> "rich.progress.Progress":
 
 def _say(bar: "rich.progress.Progress", line: str, err: bool = False) -> None:
     """Print a line: above the bar if both are on a terminal."""
-    from hdrmodel.prediction.index import readable
+    from hdrmodel.prediction.index import shown
 
     if not bar.disable and (sys.stderr if err else sys.stdout).isatty():
-        bar.console.out(readable(line), highlight=False)
+        bar.console.out(shown(line), highlight=False)
     else:
-        click.echo(readable(line), err=err)
+        click.echo(shown(line), err=err)
+
+
+def _kinds(left: dict[str, int]) -> str:
+    """How many files of each suffix were no photographs, and what would read camera RAW."""
+    from hdrdata.files.suffixes import RAW_SUFFIXES
+    from hdrmodel.prediction.index import shown
+
+    counts = ", ".join(f"{count} {shown(suffix) or 'without a suffix'}" for suffix, count in left.items())
+    raw = "; camera RAW needs pip install 'hdr-attnet[raw]'" if left.keys() & {*RAW_SUFFIXES} else ""
+    return counts + raw
 
 
 def _line(outcome: "hdrmodel.prediction.files.Outcome") -> str:

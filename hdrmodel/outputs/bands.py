@@ -1,14 +1,15 @@
-"""A radiance map, its scale, and what every writer does with it: a band of rows at a time, the brightest clipped."""
+"""A radiance map, its scale and source, and what every writer does with it: band by band, the brightest clipped."""
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8, UInt16
 
-Radiance = Float32[np.ndarray, "height width 3"]  # linear, BT.709 primaries, finite, >= 0; 1 is the photograph's white
+# Linear, BT.709 primaries, finite; 1 is the photograph's white. Light outside of BT.709's triangle is negative there.
+Radiance = Float32[np.ndarray, "height width 3"]
 Light = Float[np.ndarray, "height width 3"]
 
 BAND_PIXELS = 2**17  # computed at once: a writer's memory is then its encoder's and the picture that it is given
@@ -31,8 +32,34 @@ class Scale:
                 raise ValueError(f"{name} must be positive and finite, got {value}")
 
 
-# From a path, a radiance map, its scale and facts about it; what the file could not hold comes back.
-Writer = Callable[[Path, Radiance, Scale, dict[str, str]], list[str]]
+@dataclass(frozen=True)
+class Picture:
+    """The photograph that a radiance map was made of, upright, encoded by sRGB's curve."""
+
+    ldr: UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
+    to_bt709: Float[np.ndarray, "3 3"] | None = None  # from its linear light; None: its primaries are BT.709's
+    icc: bytes | None = None  # the profile of exactly these values, from its file
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a file can tell of its making."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    picture: Picture | None = None
+    exif: bytes | None = None  # the photograph's, a TIFF stream, with its orientation reset
+
+
+# From a path, a radiance map, its scale and its source; what the file could not hold comes back.
+Writer = Callable[[Path, Radiance, Scale, Source], list[str]]
+
+
+@dataclass
+class Lost:
+    """Pixels that a format could not hold as they were."""
+
+    above: int = 0  # brighter than its peak in a channel
+    outside: int = 0  # outside of the triangle of its primaries, by more than a thousandth of their light
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
@@ -48,26 +75,36 @@ def fill(
     peak: float,
     encode: Callable[[np.ndarray], np.ndarray],
     primaries: Float[np.ndarray, "3 3"] | None = None,
-) -> int:
-    """Fill `out` with encode(min(factor * primaries * radiance, peak)).
+    least: float = 0.0,
+) -> Lost:
+    """Fill `out` with encode(clip(factor * primaries * radiance, least, peak)).
 
     Args:
         primaries: a matrix to other primaries, which also brings double precision; as they are if None.
+        least: 0, or below where the format holds light outside of its primaries.
 
     Returns:
-        how many pixels were above `peak`, in any channel, and are clipped to it.
+        how many pixels were clipped.
     """
-    clipped = 0
+    lost = Lost()
     with np.errstate(over="ignore"):  # light beyond the floats is clipped like the rest
         for rows in bands(*radiance.shape[:2]):
             light = radiance[rows] if primaries is None else radiance[rows].astype(np.float64) @ primaries.T
             light = light * light.dtype.type(factor)
-            clipped += int((light.max(axis=2) > peak).sum())
-            out[rows] = encode(np.minimum(light, light.dtype.type(peak), out=light))
-    return clipped
+            brightest = light.max(axis=2)
+            lost.above += int((brightest > peak).sum())
+            if least == 0:
+                lost.outside += int((light.min(axis=2) < -1e-3 * np.maximum(brightest, 0)).sum())
+            out[rows] = encode(np.clip(light, light.dtype.type(least), light.dtype.type(peak), out=light))
+    return lost
 
 
-def note(clipped: int, radiance: Radiance, limit: str) -> list[str]:
-    """A sentence about the clipped pixels; none if there are none."""
-    share = 100 * clipped / (radiance.shape[0] * radiance.shape[1])
-    return [f"{share:.2g} % of the pixels are above {limit}, and clipped to it"] if clipped else []
+def notes_of(lost: Lost, radiance: Radiance, limit: str, gamut: str = "BT.709") -> list[str]:
+    """A sentence about the clipped pixels of each kind; none if there are none."""
+    share = 100 / (radiance.shape[0] * radiance.shape[1])
+    notes = []
+    if lost.above:
+        notes.append(f"{share * lost.above:.2g} % of the pixels are above {limit}, and clipped to it")
+    if lost.outside:
+        notes.append(f"{share * lost.outside:.2g} % of the pixels are outside {gamut}, and clipped to it")
+    return notes

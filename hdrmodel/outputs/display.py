@@ -6,11 +6,12 @@ import zlib
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from hdrdata.files.disk import write_bytes, written_whole
 from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
-from hdrmodel.outputs.bands import Radiance, Scale, Writer
+from hdrmodel.outputs.bands import Radiance, Scale, Source, Writer
 from hdrmodel.outputs.names import PREVIEW_SIDE
 from hdrmodel.outputs.signals import BT2020, Signal, encode_signal
 
@@ -24,7 +25,7 @@ PNG_HEAD = 8 + 25  # bytes of the signature and of IHDR
 def avif_writer(signal: Signal) -> Writer:
     """A writer of AVIF files of 10 bits."""
 
-    def write(path: Path, radiance: Radiance, scale: Scale, facts: dict[str, str]) -> list[str]:
+    def write(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
         import imagecodecs
 
         codes, notes = encode_signal(radiance, scale.nits, signal, AVIF_BITS)
@@ -46,15 +47,17 @@ def avif_writer(signal: Signal) -> Writer:
 
 
 def png_writer(signal: Signal) -> Writer:
-    """A writer of 16-bit PNG files with a cICP chunk (PNG, third edition, 11.3.2.6); the facts become iTXt chunks."""
+    """A writer of 16-bit PNG files with a cICP chunk (PNG, third edition, 11.3.2.6); facts become iTXt, EXIF eXIf."""
 
-    def write(path: Path, radiance: Radiance, scale: Scale, facts: dict[str, str]) -> list[str]:
+    def write(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
         codes, notes = encode_signal(radiance, scale.nits, signal, 16)
         cv2.cvtColor(codes, cv2.COLOR_RGB2BGR, dst=codes)
         png = cv2.imencode(".png", codes)[1]
         chunks = chunk(b"cICP", bytes([BT2020, signal.transfer, 0, 1]))  # 0: RGB; 1: full range
-        for name, text in facts.items():
+        for name, text in source.facts.items():
             chunks += chunk(b"iTXt", f"hdrmodel.{name}\0\0\0\0\0{text}".encode())
+        if source.exif:
+            chunks += chunk(b"eXIf", source.exif)
         with written_whole(path) as temporary, temporary.open("wb") as file:
             for part in (png[:PNG_HEAD], chunks, png[PNG_HEAD:]):
                 file.write(part)
@@ -68,12 +71,12 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def write_preview(path: Path, radiance: Radiance, scale: Scale, facts: dict[str, str]) -> list[str]:
+def write_preview(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
     """Write an ordinary PNG, tone mapped by Reinhard's operator; a larger picture is first shrunk to 2048 pixels."""
     height, width, _ = radiance.shape
     shrink = PREVIEW_SIDE / max(height, width)
     if shrink < 1:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         radiance = cv2.resize(radiance, size, interpolation=cv2.INTER_AREA)
-    write_png(path, to_uint8(tonemap_reinhard(radiance)))
+    write_png(path, to_uint8(tonemap_reinhard(np.maximum(radiance, 0))))  # what BT.709 shows
     return []

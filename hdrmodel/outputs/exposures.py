@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +33,7 @@ def write_exposures(
     evs: Sequence[float],
     exposure: Exposure,
     facts: dict[str, str],
+    icc: bytes | None = None,
 ) -> None:
     """Write a stack as PNG files with EXIF and stack.json with the ratios: the whole folder or none.
 
@@ -43,6 +45,7 @@ def write_exposures(
         evs: stops relative to the photograph.
         exposure: the photograph's.
         facts: how the pictures were made, for stack.json.
+        icc: the colour profile of the levels; sRGB if None.
 
     Raises:
         OSError: naming the folder, if it cannot be written.
@@ -52,7 +55,7 @@ def write_exposures(
     try:
         temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, suffix=folder.suffix, dir=folder.parent))
         temporary.chmod(0o755)
-        _write_files(temporary, stack, evs, exposure, facts)
+        _write_files(temporary, stack, evs, exposure, facts, icc)
         if folder.is_dir():
             (folder / RATIOS).unlink(missing_ok=True)  # first gone and last there: who finds it finds all the others
             for file in exposure_files(temporary, len(stack)):
@@ -67,15 +70,15 @@ def write_exposures(
 
 
 def _write_files(
-    folder: Path, stack: np.ndarray, evs: Sequence[float], exposure: Exposure, facts: dict[str, str]
+    folder: Path, stack: np.ndarray, evs: Sequence[float], exposure: Exposure, facts: dict[str, str], icc: bytes | None
 ) -> None:
     seconds = exposure.seconds or UNKNOWN_SECONDS
     *pictures, ratios = exposure_files(folder, len(stack))
-    told = []
+    told, profile = [], chunk(b"iCCP", b"profile\0\0" + zlib.compress(icc)) if icc else b""
     for file, ldr, ev in zip(pictures, stack, evs, strict=True):
         exif = _exif(seconds * 2.0**ev, ev, exposure)
         png = encode_png(ldr, "opencv")
-        write_bytes(file, png[:PNG_HEAD] + chunk(b"eXIf", exif) + png[PNG_HEAD:])
+        write_bytes(file, png[:PNG_HEAD] + profile + chunk(b"eXIf", exif) + png[PNG_HEAD:])
         told.append({"file": file.name, "ev": ev, "ratio": 2.0**ev, "exposure_seconds": seconds * 2.0**ev})
     write_json(ratios, {"exposures": told, "seconds_are_the_photographs": exposure.seconds is not None, **facts})
 

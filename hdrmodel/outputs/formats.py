@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrmodel.outputs.bands import Radiance, Scale, Writer
+from hdrmodel.outputs.bands import Picture, Radiance, Scale, Source, Writer
 from hdrmodel.outputs.display import avif_writer, png_writer, write_preview
 from hdrmodel.outputs.linear import exr_writer, write_hdr
 from hdrmodel.outputs.names import FORMAT_NAMES
 from hdrmodel.outputs.signals import SIGNALS
-from hdrmodel.outputs.ultrahdr import SIDES, write_ultrahdr
+from hdrmodel.outputs.ultrahdr.writing import SIDES, write_ultrahdr
 
 ANY_SIDE = (1, 2**31 - 1)
 
@@ -46,15 +46,26 @@ _WRITERS: dict[str, tuple[Writer, tuple[int, int]]] = {
 FORMATS = {name: Format(name, suffix, *_WRITERS[name], meaning) for name, (suffix, meaning) in FORMAT_NAMES.items()}
 
 
-def write_output(path: Path, radiance: Radiance, format_name: str, scale: Scale, facts: dict[str, str]) -> list[str]:
+def write_output(
+    path: Path,
+    radiance: Radiance,
+    format_name: str,
+    scale: Scale,
+    facts: dict[str, str],
+    picture: Picture | None = None,
+    exif: bytes | None = None,
+) -> list[str]:
     """Write one radiance map, whole or not at all.
 
     Args:
         path: as it is; no suffix is added.
-        radiance: linear RGB, BT.709 primaries, finite, >= 0; 1 is what just saturates the photograph, its white.
+        radiance: linear RGB, BT.709 primaries, finite; 1 is what just saturates the photograph, its white. Light
+            outside of those primaries has negative values, which OpenEXR keeps, and the rest as far as theirs reach.
         format_name: one of `FORMATS`.
         scale: what 1 becomes.
         facts: how the picture was made. OpenEXR, Radiance and 16-bit PNG files keep them; the others have no place.
+        picture: the photograph, which Ultra HDR shows where HDR is not understood; None: the light up to white.
+        exif: the photograph's, for OpenEXR's attributes, Ultra HDR, AVIF and PNG.
 
     Returns:
         a sentence for each thing that the file does not hold.
@@ -68,5 +79,5 @@ def write_output(path: Path, radiance: Radiance, format_name: str, scale: Scale,
     chosen = FORMATS[format_name]
     height, width, _ = radiance.shape
     chosen.check_size(path, width, height)
-    assert radiance.min() >= 0 and radiance.max() < np.inf, "a radiance map is finite and >= 0"  # NaN is neither
-    return chosen.write(path, radiance, scale, facts)
+    assert np.isfinite(radiance.min()) and np.isfinite(radiance.max()), "a radiance map is finite"  # NaN is not
+    return chosen.write(path, radiance, scale, Source(facts, picture, exif))

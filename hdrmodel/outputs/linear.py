@@ -6,7 +6,8 @@ import numpy as np
 
 from hdrdata.files.disk import written_whole
 from hdrdata.files.exr import write_exr
-from hdrmodel.outputs.bands import Light, Radiance, Scale, Writer, bands, fill, note
+from hdrmodel.outputs.bands import Light, Lost, Radiance, Scale, Source, Writer, bands, fill, notes_of
+from hdrmodel.outputs.exif import exr_attributes
 
 CHROMATICITIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x and y of red, green, blue, white: BT.709, D65
 RGBE_PEAK = 255 / 256 * 2.0**127  # the exponent's byte goes to 255, which is 127
@@ -15,15 +16,15 @@ RGBE_PEAK = 255 / 256 * 2.0**127  # the exponent's byte goes to 255, which is 12
 def exr_writer(dtype: type[np.floating]) -> Writer:
     """A writer of OpenEXR files of half or of single floats."""
 
-    def write(path: Path, radiance: Radiance, scale: Scale, facts: dict[str, str]) -> list[str]:
-        pixels, clipped, peak = radiance, 0, float(np.finfo(dtype).max)
+    def write(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
+        pixels, lost, peak = radiance, Lost(), float(np.finfo(dtype).max)
         if dtype is not np.float32 or scale.white != 1:
             pixels = np.empty(radiance.shape, dtype)
-            clipped = fill(pixels, radiance, scale.white, peak, lambda light: light)
-        attributes = {f"hdrmodel.{name}": text for name, text in facts.items()}
+            lost = fill(pixels, radiance, scale.white, peak, lambda light: light, least=-peak)
+        attributes = exr_attributes(source.exif) | {f"hdrmodel.{name}": text for name, text in source.facts.items()}
         attributes |= {"chromaticities": CHROMATICITIES, "whiteLuminance": scale.nits / scale.white}
         write_exr(path, pixels, attributes)
-        return note(clipped, radiance, f"{peak:.6g}, the largest {np.dtype(dtype).name}")
+        return notes_of(lost, radiance, f"{peak:.6g}, the largest {np.dtype(dtype).name}")
 
     return write
 
@@ -40,22 +41,23 @@ def rgbe_rounded(light: Light) -> Light:
     return np.round(light / step) * step
 
 
-def write_hdr(path: Path, radiance: Radiance, scale: Scale, facts: dict[str, str]) -> list[str]:
+def write_hdr(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
     """Write a Radiance picture, run-length encoded where its width allows; the facts become comments."""
     import imagecodecs  # OpenCV would encode by way of a temporary file elsewhere
 
     height, width, _ = radiance.shape
-    comments = "".join(f"# hdrmodel.{name}={' '.join(text.split())}\n" for name, text in facts.items())
+    comments = "".join(f"# hdrmodel.{name}={' '.join(text.split())}\n" for name, text in source.facts.items())
     primaries = " ".join(map(str, CHROMATICITIES))
     head = (
         f"#?RADIANCE\n{comments}EXPOSURE=1\nPRIMARIES={primaries}\nFORMAT=32-bit_rle_rgbe\n\n-Y {height} +X {width}\n"
     )
-    clipped = 0
+    lost = Lost()
     with written_whole(path) as temporary, temporary.open("wb") as file:
         file.write(head.encode())
         for rows in bands(height, width):
             light = np.empty_like(radiance[rows])
-            clipped += fill(light, radiance[rows], scale.white, RGBE_PEAK, rgbe_rounded)
+            part = fill(light, radiance[rows], scale.white, RGBE_PEAK, rgbe_rounded)
+            lost = Lost(lost.above + part.above, lost.outside + part.outside)
             space = bytearray(light.nbytes)  # its own guess is too small for noise
             file.write(imagecodecs.rgbe_encode(light, header=False, rle=True, out=space))
-    return note(clipped, radiance, f"{RGBE_PEAK:.2g}, the largest number of RGBE")
+    return notes_of(lost, radiance, f"{RGBE_PEAK:.2g}, the largest number of RGBE")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt16
 
-from hdrmodel.outputs.bands import Light, Radiance, fill, note
+from hdrmodel.outputs.bands import Light, Radiance, fill, notes_of
 
 BT709_TO_BT2020 = np.array(  # ITU-R BT.2087, to more than its four digits
     [
@@ -67,7 +67,7 @@ def encode_signal(
     """
     codes = np.empty(radiance.shape, np.uint16)
     brightest = 2**bits - 1
-    clipped = fill(
+    lost = fill(
         codes, radiance, nits, signal.peak, lambda light: np.round(brightest * signal.encode(light)), BT709_TO_BT2020
     )
-    return codes, note(clipped, radiance, f"{signal.peak:,.0f} cd/m2")
+    return codes, notes_of(lost, radiance, f"{signal.peak:,.0f} cd/m2", "BT.2020")

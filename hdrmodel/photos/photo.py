@@ -1,41 +1,33 @@
-"""Read anyone's photograph, and find the photographs that a command is given."""
+"""Read anyone's photograph: upright, in sRGB or in its own primaries, with what its owner should know."""
 
 import contextlib
-import glob
 import os
+import stat
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
-from jaxtyping import UInt8, UInt16
-from PIL import ExifTags, Image
+from jaxtyping import Float, Float32, UInt8, UInt16
+from PIL import Image
 
-from hdrdata.files.claims import check_claim
 from hdrdata.files.quiet import quiet_decoders
-from hdrmodel.photos.colours import to_srgb
-from hdrmodel.photos.headers import (
-    BITS,
-    COLOURS,
-    EXTRA,
-    PLANES,
-    check_tiff,
-    has_gain_map,
-    known_kind,
-    png_chunks,
-    png_clear,
-    png_notes,
-    tiff_tags,
-    webp_size,
-)
+from hdrdata.files.suffixes import RAW_SUFFIXES
+from hdrmodel.photos.colours.conversion import Conversion, by_encoding, by_light, is_outside
+from hdrmodel.photos.colours.encodings import ADOBE_RGB
+from hdrmodel.photos.colours.profiles import by_profile
+from hdrmodel.photos.formats import exif as metadata
+from hdrmodel.photos.formats.boxes import decode_avif, decode_heif, decode_jpeg2000, decode_jpegxl
+from hdrmodel.photos.formats.decoded import Decoded
+from hdrmodel.photos.formats.jpeg import decode_jpeg
+from hdrmodel.photos.formats.kinds import kind_of
+from hdrmodel.photos.formats.others import decode_bmp, decode_gif, decode_netpbm, decode_raw, decode_webp
+from hdrmodel.photos.formats.png import decode_png
+from hdrmodel.photos.formats.tiff import decode_tiff, is_raw, read_tags
 
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 BAND_PIXELS = 2**20  # converted at a time, so that what is computed of a picture takes little memory
-MODES = {"1": "L", "L": "L", "LA": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBA": "RGBA", "RGBa": "RGBa",
-         "RGBX": "RGBX", "CMYK": "CMYK", "YCbCr": "RGB"}  # fmt: skip
+BACKGROUNDS = {"black": 0, "white": 1}
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation, to upright
     1: lambda ldr: ldr,
     2: lambda ldr: ldr[:, ::-1],
@@ -46,59 +38,73 @@ TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation,
     7: lambda ldr: ldr[::-1, ::-1].swapaxes(0, 1),
     8: lambda ldr: np.rot90(ldr),
 }
+DECODERS: dict[str, Callable[[Path], Decoded]] = {
+    "JPEG": decode_jpeg, "PNG": decode_png, "WEBP": decode_webp, "HEIF": decode_heif, "AVIF": decode_avif,
+    "JPEG 2000": decode_jpeg2000, "JPEG XL": decode_jpegxl, "BMP": decode_bmp, "GIF": decode_gif, "PPM": decode_netpbm,
+}  # fmt: skip
+SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph, upright, in display-referred sRGB of full range, and what was done to make it so."""
+    """A photograph, upright, display-referred by sRGB's curve, of full range, and what was done to make it so."""
 
     ldr: UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
     notes: tuple[str, ...]  # what its owner should know, a short phrase each
+    to_bt709: Float[np.ndarray, "3 3"] | None = None  # from its linear light to BT.709's; None: it is sRGB
+    icc: bytes | None = None  # its file's profile, where `ldr` are the values that it was for
+    light: Float32[np.ndarray, "height width 3"] | None = None  # of an HDR picture: BT.709's primaries, 1 is white
+    exif: bytes | None = None  # its EXIF, a TIFF stream, with the orientation reset
 
 
-@dataclass(frozen=True)
-class _Decoded:
-    """The stored pixels, which are handed out in bands of rows."""
+def read_photo(path: Path | str, own_colours: bool = False, background: str = "black") -> Photo:
+    """Read a picture of any kind that `hdrmodel.photos.formats.kinds` knows by its content, as upright sRGB.
 
-    rows: Callable[[int, int], np.ndarray]  # from the first row and the one after the last
-    width: int
-    height: int
-    dtype: type
-    colours: int  # 1 grey, 3 RGB, 4 CMYK; what a band has more is a channel of transparency
-    is_alpha: bool = True  # if False, what a band has more means nothing
-    clear: np.ndarray | None = None  # the one colour that is transparent, of PNG's tRNS
+    8-bit pictures come as uint8, deeper ones as uint16. Turned by EXIF, or as the format's own header says. Colours
+    are converted to sRGB and clipped to it: from the encoding that the file states (PNG's cICP, or gAMA and cHRM; the
+    code points of AVIF and HEIC; DCF's Adobe RGB), or from its ICC profile, relative colorimetric with black point
+    compensation (littlecms). A profile that is sRGB changes no value. One that is damaged, or is of other colours than
+    the pixels, is left out with a note, and so is a gain map; CMYK without a profile becomes (1 - C) (1 - K) and so
+    on. Transparent pixels are laid over `background`. Of several pages or frames the first that is no thumbnail is
+    read. Camera RAW files are developed as they were exposed. Of an HDR picture (PQ or HLG) `ldr` ends at white,
+    203 cd/m2, and `light` holds all.
 
-
-def read_photo(path: Path | str) -> Photo:
-    """Read a JPEG, PNG, TIFF or WebP picture, known by its content, as upright sRGB.
-
-    8-bit pictures come as uint8, PNG and TIFF of 16 bits as uint16. Turned by EXIF. Colours are converted from the ICC
-    profile to sRGB, relative colorimetric with black point compensation (littlecms); what sRGB cannot show is clipped.
-    A profile that is sRGB changes no value. One that is damaged, or is of other colours than the pixels, is left out
-    with a note, and so are CMYK without a profile, which becomes (1 - C) (1 - K) and so on, PNG's gAMA and a gain map.
-    Of several pages or frames the first is read. A JPEG of CMYK is taken to hold it inverted, as Adobe writes it.
+    Args:
+        own_colours: keep primaries that are not sRGB's: `ldr` then is of those, by sRGB's curve, and of 16 bits where
+            its own curve is another. So no colour is clipped, and what clips is what clips in the file.
+        background: "black" or "white".
 
     Raises:
-        ValueError: one line naming the file and what is wrong: no picture of these formats, damaged or cut short,
-            transparent pixels, an HDR picture (PQ or HLG), a claim of more pixels than its bytes can hold or than
-            2^28, other samples than unsigned ones of at most 8 bits or of 16, other colours than grey, RGB and CMYK.
+        ValueError: one line naming the file and what is wrong: no picture of these formats, damaged or cut short, a
+            claim of more pixels than its bytes can hold or than 2^28, samples that are no whole numbers of 1 to 16
+            bits, other colours than grey, RGB, CMYK and Lab, camera RAW without the extra that reads it.
         OSError: naming the file, if the system does not let it be read.
     """
     path = Path(path)
+    check_file(path)
+    with path.open("rb") as file:
+        kind = kind_of(path, file.read(64))
+    try:
+        with undisturbed():
+            return _read(path, kind, own_colours, background)
+    except MemoryError as error:
+        raise ValueError(f"{path}: too large for the memory of this machine") from error
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is not a file, by what it is.
+
+    Raises:
+        ValueError: naming it.
+    """
     if path.is_dir():
         raise ValueError(f"{path}: a folder; wanted a picture file")
     if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    with path.open("rb") as file:
-        head = file.read(32)
-    kind = known_kind(path, head)
-    if kind == "WEBP":  # the one format whose memory Pillow takes when it opens the file
-        _check_size(path, *webp_size(head))
-    try:
-        with undisturbed():
-            return _read(path, kind)
-    except MemoryError as error:
-        raise ValueError(f"{path}: too large for the memory of this machine") from error
+        if not os.path.lexists(path):
+            raise ValueError(f"{path}: no such file")
+        if not path.exists():
+            raise ValueError(f"{path}: a link to no file")
+        raise ValueError(f"{path}: {SPECIAL.get(stat.S_IFMT(path.stat().st_mode), 'no file')}; wanted a picture file")
 
 
 @contextlib.contextmanager
@@ -122,172 +128,112 @@ def _told(path: Path, kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # OSError, SyntaxError, KeyError, struct.error, RuntimeError and others
         reason = " ".join(str(error).split()) or type(error).__name__
+        if reason.startswith(f"{path}: "):
+            raise ValueError(reason) from error
         if isinstance(error, Image.UnidentifiedImageError):
             reason = "no sound header"
         raise ValueError(f"{path}: not a readable picture ({kind}): {reason[:160]}") from error
 
 
-def _read(path: Path, kind: str) -> Photo:
-    notes: list[str] = []
-    with _told(path, kind):
-        tags = tiff_tags(path) if kind == "TIFF" else {}
-        chunks = png_chunks(path) if kind == "PNG" else {}
+def _decode(path: Path, kind: str) -> tuple[Decoded, str]:
     if kind == "TIFF":
-        check_tiff(path, tags)
-    deep = 16 in tags.get(BITS, ()) or chunks.get(b"IHDR", b"")[8:9] == b"\x10"
-    with _told(path, kind):
-        image = Image.open(path, formats=(kind,))
-    with contextlib.closing(image):  # which gives its memory back, as `with image` does not
-        _check_size(path, *image.size, 2 if deep else 1)
-        if kind == "PNG":
-            notes += png_notes(path, chunks)
-            image.info.setdefault("exif", chunks.get(b"eXIf"))  # which may stand behind the pixels
-        if kind == "JPEG" and has_gain_map(path):
-            notes.append("its gain map is not used")
-        told = _orientation(image, notes)
         with _told(path, kind):
-            frames = 1 if kind == "JPEG" else getattr(image, "n_frames", 1)
-            decoded = replace(_decode_deep(path, tags) if deep else _decode(image), clear=png_clear(chunks))
-        if frames > 1:
-            notes.append(f"the first of {frames} {'pages' if kind == 'TIFF' else 'frames'}")
-        if decoded.colours == 1:
-            notes.append("grey")
-        icc = image.info.get("icc_profile")
-        icc = icc if isinstance(icc, bytes) or icc is None else b"?"  # a TIFF may call a number its profile: damaged
-        ldr = _to_rgb(path, decoded, to_srgb(path, icc, decoded.colours, notes), notes)
-        turn = _orientation(image, [])  # is 1 where Pillow has turned the picture, which it does with TIFF alone
-    if told != 1:
-        notes.append(f"turned by its EXIF orientation {told}")
-    return Photo(np.ascontiguousarray(TURNS[turn](ldr)), tuple(notes))
+            tags = read_tags(path)
+        if is_raw(tags) or path.suffix.lower() in RAW_SUFFIXES:
+            kind = "camera RAW"
+        else:
+            with _told(path, kind):
+                return decode_tiff(path, tags), kind
+    with _told(path, kind):
+        return (decode_raw if kind == "camera RAW" else DECODERS[kind])(path), kind
 
 
-def _check_size(path: Path, width: int, height: int, sample_bytes: int = 1) -> None:
-    check_claim(path, width, height, 3 * width * height * sample_bytes)
-
-
-def _orientation(image: Image.Image, notes: list[str]) -> int:
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # SyntaxError, struct.error and others of damaged EXIF, which costs the picture nothing
+def _read(path: Path, kind: str, own_colours: bool, background: str) -> Photo:
+    decoded, kind = _decode(path, kind)
+    notes = list(decoded.notes)
+    exif = metadata.load(decoded.exif)
+    if decoded.exif and exif is None:
         notes.append("its EXIF is damaged and was left out")
-        return 1
-    return value if isinstance(value, int) and value in TURNS else 1
-
-
-def _decode_deep(path: Path, tags: dict[int, list]) -> _Decoded:
-    """Decode 16-bit PNG or TIFF, which Pillow would round to 8 bits."""
-    content = path.read_bytes()
-    pixels = imagecodecs.tiff_decode(content) if tags else imagecodecs.png_decode(content)
-    if tags.get(PLANES) == [2] and pixels.ndim == 3:
-        pixels = np.moveaxis(pixels, 0, 2)
-    pixels = pixels.reshape(*pixels.shape[:2], -1)
-    samples = pixels.shape[2]
-    if pixels.dtype != np.uint16 or not 1 <= samples <= 4:
-        raise ValueError(f"{samples} samples of {pixels.dtype} a pixel")
-    if tags and tags.get(COLOURS, [1]) == [0]:
-        pixels ^= 0xFFFF  # 0 is white
-    colours = 1 if samples < 3 else 3
-    is_alpha = not tags or tags.get(EXTRA, [0])[0] in (1, 2)
-    return _Decoded(lambda top, end: pixels[top:end], pixels.shape[1], pixels.shape[0], np.uint16, colours, is_alpha)
-
-
-def _decode(image: Image.Image) -> _Decoded:
-    """Decode a picture of 8 bits or fewer by Pillow."""
-    image.load()
-    if image.mode not in MODES:
-        raise ValueError(f"{image.mode} pixels; wanted 8 or 16 bits of grey, RGB or CMYK")
-    mode = "RGBA" if image.mode == "P" and "transparency" in image.info else MODES[image.mode]
-
-    def rows(top: int, end: int) -> np.ndarray:
-        band = np.asarray(image.crop((0, top, image.width, end)).convert(mode))
-        return band.reshape(*band.shape[:2], -1)
-
-    colours = {"L": 1, "LA": 1, "CMYK": 4}.get(mode, 3)
-    return _Decoded(rows, image.width, image.height, np.uint8, colours, mode != "RGBX")
-
-
-def _to_rgb(
-    path: Path, decoded: _Decoded, convert: Callable[[np.ndarray], np.ndarray], notes: list[str]
-) -> UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]:
-    """Convert a picture band by band, and refuse what shows through."""
-    ldr = np.empty((decoded.height, decoded.width, 3), decoded.dtype)
-    extra = False
-    step = max(1, BAND_PIXELS // decoded.width)
-    for top in range(0, decoded.height, step):
-        end = min(top + step, decoded.height)
-        band = decoded.rows(top, end)
-        colours, alpha = band[:, :, : decoded.colours], band[:, :, decoded.colours :]
-        extra = alpha.size > 0
-        clear = decoded.clear is not None and (colours == decoded.clear).all(axis=2).any()
-        if clear or (decoded.is_alpha and (alpha < np.iinfo(decoded.dtype).max).any()):
-            raise ValueError(f"{path}: has transparent pixels; wanted an opaque picture")
-        ldr[top:end] = convert(colours)
-    if extra:
+    turn = decoded.turn if decoded.turn is not None else metadata.orientation_of(exif)
+    if decoded.colours == 1:
+        notes.append("grey")
+    conversion = _conversion_of(decoded, exif, own_colours, notes)
+    with _told(path, kind):
+        if conversion.wide is not None and _needs(decoded, conversion.wide):
+            conversion = conversion.wide
+        ldr, light, clear = _convert(decoded, conversion, BACKGROUNDS[background])
+    if conversion.light is not None:
+        notes.append(f"an HDR picture ({decoded.encoding.name if decoded.encoding else 'by its profile'})")
+    elif conversion.note:
+        notes.append(conversion.note)
+    if clear:
+        pixels = f"{clear} transparent pixel{'s' if clear > 1 else ''}"
+        notes.append(f"{pixels} laid over {background}")
+    elif decoded.rows(0, 1).shape[2] > decoded.colours:
         notes.append(f"an {'opaque alpha' if decoded.is_alpha else 'unspecified extra'} channel left out")
-    return ldr
+    if (told := max(turn, decoded.turned)) != 1:
+        notes.append(f"turned by its EXIF orientation {told}")
+    upright = np.ascontiguousarray(TURNS[turn](ldr))
+    light = None if light is None else np.ascontiguousarray(TURNS[turn](light))
+    block = metadata.reset(decoded.exif, upright.shape[1], upright.shape[0])
+    return Photo(upright, tuple(notes), conversion.to_bt709, conversion.icc, light, block)
 
 
-def find_photos(inputs: tuple[str | Path, ...]) -> list[Path]:
-    """Find the pictures that a command is given, sorted, each once.
-
-    Args:
-        inputs: a file is taken as it is, whatever its name. Of a folder and its sub-folders all files with the suffixes
-            `PHOTO_SUFFIXES`, but none that is hidden. All else is a pattern such as "photos/*.jpg" or "**/*.png" for
-            files and folders, for shells that do not expand it.
-
-    Raises:
-        ValueError: one line, if an input matches nothing.
-        OSError: if a folder cannot be read.
-    """
-    found: dict[str, Path] = {}
-    for given in inputs:
-        matches = [Path(given)] if os.path.exists(given) else map(Path, glob.glob(str(given), recursive=True))
-        photos = [photo for match in matches for photo in (_walk(match) if match.is_dir() else [match])]
-        if not photos:
-            what = "holds no pictures" if os.path.isdir(given) else "no such file or folder, and matches none"
-            raise ValueError(f"{given}: {what}; wanted {' '.join(PHOTO_SUFFIXES)}")
-        for photo in photos:
-            found.setdefault(os.path.abspath(photo), photo)
-    return sorted(found.values())
+def _conversion_of(decoded: Decoded, exif: Image.Exif | None, own: bool, notes: list[str]) -> Conversion:
+    """By the encoding that the file states, by its profile, or as DCF says."""
+    if decoded.light is not None:
+        conversion = by_light(*decoded.light)
+        return conversion if own else replace(conversion, wide=None)
+    encoding = decoded.encoding
+    if encoding is None and decoded.icc is None and decoded.colours == 3 and metadata.is_adobe_rgb(exif):
+        encoding = ADOBE_RGB
+    if encoding is not None and decoded.colours in (1, 3):
+        return by_encoding(encoding, decoded.dtype, decoded.bits, decoded.colours, own)
+    return by_profile(decoded.icc, decoded.dtype, decoded.colours, own, notes)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise error
-
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith("."):
-                yield Path(place, name)
+def _bands(decoded: Decoded) -> Iterator[tuple[int, int]]:
+    step = max(1, BAND_PIXELS // decoded.width)
+    return ((top, min(top + step, decoded.height)) for top in range(0, decoded.height, step))
 
 
-def output_stems(photos: list[Path], inputs: tuple[str | Path, ...]) -> dict[Path, str]:
-    """Name the outputs of photographs: a path without suffix, relative to the folder of the outputs, for each.
-
-    A photo from a folder of `inputs` keeps its place in it (in the outermost, if it is in several); any other has its
-    bare name. Where two names would be the same, but for capitals, all of these photos get their suffix behind it
-    ("a_jpg", "a_png"); then the name of the folder they were found in before it ("day1/a_jpg"), then a number. So the
-    names depend on the set of photos and inputs alone.
-    """
-    folders = sorted((os.path.abspath(given) for given in inputs if os.path.isdir(given)), key=len)
-    level = dict.fromkeys(sorted(photos), 0)
-    while True:
-        stems = {photo: _stem(photo, folders, level[photo], number) for number, photo in enumerate(level)}
-        counts = Counter(stem.casefold() for stem in stems.values())
-        clashing = [photo for photo, stem in stems.items() if counts[stem.casefold()] > 1]
-        if not clashing:
-            return stems
-        for photo in clashing:
-            level[photo] += 1
+def _needs(decoded: Decoded, wide: Conversion) -> bool:
+    """Whether any pixel lies where sRGB does not reach."""
+    return any(
+        is_outside(wide.codes(decoded.rows(*band)[:, :, : decoded.colours]), wide.to_bt709).any()
+        for band in _bands(decoded)
+    )
 
 
-def _stem(photo: Path, folders: list[str], level: int, number: int) -> str:
-    whole = Path(os.path.abspath(photo))
-    root = next((Path(folder) for folder in folders if whole.is_relative_to(folder)), whole.parent)
-    stem = whole.relative_to(root).with_suffix("").as_posix()
-    if level >= 1:
-        stem += whole.suffix.replace(".", "_")
-    if level >= 2:
-        stem = (Path(root.name) / stem).as_posix()
-    return f"{stem}-{number + 1}" if level >= 3 else stem
+def _convert(decoded: Decoded, conversion: Conversion, ground: int) -> tuple[np.ndarray, np.ndarray | None, int]:
+    """Convert a picture band by band, over a background of 0 or 1; count the pixels in which it shows."""
+    ldr = np.empty((decoded.height, decoded.width, 3), conversion.dtype)
+    light = None if conversion.light is None else np.empty(ldr.shape, np.float32)
+    most, clear = np.iinfo(conversion.dtype).max, 0
+    for top, end in _bands(decoded):
+        band = decoded.rows(top, end)
+        colours, share = band[:, :, : decoded.colours], _shares(decoded, band)
+        if share is not None and decoded.is_premultiplied:
+            full = np.iinfo(decoded.dtype).max
+            whole = np.where(share > 0, colours / np.where(share > 0, share, 1), 0)
+            colours = np.rint(np.minimum(whole, full)).astype(decoded.dtype)
+        ldr[top:end] = conversion.codes(colours)
+        if light is not None:
+            light[top:end] = conversion.light(colours)
+        if share is None:
+            continue
+        clear += int((share < 1).sum())
+        ldr[top:end] = np.rint(ldr[top:end] * share + (1 - share) * most * ground)
+        if light is not None:
+            light[top:end] = light[top:end] * share + (1 - share) * ground
+    return ldr, light, clear
+
+
+def _shares(decoded: Decoded, band: np.ndarray) -> Float[np.ndarray, "rows width 1"] | None:
+    """How much of each pixel is there, [0, 1]; None where all of all is."""
+    share = None
+    if decoded.clear is not None:
+        share = (band[:, :, : decoded.colours] != decoded.clear).any(axis=2, keepdims=True).astype(np.float64)
+    elif decoded.is_alpha and band.shape[2] > decoded.colours:
+        share = band[:, :, decoded.colours :] / np.iinfo(decoded.dtype).max
+    return share if share is not None and (share < 1).any() else None

@@ -11,24 +11,30 @@ from pathlib import Path
 
 import numpy as np
 
+from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import digest_of, sha256_of
-from hdrdata.sources.photographs import Exposure, read_exposure
-from hdrmodel.outputs.bands import Scale
-from hdrmodel.outputs.exposures import exposure_files, write_exposures
+from hdrdata.sources.photographs import Exposure
+from hdrmodel.outputs.bands import Picture, Scale, bands
+from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import FORMATS, write_output
-from hdrmodel.photos.photo import PHOTO_SUFFIXES, find_photos, output_stems, read_photo, undisturbed
-from hdrmodel.prediction.index import PredictionIndex, readable, remove_partial
-from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Photograph, Prediction, Progress
+from hdrmodel.photos.colours.made import rgb_profile
+from hdrmodel.photos.finding import find_photos, left_out
+from hdrmodel.photos.formats.exif import exposure_of
+from hdrmodel.photos.photo import Photo, check_file, read_photo
+from hdrmodel.prediction.index import PredictionIndex, check_writable, remove_partial, shown
+from hdrmodel.prediction.places import STACK, check_places, folders_of, places_of, suffix_of
+from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress
+from hdrmodel.reconstruction.reconstruct import expose_again
+from hdrmodel.reconstruction.tiles import to_ldr
 
-PREVIEW, STACK = "preview", "stack"  # of a photograph's outputs, those that are not its HDR files
+WRITERS = 2  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
     "stack": "merged from the generated exposures",
     "irradiance": "the estimated sensor exposure, scaled to the photograph",
 }
-
-
 OWN_LIGHT = "the photograph's own; where it clips, the network's"
+HDR_LIGHT = "the photograph's own, which is HDR"
 
 
 @dataclass(frozen=True)
@@ -44,11 +50,13 @@ class PredictSettings:
     backend: str
     weights: str  # SHA-256
     variant: str
+    background: str = "black"  # of transparent pixels
+    metadata: bool = True  # the photograph's EXIF goes into the files
 
     def digest(self, name: str) -> str:
         """Of what one output depends on: of the settings but for those that choose the outputs, and its format."""
         kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack")}
-        return digest_of({**kept, "output": name})
+        return digest_of({**kept, "output": name, "writers": WRITERS})
 
 
 @dataclass
@@ -62,7 +70,7 @@ class Outcome:
     seconds: float | None = None
     notes: list[str] = field(default_factory=list)
     skipped: bool = False  # made before, by the same settings
-    error: str | None = None
+    error: str | None = None  # why some or all of its outputs were not made
 
 
 Told = Callable[[Outcome], None]
@@ -70,20 +78,23 @@ Told = Callable[[Outcome], None]
 
 def predict_files(
     inputs: Sequence[str | Path],
-    out: Path,
+    out: Path | None,
     reconstructor: HDRReconstructor,
     settings: PredictSettings,
     anew: bool = False,
     begun: Callable[[Path, int, int], Progress] = lambda photo, number, count: lambda share: None,
     told: Told = lambda outcome: None,
 ) -> list[Outcome]:
-    """Make the HDR files of photographs; one that fails is told, and the others are made.
+    """Make the HDR files of photographs; one that fails is told, and the others are made, and so of each the formats.
+
+    What is made is listed in predictions.json of its folder, by which it is known when this is run again. A file that
+    is there and not listed is another's: it is refused, and stays.
 
     Args:
-        inputs: files, folders and patterns (`hdrmodel.photos.photo.find_photos`).
+        inputs: files, folders and patterns (`hdrmodel.photos.finding.find_photos`).
         out: of one photograph, a file whose suffix is that of a format; else a folder, which gets
-            `<name>.<suffix>` for each format, `<name>.stack/`, and predictions.json, by which what was made is known
-            when it is run again.
+            `<name>.<suffix>` for each format and `<name>.stack/`. None: the folder of each photograph.
+        anew: make all again, in place of whatever is there.
         begun: called before each photograph, with its number from 1 and the count; gives what is told the share done.
         told: called with each outcome.
 
@@ -95,103 +106,44 @@ def predict_files(
             predictions.json is damaged, or an output would take the place of an input or of another output.
     """
     reconstructor.check(settings.origin, settings.stack)
-    index = None if _suffix_of(out) else PredictionIndex(out, anew)
-    photos = [photo for photo in find_photos(tuple(inputs)) if index is None or photo not in index]
+    indexes = _Indexes(out, anew)
+    photos = [photo for photo in find_photos(tuple(inputs)) if suffix_of(out) or photo not in indexes.of(photo)]
     if not photos:
-        raise ValueError(f"{out}: all pictures that are given were made by this command; wanted photographs")
-    places = _places(photos, inputs, out, settings)
-    _check_places(places)
-    if index:
-        remove_partial({path.parent for outputs in places.values() for path in outputs.values()})
+        where = "beside them" if out is None else out
+        raise ValueError(f"{where}: all pictures that are given were made by this command; wanted photographs")
+    places = places_of(photos, inputs, out, settings.formats, settings.stack)
+    check_places(places)
+    if not suffix_of(out):
+        remove_partial(folders_of(places.values()))
     outcomes = []
     for number, photo in enumerate(photos, start=1):
         progress = begun(photo, number, len(photos))
-        outcome = _predict(photo, places[photo], reconstructor, settings, index, anew, progress)
+        outcome = _predict(photo, places[photo], reconstructor, settings, indexes.of(photo), anew, progress)
         outcomes.append(outcome)
         told(outcome)
     return outcomes
 
 
-def formats_of(out: Path, chosen: Sequence[str], preview: bool) -> tuple[str, ...]:
-    """The formats that are asked for: those chosen, else that of OUT's suffix, else "exr"; and the preview.
-
-    Raises:
-        ValueError: if one is unknown, two have one suffix, or one does not go with OUT's suffix.
-    """
-    if unknown := [name for name in chosen if name not in FORMATS]:
-        raise ValueError(f"unknown format '{unknown[0]}'; known: {', '.join(FORMATS)}")
-    suffix = _suffix_of(out)
-    names = list(dict.fromkeys(chosen)) or [next((n for n, made in FORMATS.items() if made.suffix == suffix), "exr")]
-    for name in names:
-        also = name == PREVIEW and names != [PREVIEW]  # beside OUT
-        if suffix and FORMATS[name].suffix != suffix and not also:
-            raise ValueError(
-                f"{out}: format {name} is written as {FORMATS[name].suffix}; wanted a folder, or a name that ends so"
-            )
-    if preview and PREVIEW not in names:
-        names.append(PREVIEW)
-    by_name: dict[str, str] = {}
-    for name in names:
-        other = by_name.setdefault(FORMATS[name].suffix, name)
-        if other != name:
-            raise ValueError(f"formats {other} and {name} are both {FORMATS[name].suffix} files; wanted one of them")
-    return tuple(names)
+def files_left_out(inputs: Sequence[str | Path], out: Path | None, outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """How many files of the folders among the inputs were neither photographs nor made by this command, by suffix."""
+    indexes = _Indexes(out, anew=True)
+    taken = [Path(outcome.input) for outcome in outcomes]
+    known = [path for index in (indexes.of(photo) for photo in taken) for path in index.paths()]
+    return left_out(tuple(inputs), [*taken, *known])
 
 
-def _suffix_of(out: Path) -> str | None:
-    """The suffix of a format in which OUT ends, the longest; None of a folder."""
-    suffixes = sorted((made.suffix for made in FORMATS.values()), key=len, reverse=True)
-    name = out.name.lower()
-    found = next((suffix for suffix in suffixes if name.endswith(suffix) and len(name) > len(suffix)), None)
-    return None if out.is_dir() else found
+class _Indexes:
+    """The list of the folder that a photograph's outputs go to."""
 
+    def __init__(self, out: Path | None, anew: bool):
+        self.out, self.anew = out, anew
+        self.kept: dict[Path, PredictionIndex] = {}
 
-def _places(
-    photos: list[Path], inputs: Sequence[str | Path], out: Path, settings: PredictSettings
-) -> dict[Path, dict[str, Path]]:
-    """For each photograph the path of each format, and of "stack"."""
-    suffix = _suffix_of(out)
-    if suffix:
-        if len(photos) != 1:
-            raise ValueError(f"{out}: one file for {len(photos)} photographs; wanted a folder")
-        stems = {photos[0]: out.with_name(out.name[: -len(suffix)])}
-    else:
-        if out.exists() and not out.is_dir():
-            suffixes = ", ".join(dict.fromkeys(made.suffix for made in FORMATS.values()))
-            raise ValueError(f"{out}: is a file; wanted a folder, or a name that ends in one of {suffixes}")
-        stems = {photo: out / stem for photo, stem in output_stems(photos, tuple(inputs)).items()}
-    places = {}
-    for photo, stem in stems.items():
-        ends = {name: FORMATS[name].suffix for name in settings.formats}
-        if settings.stack:
-            ends[STACK] = ".stack"
-        places[photo] = {
-            name: out if end == suffix else stem.with_name(stem.name + end)  # OUT with its own capitals
-            for name, end in ends.items()
-        }
-    return places
-
-
-def _check_places(places: dict[Path, dict[str, Path]]) -> None:
-    """Refuse outputs that would take the place of an input, by whatever name, or of one another."""
-    inputs = {_identity(photo) for photo in places} - {None}
-    makers: dict[str, Path] = {}
-    for photo, outputs in places.items():
-        for name, path in outputs.items():
-            for file in exposure_files(path, len(HALF_STOPS)) if name == STACK else [path]:
-                if _identity(file) in inputs:
-                    raise ValueError(f"{file}: an output would take the place of this input; wanted another folder")
-                other = makers.setdefault(os.path.abspath(file).casefold(), photo)
-                if other != photo:
-                    raise ValueError(f"{file}: would be made of {other} and of {photo}; wanted a folder for each")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:  # it is not there
-        return None
-    return status.st_dev, status.st_ino
+    def of(self, photo: Path) -> PredictionIndex:
+        folder = photo.parent if self.out is None else self.out.parent if suffix_of(self.out) else self.out
+        if folder not in self.kept:
+            self.kept[folder] = PredictionIndex(folder, self.anew)
+        return self.kept[folder]
 
 
 def _predict(
@@ -199,68 +151,146 @@ def _predict(
     places: dict[str, Path],
     reconstructor: HDRReconstructor,
     settings: PredictSettings,
-    index: PredictionIndex | None,
+    index: PredictionIndex,
     anew: bool,
     progress: Progress,
 ) -> Outcome:
     outcome = Outcome(str(photo))
     start = time.perf_counter()
     digests = {path: settings.digest(name) for name, path in places.items()}
+    errors: list[str] = []
     try:
-        if not photo.is_file():  # but a pipe, which would never end, or a link to nowhere
-            raise ValueError(f"{photo}: no such file")
+        check_file(photo)  # a pipe would never end
         digest = sha256_of(photo)
-        if index and not anew:
+        if not anew:
             if index.holds(digests, digest):
                 outcome.outputs, outcome.skipped = [str(path) for path in places.values()], True
                 return outcome
-            _check_strangers(places, index)
+            places = _without_strangers(places, index, errors)
         with _memory_told(photo):
-            read = read_photo(photo)
+            read = read_photo(photo, own_colours=True, background=settings.background)
             outcome.height, outcome.width = read.ldr.shape[:2]
             outcome.notes.extend(read.notes)
-            for name in settings.formats:
-                FORMATS[name].check_size(photo, outcome.width, outcome.height)
-            if index:
+            places = _without_limits(photo, places, outcome.width, outcome.height, errors)
+            digests = {path: digests[path] for path in places.values()}
+            if not places or (not anew and index.holds(digests, digest)):
+                outcome.outputs, outcome.skipped = [str(path) for path in places.values()], bool(places)
+            else:
+                for path in places.values():
+                    check_writable(path)
                 index.begin(digests, digest)
-            made = _reconstruct(photo, read.ldr, reconstructor, settings, progress)
-            del read
-            exposure = _exposure_of(photo)
-            facts = facts_of(photo, digest, exposure, settings)
-            if made.stack is not None:
-                write_exposures(places[STACK], made.stack, HALF_STOPS, exposure, facts)
-                made = replace(made, stack=None)  # whose memory the formats may need
-            for name in settings.formats:
-                outcome.notes += write_output(places[name], made.radiance, name, settings.scale, facts)
-        if index:
-            index.end(digests, digest)
-        outcome.outputs = [str(path) for path in places.values()]
-        outcome.seconds = round(time.perf_counter() - start, 2)
+                made = _reconstruct(photo, read, reconstructor, settings, progress)
+                facts = facts_of(photo, digest, read, settings)
+                rest = _Rest.of(read, settings, "ultrahdr" in places)
+                del read
+                outcome.notes += _to_bt709(made.radiance, rest.to_bt709)
+                done = _write(places, made, rest, settings, facts, outcome.notes, errors)
+                index.end({path: digests[path] for path in done}, digest)
+                outcome.outputs = [str(path) for path in done]
+                outcome.seconds = round(time.perf_counter() - start, 2)
     except (ValueError, OSError) as error:
-        outcome.error = " ".join(str(error).split())
-        if index:
-            index.forget_missing(digests)
+        errors.append(" ".join(str(error).split()))
+    if errors:
+        outcome.error = "; ".join(errors)
+        index.forget_missing(digests)
     return outcome
 
 
+@dataclass(frozen=True)
+class _Rest:
+    """What is kept of a photograph once there is light: as little as the files need."""
+
+    to_bt709: np.ndarray | None
+    picture: Picture | None
+    exif: bytes | None
+
+    @classmethod
+    def of(cls, photo: Photo, settings: PredictSettings, with_picture: bool) -> "_Rest":
+        picture = Picture(photo.ldr, photo.to_bt709, photo.icc) if with_picture else None
+        matrix = None if photo.light is not None else photo.to_bt709
+        return cls(matrix, picture, photo.exif if settings.metadata else None)
+
+
+def _write(
+    places: dict[str, Path],
+    made: Prediction,
+    rest: _Rest,
+    settings: PredictSettings,
+    facts: dict[str, str],
+    notes: list[str],
+    errors: list[str],
+) -> list[Path]:
+    """Write each output by itself, the stack first, whose memory the formats may need; return those that were."""
+    done = []
+    for name, path in sorted(places.items(), key=lambda place: place[0] != STACK):
+        try:
+            if name != STACK:
+                exif, picture = rest.exif, rest.picture
+                notes += write_output(path, made.radiance, name, settings.scale, facts, picture, exif)
+            elif made.stack is not None:
+                icc = None if rest.to_bt709 is None else rgb_profile("the photograph's colours", rest.to_bt709)
+                write_exposures(path, made.stack, HALF_STOPS, exposure_of(rest.exif), facts, icc)
+        except (ValueError, OSError) as error:
+            errors.append(" ".join(str(error).split()))
+        else:
+            done.append(path)
+        if name == STACK:
+            made = replace(made, stack=None)
+    return [path for path in places.values() if path in done]
+
+
+def _without_strangers(places: dict[str, Path], index: PredictionIndex, errors: list[str]) -> dict[str, Path]:
+    """Leave out outputs in whose place a file is that was not made here."""
+    kept = {}
+    for name, path in places.items():
+        if os.path.lexists(path) and path not in index:
+            errors.append(f"{path}: is there, not made here; wanted another folder, or --anew to replace it")
+        else:
+            kept[name] = path
+    return kept
+
+
+def _without_limits(
+    photo: Path, places: dict[str, Path], width: int, height: int, errors: list[str]
+) -> dict[str, Path]:
+    """Leave out formats that take no picture of this size."""
+    kept = {}
+    for name, path in places.items():
+        try:
+            if name != STACK:
+                FORMATS[name].check_size(photo, width, height)
+            kept[name] = path
+        except ValueError as error:
+            errors.append(str(error))
+    return kept
+
+
+def _to_bt709(radiance: np.ndarray, to_bt709: np.ndarray | None) -> list[str]:
+    """Bring light from the photograph's own primaries to BT.709's, in place; a note of what lies outside of them."""
+    if to_bt709 is None:
+        return []
+    outside = 0
+    for rows in bands(*radiance.shape[:2]):
+        radiance[rows] = radiance[rows].astype(np.float64) @ to_bt709.T
+        outside += int((radiance[rows].min(axis=2) < -1e-3 * radiance[rows].max(axis=2)).sum())
+    share = 100 * outside / (radiance.shape[0] * radiance.shape[1])
+    return [f"{share:.2g} % of the pixels are outside sRGB, and keep their colours"] if outside else []
+
+
 def _reconstruct(
-    photo: Path, ldr: Photograph, reconstructor: HDRReconstructor, settings: PredictSettings, progress: Progress
+    photo: Path, read: Photo, reconstructor: HDRReconstructor, settings: PredictSettings, progress: Progress
 ) -> Prediction:
+    """The light of a photograph in its own primaries: what clips is judged in its own values; of HDR what it holds."""
+    if read.light is not None:
+        stack = expose_again(read.light, to_ldr(read.ldr), HALF_STOPS, srgb_crf()) if settings.stack else None
+        return Prediction(read.light, None if stack is None else np.rint(255 * stack).astype(np.uint8))
     try:
-        made = reconstructor.predict(ldr, settings.origin, settings.stack, progress)
+        made = reconstructor.predict(read.ldr, settings.origin, settings.stack, progress)
     except ValueError as error:
         raise ValueError(f"{photo}: {error}") from error
     if not np.isfinite(made.radiance.max()):
         raise ValueError(f"{photo}: these weights make no finite light of it; wanted others, or --precision fp32")
     return made
-
-
-def _check_strangers(places: dict[str, Path], index: PredictionIndex) -> None:
-    """Refuse to replace a photograph of someone's by an output that has its name, such as a.jpg beside a.png."""
-    for name, path in places.items():
-        may_be_photo = name not in (PREVIEW, STACK) and path.suffix in PHOTO_SUFFIXES
-        if may_be_photo and path.exists() and path not in index:
-            raise ValueError(f"{path}: is there, not made here; wanted another folder, or --anew to replace it")
 
 
 @contextlib.contextmanager
@@ -275,28 +305,23 @@ def _memory_told(photo: Path) -> Iterator[None]:
         raise ValueError(f"{photo}: not enough memory; a smaller --tile needs less") from error
 
 
-def _exposure_of(photo: Path) -> Exposure:
-    try:
-        with undisturbed():
-            return read_exposure(photo)
-    except ValueError:  # damaged EXIF, which costs the picture nothing
-        return Exposure(None, None, None, None)
-
-
-def facts_of(photo: Path, digest: str, exposure: Exposure, settings: PredictSettings) -> dict[str, str]:
+def facts_of(photo: Path, digest: str, read: Photo, settings: PredictSettings) -> dict[str, str]:
     """What a file of HDR light should tell of its making."""
+    exposure = exposure_of(read.exif) if settings.metadata else Exposure(None, None, None, None)
     told = {"s": exposure.seconds, "f/": exposure.f_number, "ISO": exposure.iso}
+    made = OWN_LIGHT if settings.variant == "lightunet" else LIGHT[settings.origin]
+    light = made if read.light is None else HDR_LIGHT
     taken = ", ".join(f"{name} {value:g}" for name, value in told.items() if value is not None)
     return {
         "program": "hdr-attnet",
         "version": metadata.version("hdr-attnet"),
         "variant": settings.variant,
         "weights_sha256": settings.weights,
-        "input": readable(photo.name),
+        "input": shown(photo.name),
         "input_sha256": digest,
         "exposure": taken or "unknown",
         "camera_response": settings.crf,
-        "light": OWN_LIGHT if settings.variant == "lightunet" else LIGHT[settings.origin],
+        "light": light,
         "unit": f"linear RGB, BT.709 primaries; {settings.scale.white:g} is the light that saturates the photograph, "
         f"taken for {settings.scale.nits:g} cd/m2",
     }

@@ -1,8 +1,10 @@
 """What the files of a folder were made of: predictions.json, by which a second run makes what is missing alone."""
 
 import contextlib
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -74,8 +76,16 @@ class PredictionIndex:
             with contextlib.suppress(OSError):  # of a full disk, which has been told
                 self._write()
 
+    def paths(self) -> list[Path]:
+        """What is listed, and the list; of a stack its files."""
+        listed = [self.folder / name for name in self.files]
+        return [self.path, *listed, *(file for path in listed if path.is_dir() for file in path.iterdir())]
+
     def _write(self) -> None:
-        write_json(self.path, {"format": FORMAT, "files": self.files})
+        if self.files:
+            write_json(self.path, {"format": FORMAT, "files": self.files})
+        else:
+            self.path.unlink(missing_ok=True)
 
     def _name(self, path: Path) -> str:
         return readable(path.relative_to(self.folder).as_posix())
@@ -84,6 +94,37 @@ class PredictionIndex:
 def readable(name: str) -> str:
     """A file's name as text; bytes that are no UTF-8, as old archives have them, as \\xe9 and so on."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def shown(text: str) -> str:
+    """Text with names in it as a terminal may print it: characters that steer one are escaped too."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in readable(text)
+    )
+
+
+def check_writable(path: Path) -> None:
+    """Find out, before anything is computed, whether a file of this name can be written; folders are made.
+
+    Raises:
+        OSError: naming the file.
+    """
+    longest = 255
+    try:
+        if path.parent.exists() and not path.parent.is_dir():
+            raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if hasattr(os, "pathconf"):
+            longest = os.pathconf(path.parent, "PC_NAME_MAX")
+        if len(os.fsencode(path.name)) > longest:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        if path.is_dir() and path.suffix != ".stack":
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        os.unlink(name)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def remove_partial(folders: set[Path]) -> None:

@@ -20,16 +20,21 @@ def reconstruct(photo: Path | str, crf: str = "srgb") -> Float32[ndarray, "heigh
     radiance = hdrmodel.reconstruct("photo.jpg")
 
     Args:
-        photo: a JPEG, PNG, TIFF or WebP file of any size.
+        photo: a file of any size that `read_photo` reads.
         crf: its camera response, a name of `hdrdata crf list`; "auto": estimated from the photograph.
 
     Returns:
-        linear RGB, BT.709 primaries, >= 0; 1 is what saturates the photograph.
+        linear RGB, BT.709 primaries; 1 is what saturates the photograph. Colours outside of sRGB have values below 0.
+        Of an HDR picture (PQ or HLG) its own light, where 1 is 203 cd/m2.
 
     Raises:
         ValueError: one line naming the file, if it cannot be read, or the camera response, if it is not known.
     """
-    return _reconstructor(crf)(read_photo(photo).ldr)
+    read = read_photo(photo, own_colours=True)
+    if read.light is not None:
+        return read.light
+    radiance = _reconstructor(crf)(read.ldr)
+    return radiance if read.to_bt709 is None else (radiance @ read.to_bt709.T).astype(radiance.dtype)
 
 
 @lru_cache(maxsize=4)

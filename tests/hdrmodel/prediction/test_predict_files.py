@@ -1,6 +1,7 @@
 """Photographs in files to HDR files: hostile ones among good ones, again and again, and cut short."""
 
 import contextlib
+import dataclasses
 import functools
 import io
 import json
@@ -33,9 +34,12 @@ from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.outputs.bands import Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
+from hdrmodel.photos.colours.encodings import P3_TO_BT709
+from hdrmodel.photos.colours.made import rgb_profile
 from hdrmodel.photos.photo import read_photo
-from hdrmodel.prediction.files import PredictSettings, formats_of, predict_files
+from hdrmodel.prediction.files import PredictSettings, predict_files
 from hdrmodel.prediction.index import INDEX
+from hdrmodel.prediction.places import formats_of
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Prediction
 from hdrmodel.reconstruction.export import load_network
 from hdrmodel.reconstruction.reconstruct import expose_again
@@ -243,7 +247,8 @@ def test_what_is_named_like_a_photograph_and_is_no_file_is_told(predict, tmp_pat
     else:
         (tmp_path / "in/b.png").symlink_to("nowhere.png")
     result = predict(tmp_path / "in", "-o", tmp_path / "hdr")
-    assert result.exit_code == 1 and result.stderr == f"Error: {tmp_path}/in/b.png: no such file\n"
+    what = "a pipe; wanted a picture file" if kind == "pipe" else "a link to no file"
+    assert result.exit_code == 1 and result.stderr == f"Error: {tmp_path}/in/b.png: {what}\n"
     assert (tmp_path / "hdr/a.exr").is_file()
 
 
@@ -359,9 +364,14 @@ def test_strange_rows_of_a_list_hold_nothing(made, predict):
     assert "2 made" in well(predict("in", "-o", "hdr", "--stack")).stdout
 
 
-def test_a_list_that_is_gone_makes_all_again(made, predict):
+def test_without_the_list_what_is_there_is_another_s(made, predict):
+    before = states_of(made)
     (made / INDEX).unlink()
-    assert "2 made" in well(predict("in", "-o", "hdr", "--stack")).stdout
+    result = predict("in", "-o", "hdr", "--stack")
+    assert result.exit_code == 1 and states_of(made) == before
+    assert "hdr/a.exr: is there, not made here; wanted another folder, or --anew to replace it" in result.stderr
+    assert "2 made" in well(predict("in", "-o", "hdr", "--stack", "--anew")).stdout
+    assert "2 there before" in well(predict("in", "-o", "hdr", "--stack")).stdout
 
 
 @pytest.mark.parametrize("out", [".", "hdr"])
@@ -441,7 +451,7 @@ def test_a_folder_that_takes_no_file_is_told_before_anything_is_computed(predict
     monkeypatch.setattr("tempfile.mkstemp", refuse)
     monkeypatch.setattr(HDRReconstructor, "predict", lambda *_: pytest.fail("it was computed"))
     result = predict("a.png", "-o", "hdr")
-    assert result.exit_code == 1 and result.stderr == f"Error: [Errno 13] Permission denied: 'hdr/{INDEX}'\n"
+    assert result.exit_code == 1 and result.stderr == "Error: [Errno 13] Permission denied: 'hdr/a.exr'\n"
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(predict, tmp_path, monkeypatch):
@@ -500,14 +510,16 @@ def test_out_s_suffix_says_the_format(predict, tmp_path, format_name):
             tmp_path / "a.png", "-o", out, "--no-preview", *(("--format", format_name) if format_name != first else ())
         )
     )
-    assert names_in(tmp_path) == sorted(["a.png", out.name])
+    assert names_in(tmp_path) == sorted(["a.png", out.name, INDEX])
     assert formats_of(out, (), preview=False) == (first,)
 
 
 def test_out_keeps_its_capitals(predict, tmp_path):
     make_photos(tmp_path, "a.png")
     well(predict(tmp_path / "a.png", "-o", tmp_path / "B.EXR", "--stack"))
-    assert {name.split("/")[0] for name in names_in(tmp_path)} == {"a.png", "B.EXR", "B.preview.png", "B.stack"}
+    assert {name.split("/")[0] for name in names_in(tmp_path)} == {
+        "a.png", "B.EXR", "B.preview.png", "B.stack", INDEX,
+    }  # fmt: skip
 
 
 def test_names_of_any_kind_keep_their_dots_and_letters(predict, tmp_path, monkeypatch):
@@ -627,17 +639,237 @@ def test_weights_that_are_none_are_one_line(tmp_path):
     )
 
 
-def test_a_picture_too_small_for_a_format_is_told_before_it_is_computed(predict, tmp_path, monkeypatch):
-    write_png(tmp_path / "one.png", noise(1, 1))
+def test_a_picture_too_large_for_one_format_is_made_in_the_others_and_told(predict, tmp_path, monkeypatch):
+    write_png(tmp_path / "wide.png", noise(1, 65501))
+    monkeypatch.chdir(tmp_path)
+    limit = "wide.png: 65501 x 1 pixels; ultrahdr takes 1 to 65500 a side"
+    with monkeypatch.context() as patch:
+        patch.setattr(HDRReconstructor, "predict", lambda *_: pytest.fail("it was computed"))
+        refused(predict("wide.png", "-o", "wide.jpg", "--no-preview"), limit)
+    assert names_in(tmp_path) == ["wide.png"]
+    arguments = ("wide.png", "-o", "hdr", "--format", "exr", "--format", "ultrahdr", "--json")
+    result = predict(*arguments)
+    (told,) = json.loads(result.stdout)["photos"]
+    assert result.exit_code == 1 and result.stderr == f"Error: {limit}\n"
+    assert told["outputs"] == ["hdr/wide.exr", "hdr/wide.preview.png"] and told["error"] == limit
+    before = states_of(Path("hdr"))
+    monkeypatch.setattr(HDRReconstructor, "predict", lambda *_: pytest.fail("it was computed again"))
+    result = predict(*arguments)
+    assert result.exit_code == 1 and result.stderr == f"Error: {limit}\n"
+    assert states_of(Path("hdr")) == before
+
+
+@pytest.mark.parametrize("broken", ["exr", "ultrahdr", "avif-pq", "preview"])
+def test_a_format_that_cannot_be_written_costs_the_others_nothing(predict, tmp_path, monkeypatch, broken):
+    make_photos(tmp_path, "a.png")
+    monkeypatch.chdir(tmp_path)
+    made = FORMATS[broken]
+
+    def fail(path, *_):
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setitem(FORMATS, broken, dataclasses.replace(made, write=fail))
+        result = predict("a.png", "-o", "hdr", *(f"--format={name}" for name in ("exr", "ultrahdr", "avif-pq")))
+    names = {f"a{FORMATS[name].suffix}" for name in ("exr", "ultrahdr", "avif-pq", "preview")}
+    assert result.exit_code == 1 and f"No space left on device: 'hdr/a{made.suffix}'" in result.stderr
+    assert {*names_in(Path("hdr"))} == names - {f"a{made.suffix}"} | {INDEX}
+    well(predict("a.png", "-o", "hdr", *(f"--format={name}" for name in ("exr", "ultrahdr", "avif-pq"))))
+    assert {*names_in(Path("hdr"))} == names | {INDEX}
+
+
+# Other people's files
+
+
+OTHERS = [("exr", "a.exr"), ("hdr", "a.hdr"), ("ultrahdr", "a.jpg"), ("avif-pq", "a.avif"), ("avif-hlg", "a.avif"),
+          ("png-pq", "a.png"), ("png-hlg", "a.png"), ("preview", "a.preview.png"),
+          ("exr-float", "a.exr")]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["folder", "file", "beside"])
+@pytest.mark.parametrize(("format_name", "name"), OTHERS)
+def test_a_file_that_is_not_listed_is_never_replaced_without_anew(
+    predict, tmp_path, monkeypatch, format_name, name, mode
+):
+    make_photos(tmp_path, "in/a.webp")
+    monkeypatch.chdir(tmp_path)
+    folder = Path("in" if mode == "beside" else "out")
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"another's")
+    out = {"folder": ("-o", "out"), "file": ("-o", f"out/{name}"), "beside": ()}[mode]
+    arguments = ("in/a.webp", *out, "--format", format_name, "--no-preview")
+    refused(predict(*arguments), f"{folder}/{name}: is there, not made here; wanted another folder, or --anew")
+    assert (folder / name).read_bytes() == b"another's" and len(names_in(folder)) == (2 if mode == "beside" else 1)
+    well(predict(*arguments, "--anew"))
+    assert (folder / name).read_bytes() != b"another's"
+    made = states_of(folder)
+    assert "there before" in well(predict(*arguments)).stdout and states_of(folder) == made
+    (folder / name).unlink()
+    well(predict(*arguments))  # it is made again, as it is missing and known
+
+
+def test_a_stack_of_another_s_is_not_replaced_either(predict, tmp_path, monkeypatch):
+    make_photos(tmp_path, "a.png")
+    (tmp_path / "hdr/a.stack").mkdir(parents=True)
+    (tmp_path / "hdr/a.stack/a.png").write_bytes(b"another's")
+    monkeypatch.chdir(tmp_path)
+    result = predict("a.png", "-o", "hdr", "--stack")
+    assert result.exit_code == 1 and "hdr/a.stack: is there, not made here" in result.stderr
+    assert names_in(Path("hdr")) == ["a.exr", "a.preview.png", "a.stack/a.png", INDEX]
+    assert Path("hdr/a.stack/a.png").read_bytes() == b"another's"
+
+
+def test_a_link_to_nowhere_is_not_replaced(predict, tmp_path, monkeypatch):
+    make_photos(tmp_path, "a.png")
+    monkeypatch.chdir(tmp_path)
+    Path("a.exr").symlink_to("/nowhere/a.exr")
+    refused(predict("a.png", "-o", "a.exr", "--no-preview"), "a.exr: is there, not made here")
+    assert Path("a.exr").is_symlink()
+
+
+# Names of the outputs
+
+
+def test_jpeg_is_ultra_hdr_too(predict, tmp_path, monkeypatch):
+    make_photos(tmp_path, "a.png")
+    monkeypatch.chdir(tmp_path)
+    well(predict("a.png", "-o", "b.JPEG"))
+    assert names_in(tmp_path) == ["a.png", "b.JPEG", "b.preview.png", INDEX]
+    assert b"hdrgm:Version" in Path("b.JPEG").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["x.tif", "x.TIFF", "x.jxl", "x.webp", "x.heic", "x.bmp", "x.gif", "x.jfif", "x.cr2", "x.jp2"]
+)
+def test_a_suffix_of_another_kind_of_picture_is_refused_with_the_list(predict, tmp_path, monkeypatch, name):
+    make_photos(tmp_path, "a.png")
+    monkeypatch.chdir(tmp_path)
+    wanted = "wanted a folder, or a name that ends in one of .exr, .hdr, .jpg, .avif, .png, .preview.png, .jpeg"
+    refused(predict("a.png", "-o", name), f"{name}: no format is written as {Path(name).suffix}; {wanted}")
+    assert names_in(tmp_path) == ["a.png"]
+    Path(name).mkdir()  # but a folder is one, whatever its name
+    well(predict("a.png", "-o", name))
+    assert Path(name, "a.exr").is_file()
+
+
+def test_without_out_the_files_come_beside_each_photograph(predict, tmp_path, monkeypatch):
+    make_photos(tmp_path, "in/a.png", "in/sub/b.jpg", "in/sub/b.png")
+    monkeypatch.chdir(tmp_path)
+    assert "3 made" in well(predict("in")).stdout
+    ends = (".exr", ".preview.png")
+    stems = ("in/a", "in/sub/b_jpg", "in/sub/b_png")
+    wanted = [f"in/{INDEX}", f"in/sub/{INDEX}", "in/a.png", "in/sub/b.jpg", "in/sub/b.png"]
+    assert names_in(tmp_path) == sorted([*wanted, *(f"{stem}{end}" for stem in stems for end in ends)])
+    assert "0 made, 3 there before" in well(predict("in")).stdout
+    assert "there before" in well(predict("in/a.png")).stdout
+
+
+@pytest.mark.parametrize("length", [239, 240, 243, 247, 251])
+def test_a_name_as_long_as_a_file_system_takes_is_made_with_all_its_outputs(predict, tmp_path, monkeypatch, length):
+    name = "é" * ((length - 1) // 2) + "x" * (1 + (length - 1) % 2)
+    assert len(name.encode()) == length
+    make_photos(tmp_path, f"in/{name}.png")
+    monkeypatch.chdir(tmp_path)
+    well(predict("in", "-o", "hdr", "--stack", "--format", "ultrahdr"))
+    (jpg,) = Path("hdr").glob("*.jpg")
+    (preview,) = Path("hdr").glob("*.preview.png")
+    assert jpg.name == f"{name}.jpg" and preview.name[:105] == jpg.name[:105]
+    assert "there before" in well(predict("in", "-o", "hdr", "--stack", "--format", "ultrahdr")).stdout
+
+
+def test_control_characters_of_names_never_reach_a_terminal(predict, tmp_path, monkeypatch):
+    make_photos(tmp_path, "in/\x1b[31mred\x07.png", "in/b\nc.png")
+    (tmp_path / "in/\x1b[2Jempty.png").touch()
+    monkeypatch.chdir(tmp_path)
+    result = predict("in", "-o", "hdr")
+    for text in (result.stdout, result.stderr):
+        assert not any(letter < " " and letter != "\n" for letter in text)
+    assert "in/\\x1b[31mred\\x07.png: hdr/" in result.stdout and "in/b\\nc.png: " in result.stdout
+    assert result.stderr.startswith("Error: in/\\x1b[2Jempty.png: the file is empty")
+    refused(predict("in/\x1b[2Jnone.png", "-o", "hdr"), "\\x1b[2Jnone.png")
+
+
+def test_what_cannot_be_written_is_told_before_it_is_computed(predict, tmp_path, monkeypatch):
+    make_photos(tmp_path, "a.png")
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
     monkeypatch.setattr(HDRReconstructor, "predict", lambda *_: pytest.fail("it was computed"))
-    for arguments in (
-        ("-o", tmp_path / "one.jpg"),
-        ("-o", tmp_path / "hdr", "--format", "exr", "--format", "ultrahdr"),
-    ):
-        result = predict(tmp_path / "one.png", *arguments)
-        assert result.exit_code == 1
-        assert result.stderr == f"Error: {tmp_path}/one.png: 1 x 1 pixels; ultrahdr takes 8 to 8192 a side\n"
-    assert names_in(tmp_path) == ["one.png"]
+    for out, reason in (("file/x.exr", "Not a directory: 'file"), (f"{'x' * 300}.exr", "File name too long")):
+        refused(predict("a.png", "-o", out, "--no-preview"), reason)
+    assert names_in(tmp_path) == ["a.png", "file"]
+
+
+# What is left out
+
+
+def test_a_folder_of_many_kinds_is_read_or_counted(predict, tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    make_photos(tmp_path, "in/a.jpg", "in/b.png")
+    for name in ("c.jfif", "d.jpe", "e.mpo"):
+        shutil.copy(folder / "a.jpg", folder / name)
+    for name in ("f.bmp", "g.avif", "h.gif"):
+        Image.fromarray(noise()).save(folder / name)
+    for name in ("x.mov", "y.mov", "notes.txt", "LICENSE", "light.exr", ".hidden.txt"):
+        (folder / name).touch()
+    monkeypatch.chdir(tmp_path)
+    result = well(predict("in", "-o", "in", "--no-preview"))
+    *_, summary, left = result.stdout.splitlines()
+    assert summary == "8 made, 0 there before, 0 failed"
+    assert left == "left out: 2 .mov, 1 without a suffix, 1 .exr, 1 .txt"
+    again = well(predict("in", "-o", "in", "--no-preview"))
+    assert again.stdout.splitlines()[-2:] == ["0 made, 8 there before, 0 failed", left]
+    told = json.loads(predict("in", "-o", "in", "--no-preview", "--json").stdout)
+    assert told["left_out"] == {".mov": 2, "": 1, ".exr": 1, ".txt": 1}
+
+
+# Colours that sRGB does not hold
+
+
+def test_a_red_of_display_p3_that_does_not_clip_keeps_its_light_and_its_colour(predict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ldr = np.full((24, 32, 3), (235, 30, 30), np.uint8)
+    Image.fromarray(ldr).save("red.png", icc_profile=rgb_profile("Display P3", P3_TO_BT709))
+    formats = ("exr-float", "avif-pq", "png-pq", "hdr", "ultrahdr")
+    result = well(predict("red.png", "-o", "hdr", *(f"--format={name}" for name in formats)))
+    assert "Display P3 colours kept" in result.stdout and "1e+02 % of the pixels are outside sRGB" in result.stdout
+    assert "1e+02 % of the pixels are outside BT.709, and clipped to it" in result.stdout  # Radiance
+    own = srgb_light((ldr[0, 0] + 0.5) / 255)
+    exr = read_oiio(Path("hdr/red.exr"))[0, 0]
+    np.testing.assert_allclose(exr, own @ P3_TO_BT709.T, rtol=1e-4, atol=1e-5)
+    assert exr.min() < 0 and exr[0] > own[0]
+    codes = cv2.imread("hdr/red.png", cv2.IMREAD_UNCHANGED)[0, 0, ::-1] / 65535
+    power = codes ** (1 / 78.84375)
+    nits = 10_000 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125)
+    # Display P3 to BT.2020, CSS Color 4
+    to_2020 = [[0.753833, 0.198597, 0.047570], [0.045744, 0.941777, 0.012479], [-0.001210, 0.017602, 0.983609]]
+    np.testing.assert_allclose(nits / 203, own @ np.transpose(to_2020), rtol=2e-3)
+    with Image.open("hdr/red.jpg") as base:
+        assert np.abs(np.asarray(base).astype(int) - ldr).max() <= 1
+        assert base.info["icc_profile"] == rgb_profile("Display P3", P3_TO_BT709)
+
+
+def test_an_hdr_picture_keeps_its_own_light_in_every_format(predict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    light = np.repeat(np.geomspace(0.05, 20, 64, dtype=np.float32)[None, :, None], 24, axis=0).repeat(3, axis=2)
+    write_output(Path("hdr.png"), light, "png-pq", Scale(), {})
+    monkeypatch.setattr(HDRReconstructor, "predict", lambda *_: pytest.fail("it was estimated"))
+    result = well(predict("hdr.png", "-o", "out", "--format", "exr-float", "--format", "ultrahdr", "--stack"))
+    assert "an HDR picture (BT.2020 PQ)" in result.stdout
+    np.testing.assert_allclose(read_oiio(Path("out/hdr.exr")), light, rtol=1e-3)
+    assert attributes_of(Path("out/hdr.exr"))["hdrmodel.light"] == "the photograph's own, which is HDR"
+    assert np.asarray(Image.open("out/hdr.stack/a.png")).max() < 255
+
+
+def test_transparent_pixels_are_laid_over_what_is_asked_for(predict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rgba = np.dstack([noise(), np.full((24, 40), 255, np.uint8)])
+    rgba[3, 4, 3] = 0
+    Image.fromarray(rgba).save("a.png")
+    for background, code in (("black", 0), ("white", 255)):
+        result = well(predict("a.png", "-o", "a.jpg", "--background", background))
+        assert f"1 transparent pixel laid over {background}" in result.stdout
+        with Image.open("a.jpg") as base:
+            assert np.abs(np.asarray(base)[3, 4].astype(int) - code).max() <= 3
 
 
 # What is in the files
@@ -743,9 +975,9 @@ def test_the_photograph_and_its_light_are_let_go_before_the_next(reconstructor, 
 
     alive = []
 
-    def watched(path):
+    def watched(path, **options):
         assert not any(reference() is not None for reference in alive)
-        photo = read_photo(path)
+        photo = read_photo(path, **options)
         alive.append(weakref.ref(photo.ldr))
         return photo
 

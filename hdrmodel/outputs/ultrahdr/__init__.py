@@ -1,0 +1,1 @@
+"""Ultra HDR: a JPEG that every program opens, with a gain map."""

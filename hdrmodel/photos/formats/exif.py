@@ -1,0 +1,149 @@
+"""EXIF as a block of bytes: what it tells, and the same with its orientation reset."""
+
+import datetime
+import re
+import struct
+
+from PIL import ExifTags, Image
+
+from hdrdata.sources.photographs import Exposure
+
+ORIENTATION = 274
+EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, WIDTH, HEIGHT = 34665, 40965, 40961, 40962, 40963
+SRGB, ADOBE, UNCALIBRATED = 1, 2, 65535  # of ColorSpace; 2 is no value of EXIF's, and is written
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of each TIFF type
+PROFILE = re.compile(r"\s*(?:exif|app1|APP1)\s+(\d{1,8})\s+([0-9a-fA-F\s]+)")
+
+
+def load(block: bytes | None) -> Image.Exif | None:
+    """Pillow's view of a block; None if there is none, or it is damaged."""
+    if not block:
+        return None
+    try:
+        exif = Image.Exif()
+        exif.load(b"Exif\0\0" + block)
+        exif.get_ifd(ExifTags.IFD.Exif)
+    except Exception:  # SyntaxError, struct.error and others, which cost the picture nothing
+        return None
+    return exif
+
+
+def plain(content: bytes | None) -> bytes | None:
+    """A block without the name that JPEG puts before it, which other formats repeat."""
+    while content and content.startswith(b"Exif\0\0"):
+        content = content[6:]
+    return content if content and content[:4] in (b"II*\0", b"MM\0*") else None
+
+
+def of_text(text: str) -> bytes | None:
+    """The block in a PNG text "Raw profile type exif": as many bytes as it says, whatever stands behind them."""
+    found = PROFILE.match(text)
+    digits = "".join(found[2].split()) if found else ""
+    size = int(found[1]) if found else 0
+    return plain(bytes.fromhex(digits[: 2 * size])) if size and len(digits) >= 2 * size else None
+
+
+def orientation_of(exif: Image.Exif | None) -> int:
+    """1 to 8; 1 where nothing sound is said."""
+    try:
+        value = exif.get(ORIENTATION, 1) if exif is not None else 1
+    except Exception:  # of a damaged entry
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def is_adobe_rgb(exif: Image.Exif | None) -> bool:
+    """Whether EXIF says Adobe RGB as DCF 2.0 does, interoperability index R03, or by ColorSpace 2."""
+    if exif is None:
+        return False
+    try:
+        index = exif.get_ifd(ExifTags.IFD.Interop).get(1)
+        space = exif.get_ifd(ExifTags.IFD.Exif).get(COLOUR_SPACE)
+    except Exception:  # of damaged directories
+        return False
+    index = index.decode("latin-1") if isinstance(index, bytes) else index
+    return space == ADOBE or (space != SRGB and str(index or "").strip("\0 ") == "R03")
+
+
+def exposure_of(block: bytes | None) -> Exposure:
+    """How a photograph was exposed, as far as its EXIF tells."""
+    exif = load(block)
+    tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)} if exif is not None else {}
+    try:
+        text = str(tags.get(ExifTags.Base.DateTimeOriginal) or tags.get(ExifTags.Base.DateTime))
+        taken = datetime.datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        taken = None
+    names = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
+    return Exposure(*(_positive(tags.get(name)) for name in names), taken)
+
+
+def _positive(value: object) -> float | None:
+    try:
+        number = float(value[0] if isinstance(value, tuple) else value)
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
+        return None
+    return number if 0 < number < float("inf") else None
+
+
+def reset(block: bytes | None, width: int, height: int) -> bytes | None:
+    """The block for an upright picture of this size: the same bytes, with what is no longer true put right in place.
+
+    Its orientation is 1, its size the picture's; the link to its thumbnail, which lies as the photograph did, is cut;
+    Adobe RGB becomes uncalibrated, as files say their own colours. Maker's notes, whose offsets count from the
+    block's beginning, stay sound.
+    """
+    if load(block) is None:
+        return None
+    content, order = bytearray(block), "<" if block[:2] == b"II" else ">"
+    try:
+        first = struct.unpack_from(f"{order}I", content, 4)[0]
+        entries, end = _entries(content, order, first)
+        struct.pack_into(f"{order}I", content, end, 0)
+        _put(content, order, entries, ORIENTATION, 1)
+        if EXIF_IFD in entries:
+            inner, _ = _entries(content, order, _get(content, order, entries[EXIF_IFD]))
+            _put(content, order, inner, WIDTH, width)
+            _put(content, order, inner, HEIGHT, height)
+            if COLOUR_SPACE in inner and _get(content, order, inner[COLOUR_SPACE]) != SRGB:
+                _put(content, order, inner, COLOUR_SPACE, UNCALIBRATED)
+            if INTEROP_IFD in inner:
+                interop, _ = _entries(content, order, _get(content, order, inner[INTEROP_IFD]))
+                if 1 in interop and content[interop[1] + 8 : interop[1] + 11] == b"R03":
+                    content[interop[1] + 8 : interop[1] + 11] = b"R98"
+    except struct.error:  # a directory beyond the block
+        return None
+    return bytes(content)
+
+
+def _entries(content: bytearray, order: str, start: int) -> tuple[dict[int, int], int]:
+    """Where each entry of a directory stands, and where the link to the next does."""
+    (count,) = struct.unpack_from(f"{order}H", content, start)
+    places = [start + 2 + 12 * number for number in range(count)]
+    return {struct.unpack_from(f"{order}H", content, place)[0]: place for place in places}, start + 2 + 12 * count
+
+
+def _get(content: bytearray, order: str, place: int) -> int:
+    kind = struct.unpack_from(f"{order}H", content, place + 2)[0]
+    return struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", content, place + 8)[0]
+
+
+def _put(content: bytearray, order: str, entries: dict[int, int], tag: int, value: int) -> None:
+    if tag in entries:
+        kind = struct.unpack_from(f"{order}H", content, entries[tag] + 2)[0]
+        if kind in (3, 4) and value < 2 ** (16 if kind == 3 else 32):
+            struct.pack_into(f"{order}{'H' if kind == 3 else 'I'}", content, entries[tag] + 8, value)
+
+
+def made_of(tags: dict[int, object], inner: dict[int, object], place: dict[int, object]) -> bytes | None:
+    """A block of values, for files that have none of their own, such as TIFF, whose tags stand among its others."""
+    exif = Image.Exif()
+    for tag, value in tags.items():
+        exif[tag] = value
+    exif.get_ifd(ExifTags.IFD.Exif).update(inner)
+    if place:
+        exif.get_ifd(ExifTags.IFD.GPSInfo).update(place)
+    try:
+        return plain(exif.tobytes()) if tags or inner or place else None
+    except Exception:  # values that do not go into their own types
+        return None
