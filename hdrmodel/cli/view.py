@@ -18,6 +18,8 @@ from hdrdata.command import OneLineErrors
 def view(file: Path, page: Path | None, photo: Path | None, max_pixels: int) -> None:
     """Write an HTML page that shows the HDR image FILE at any exposure; it needs no other file and no network.
 
+    OpenEXR, Radiance, PFM, TIFF, Ultra HDR, and PNG, AVIF, HEIC or JPEG XL of PQ or HLG.
+
     \b
     Beside the photograph it was made of:
         hdrmodel view photo.exr -o photo.html --input photo.jpg

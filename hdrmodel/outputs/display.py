@@ -11,6 +11,7 @@ import numpy as np
 from hdrdata.files.disk import write_bytes, written_whole
 from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
+from hdrmodel.outputs.avif import with_exif
 from hdrmodel.outputs.bands import Radiance, Scale, Source, Writer
 from hdrmodel.outputs.names import PREVIEW_SIDE
 from hdrmodel.outputs.signals import BT2020, Signal, encode_signal
@@ -40,7 +41,7 @@ def avif_writer(signal: Signal) -> Writer:
             matrix=BT2020,
             numthreads=os.cpu_count(),
         )
-        write_bytes(path, avif)
+        write_bytes(path, with_exif(bytes(avif), source.exif) if source.exif else avif)
         return notes
 
     return write

@@ -18,6 +18,7 @@ from hdrdata.files.ldr import encode_jpeg
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.radiance import read_radiance, repair_radiance
 from hdrmodel.photos.photo import read_photo
+from hdrmodel.viewer.encoded import ENCODED, WHITE, read_encoded
 from hdrmodel.viewer.light import BINS, FAR, false_colors, measure_light, pack_light, shrink_light, tonemap_photographic
 from hdrmodel.viewer.words import (
     attribute_text,
@@ -58,7 +59,8 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
     the whole file. Values that are no light are repaired (see `repair_radiance`), which the page says.
 
     Args:
-        file: .exr, .hdr, .pfm, .tif or .tiff, as `read_radiance` takes them.
+        file: .exr, .hdr, .pfm, .tif or .tiff, as `read_radiance` takes them; an Ultra HDR JPEG, or a PNG, AVIF, HEIC or
+            JPEG XL of PQ or HLG (`read_encoded`).
         page: a name that ends in .html or .htm.
         photo: the photograph that the file was made of, of the same shape. None: the one that the file's
             attribute `hdrmodel.input` names, where it lies beside the file and is what `hdrmodel.input_sha256` says.
@@ -74,14 +76,17 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
         raise ValueError(f"{page}: wanted a name that ends in .html")
     if max_pixels < 1:
         raise ValueError(f"at most {max_pixels} pixels; wanted at least 1")
-    radiance, repairs = repair_radiance(read_radiance(file))
+    encoded = file.suffix.lower() in ENCODED
+    light, format_name = read_encoded(file) if encoded else (read_radiance(file), "")
+    radiance, repairs = repair_radiance(light)
+    del light
     measures = measure_light(radiance, file)
     full_height, full_width, _ = radiance.shape
     shown = shrink_light(radiance, max_pixels)
     del radiance  # of a large picture twelve bytes a pixel
     packed, unit, exact = pack_light(shown)
     attributes = _read_attributes(file) if file.suffix.lower() == ".exr" else {}
-    white = attributes.get("whiteLuminance")
+    white = WHITE if encoded else attributes.get("whiteLuminance")
     white = white if isinstance(white, float) and 0 < white < math.inf else None
     beside = _embed_photo(photo, shown.shape) if photo is not None else _find_photo(file, attributes, shown.shape)
     opened = 0.0 if abs(measures.auto_ev) <= FAR or (beside and beside.uri) else measures.auto_ev
@@ -89,7 +94,7 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
     text = _template().render(
         name=printable(file.name),
         height=shown.shape[0], width=shown.shape[1], full_height=full_height, full_width=full_width,
-        format=_format_of(file, attributes), bytes=file.stat().st_size, exact=exact, repairs=repairs,
+        format=format_name or _format_of(file, attributes), bytes=file.stat().st_size, exact=exact, repairs=repairs,
         repaired=repairs_text(repairs), measures=measures, white=white, opened=opened, photo=beside,
         attributes={printable(name): attribute_text(value) for name, value in sorted(attributes.items())
                     if name not in STRUCTURE},

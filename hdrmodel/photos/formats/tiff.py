@@ -20,7 +20,7 @@ TAGS = (WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS, SAMPLES, PLANES, SUBFILE, EXT
 KINDS = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3, 8: 3, 9: 3}  # colours by PhotometricInterpretation
 OTHERS = {10: "ITULab", 32803: "raw sensor", 34892: "raw sensor", 32845: "LogLuv"}
 FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
-CIELAB, ICCLAB, YCBCR = 8, 9, 6
+PALETTE, CIELAB, ICCLAB = 3, 8, 9
 CCITT = (2, 3, 4, 32771)
 USUAL = (1, *CCITT, 5, 6, 7, 8, 32773, 32946)  # compressions that Pillow's libtiff has, and we ask of it
 LOOSER = 2**15  # bytes that Zstandard, LZMA and the like may make of one
@@ -170,8 +170,8 @@ def _of_page(path: Path) -> Decoded:
         pixels = pixels.view(pixels.dtype.str.replace("i", "u"))
     if colours == 0:
         pixels = np.iinfo(pixels.dtype).max - pixels
-    if colours == 3:
-        raise ValueError("a palette in a compression that is seldom used")
+    if colours == PALETTE:
+        pixels = (page.colormap.T[pixels] >> 8).astype(np.uint8)
     notes = [f"page {pages.index(page) + 1}, after a thumbnail"] if page is not pages[0] else []
     if page is pages[0] and len(whole) > 1:
         notes = [f"the first of {len(whole)} pages"]

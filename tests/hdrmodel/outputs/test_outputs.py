@@ -354,7 +354,7 @@ def test_exif_goes_where_a_format_has_a_place_for_it(tmp_path):
     exif = Image.Exif()
     exif[271], exif[272] = "maker", "model"
     block = exif.tobytes().removeprefix(b"Exif\0\0")
-    for name in ("ultrahdr", "png-pq"):
+    for name in ("ultrahdr", "png-pq", "avif-pq", "avif-hlg"):
         path = tmp_path / f"x{FORMATS[name].suffix}"
         write_output(path, scene(), name, Scale(), {}, exif=block)
         with Image.open(path) as opened:

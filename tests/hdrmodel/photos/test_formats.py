@@ -347,6 +347,16 @@ def test_a_tiff_of_a_seldom_compression_is_read(tmp_path, compression):
     np.testing.assert_array_equal(photo.ldr, expected)
 
 
+def test_a_palette_and_bits_of_a_seldom_compression_are_read(tmp_path):
+    numbers = noise(channels=1) // 16
+    colours = np.zeros((3, 256), np.uint16)
+    colours[:, :16] = noise(1, 16)[0].T.astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="palette", colormap=colours, compression="zstd")
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.tif").ldr, colours.T[numbers] // 257)
+    tifffile.imwrite(tmp_path / "b.tif", numbers > 7, photometric="minisblack", compression="zstd")
+    np.testing.assert_array_equal(read_photo(tmp_path / "b.tif").ldr[:, :, 0], np.where(numbers > 7, 255, 0))
+
+
 # Camera RAW
 
 
