@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from hdrdata.cameras.crf import CameraResponse, Quantise, srgb_crf
+from hdrdata.cameras.crf import CameraResponse, Levels, srgb_crf
 from hdrdata.cameras.exposure import WHITE, expose_view, half_bits
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.stream.shard_reader import Shards
@@ -58,7 +58,7 @@ DIFFERENCES = (
 )
 
 
-def light_by(network: Network, ldr: np.ndarray, crf: CameraResponse | Quantise) -> np.ndarray:
+def light_by(network: Network, ldr: np.ndarray, crf: CameraResponse | Levels) -> np.ndarray:
     """`light_of_photograph` of any network: unclipped values keep their light, the network speaks for the others."""
     if isinstance(network, LightUNet):
         return light_of_photograph(network, ldr, crf)

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 WHITE = 254  # a saturated pixel of a stack; 255 never occurs there
 Quantise = Literal["floor254", "round255"]  # floor(255 f), at most 254, as DrTMO; or round(255 f), as most cameras
+Levels = Literal["floor254", "round255", "round65535"]  # the last of a photograph of 16 bits: round(65535 f)
 Curve = Callable[[np.ndarray], np.ndarray]
 EmorModel = tuple[  # mean response, basis, exposures
     Float64[np.ndarray, " samples"], Float64[np.ndarray, "basis samples"], Float64[np.ndarray, " samples"]
@@ -27,12 +28,22 @@ class CameraResponse:
     name: str  # [a-z0-9_-]+: it becomes part of a sample key
     forward: Curve
     inverse: Curve
-    quantise: Quantise = "floor254"  # of the levels that it makes: stacks floor, cameras of the world round
+    levels: Levels = "floor254"  # that it makes: stacks floor, cameras of the world round
 
     @property
     def white(self) -> int:
         """The level of all light that is too much."""
-        return WHITE if self.quantise == "floor254" else 255
+        return {"floor254": WHITE, "round255": 255, "round65535": 65535}[self.levels]
+
+    @property
+    def steps(self) -> int:
+        """What a level is divided by to become an LDR value in [0, 1]."""
+        return 65535 if self.levels == "round65535" else 255
+
+    @property
+    def clips(self) -> float:
+        """The LDR value from which on the light is not told: that of `white`; of 16 bits, what 8 bits call white."""
+        return WHITE / 255 if self.levels == "floor254" else 254.5 / 255
 
     def __call__(self, exposure: np.ndarray) -> np.ndarray:
         return self.forward(exposure)
@@ -167,29 +178,33 @@ def srgb_crf() -> CameraResponse:
     return CameraResponse("srgb", forward, inverse)
 
 
-def staircase_crf(name: str, levels: np.ndarray, exposures: np.ndarray) -> CameraResponse:
+def staircase_crf(
+    name: str, levels: np.ndarray, exposures: np.ndarray, quantise: Quantise = "floor254"
+) -> CameraResponse:
     """A CRF known only as a table of 8-bit levels: z(x) is the largest level whose smallest exposure is <= x.
 
     Args:
-        levels: rising 8-bit values [0, 254].
+        levels: rising 8-bit values [0, 254]; up to 255 of a camera that rounds.
         exposures: the smallest relative exposure that gives each, rising from 0 and below 1.
+        quantise: how the table was made.
     """
     levels = np.asarray(levels, dtype=np.float64)
     exposures = np.asarray(exposures, dtype=np.float64)
     if exposures[0] != 0 or (np.diff(levels) <= 0).any() or (np.diff(exposures) <= 0).any():
         raise ValueError(f"CRF {name}: wanted rising levels and exposures that rise from 0")
-    middle = (levels + 0.5) / 255  # floor(255 f) gives the level back, whatever the rounding
+    half = 0.5 if quantise == "floor254" else 0.0
+    middle = (levels + half) / 255  # which gives the level back, whatever the rounding
 
     def forward(exposure: np.ndarray) -> np.ndarray:
         return middle[np.searchsorted(exposures, exposure, side="right") - 1]
 
     steps = np.append(exposures, max(1.0, exposures[-1]))
-    corners = np.append(levels, 255.0) / 255
+    corners = np.append(np.maximum(levels + half - 0.5, 0.0), 255.0) / 255  # the least response that gives each
 
     def inverse(response: np.ndarray) -> np.ndarray:
         return np.interp(response, corners, steps)
 
-    return CameraResponse(name, forward, inverse)
+    return CameraResponse(name, forward, inverse, quantise)
 
 
 def key_name(text: str) -> str:

@@ -11,6 +11,8 @@ from jaxtyping import Float16, Float32, UInt8, UInt16
 from hdrdata.cameras.crf import WHITE, CameraResponse, Quantise, staircase_crf
 from hdrdata.cameras.recipe import Recipe
 
+BRIGHTEST_HALF = 65504.0
+
 
 def exposure_table(
     crf: CameraResponse, exposure: float, quantise: Quantise = "floor254"
@@ -44,14 +46,21 @@ def exposure_table(
 
 
 @lru_cache(maxsize=16)
-def level_bounds(crf: CameraResponse) -> tuple[Float32[np.ndarray, " 256"], Float32[np.ndarray, " 256"]]:
-    """The smallest and the largest half float of light that a camera turns into each level; 1 saturates it.
+def level_bounds(crf: CameraResponse) -> tuple[Float32[np.ndarray, " levels"], Float32[np.ndarray, " levels"]]:
+    """The smallest and the largest light that a camera turns into each level; 1 saturates it.
 
-    The lowest level begins at 0, and `crf.white` ends with the largest half float. A level that the camera never makes
-    lies between its neighbours that it makes. All light between a level's bounds gives the level, also after it was
-    rounded to half floats.
+    The lowest level begins at 0, and `crf.white` ends with the largest half float. Of 8 bits the bounds are half
+    floats, so that all light between a level's bounds gives the level, also after it was rounded to half floats; a
+    level that the camera never makes lies between its neighbours that it makes. Steps of 16 bits are finer than half
+    floats: the bounds are the ends of f^-1, drawn in by a thousandth of the step for rounding.
     """
-    table = exposure_table(crf, 1.0, crf.quantise)[:0x7C00]
+    if crf.levels == "round65535":
+        ends = crf.inverse(np.clip((np.arange(65537) - 0.5) / 65535, 0.0, 1.0))
+        margin = np.diff(ends) / 1000
+        lowest, highest = ends[:-1] + margin, ends[1:] - margin
+        lowest[0], highest[-1] = 0.0, BRIGHTEST_HALF
+        return lowest.astype(np.float32), highest.astype(np.float32)
+    table = exposure_table(crf, 1.0, crf.levels)[:0x7C00]
     halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
     levels, first = np.unique(table, return_index=True)
     place = np.interp(np.arange(256), levels, np.arange(len(levels)))  # among those that are made
@@ -109,7 +118,7 @@ def crf_of_table(name: str, table: UInt8[np.ndarray, " 65536"], exposure: float)
     """
     levels, bits = np.unique(table[:0x7C00], return_index=True)
     exposures = bits.astype(np.uint16).view(np.float16).astype(np.float64) * exposure
-    return staircase_crf(name, levels, exposures)
+    return staircase_crf(name, levels, exposures, "floor254" if levels[-1] <= WHITE else "round255")
 
 
 def look_up(

@@ -14,12 +14,12 @@ BAND_VALUES = 2**17  # values of a picture that are merged at a time: half a meg
 
 
 def linearise(ldr: np.ndarray, crf: CameraResponse) -> np.ndarray:
-    """Exposure [0, 1] from LDR values in [0, 1] that stand for 8-bit levels: f^-1 of the middle of the level's step.
+    """Exposure [0, 1] from LDR values in [0, 1] that stand for levels: f^-1 of the middle of the level's step.
 
     A level z = floor(255 f(x)) says that f(x) lies in [z, z + 1) / 255; its middle is (z + 0.5) / 255. Of a camera that
     rounds it is z / 255. A network's predictions, which lie between levels, are taken the same way.
     """
-    middle = 0.5 if crf.quantise == "floor254" else 0.0
+    middle = 0.5 if crf.levels == "floor254" else 0.0
     return crf.inverse(np.minimum((255.0 * ldr.astype(np.float64) + middle) / 255.0, 1.0))
 
 
@@ -31,13 +31,17 @@ def keep_levels(
     """Take from an estimate of light only what a photograph does not tell, channel by channel.
 
     A value that is neither white nor black keeps its own light, that of the middle of its level's step. The estimate
-    speaks for white ones, never below what gives white, and for black ones, never above what gives black. So the law:
+    speaks for white ones, from 1 on, which saturates, and for black ones, never above what gives black. So the law:
     the result photographed again by the same camera is the photograph, level by level, whatever the estimate, and also
     after it was rounded to half floats (`hdrdata.cameras.exposure.level_bounds`); but for levels that this camera never
-    makes, which come out as the next ones that it does.
+    makes, which come out as the next ones that it does. Of 16 bits it holds in single floats, and white is what 8 bits
+    call so.
+
+    Every network's light goes through here: of HDR-AttNet the merged stack, or X brought to the photograph's gain; of
+    the other networks their radiance.
 
     Args:
-        photograph: LDR [0, 1], levels / 255; between levels if it has more than 8 bits.
+        photograph: LDR [0, 1], levels / `crf.steps`.
         estimate: linear light; 1 is what saturates the photograph.
         crf: its camera response, which also says how its levels were made.
 
@@ -45,9 +49,10 @@ def keep_levels(
         linear light, >= 0.
     """
     lowest, highest = level_bounds(crf)
-    level = np.minimum(np.rint(photograph * np.float32(255)).astype(np.uint8), crf.white)
+    level = np.minimum(np.rint(photograph * np.float32(crf.steps)).astype(np.int32), crf.white)
     light = np.clip(look_up_exposure(photograph, crf), lowest[level], highest[level])
-    np.copyto(light, np.maximum(estimate, lowest[crf.white]), where=level == crf.white)
+    white = photograph >= np.float32(crf.clips)
+    np.copyto(light, np.maximum(estimate, np.float32(1)), where=white)
     np.copyto(light, np.clip(estimate, 0, highest[0]), where=level == 0)
     return light
 

@@ -46,6 +46,11 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
               help="What transparent pixels are laid over.")  # fmt: skip
 @click.option("--metadata/--no-metadata", default=True, show_default=True,
               help="Keep the photograph's EXIF (date, camera, place) in OpenEXR, Ultra HDR, AVIF and PNG.")  # fmt: skip
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Keep each level of JPEGs too, also of the specks just below white that they leave in white areas.",
+)
 @click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
@@ -66,6 +71,7 @@ def predict(
     crf: str,
     background: str,
     metadata: bool,
+    exact: bool,
     backend: str,
     device: str,
     precision: str,
@@ -76,9 +82,10 @@ def predict(
     """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF, WebP, HEIC, AVIF,
     JPEG XL, JPEG 2000, BMP, GIF, PPM and camera RAW.
 
-    Well exposed pixels keep the photograph's own light; what is clipped is the network's. A photograph
-    that cannot be read is told in a line and the others are made; the exit code is then 1. The same command again
-    makes what is missing or has changed. A file that another program made is never replaced without --anew.
+    Each value that is neither white nor black keeps the photograph's own light: photographed again, the result is the
+    photograph. White and black are the network's. A photograph that cannot be read is told in a line and the others are
+    made; the exit code is then 1. The same command again makes what is missing or has changed. A file that another
+    program made is never replaced without --anew.
 
     \b
     A photograph, to photo.exr beside it or to a name:
@@ -106,9 +113,8 @@ def predict(
     loaded = load_network(weights, backend)
     reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision)
     made_by = (loaded.weights_sha256, loaded.variant)
-    settings = PredictSettings(
-        chosen, scale, origin, stack, crf, precision, backend, *made_by, background=background, metadata=metadata
-    )
+    rest = {"background": background, "metadata": metadata, "exact": exact}
+    settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by, **rest)
     with _stopped_as_by_keys(), _progress_bar() as bar:
         task = bar.add_task("", visible=False)
 

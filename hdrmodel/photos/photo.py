@@ -21,7 +21,7 @@ from hdrmodel.photos.formats import exif as metadata
 from hdrmodel.photos.formats.boxes import decode_avif, decode_heif, decode_jpeg2000, decode_jpegxl
 from hdrmodel.photos.formats.decoded import Decoded
 from hdrmodel.photos.formats.jpeg import decode_jpeg
-from hdrmodel.photos.formats.kinds import kind_of
+from hdrmodel.photos.formats.kinds import LOSSY, kind_of
 from hdrmodel.photos.formats.others import decode_bmp, decode_gif, decode_netpbm, decode_raw, decode_webp
 from hdrmodel.photos.formats.png import decode_png
 from hdrmodel.photos.formats.tiff import decode_tiff, is_raw, read_tags
@@ -55,6 +55,7 @@ class Photo:
     icc: bytes | None = None  # its file's profile, where `ldr` are the values that it was for
     light: Float32[np.ndarray, "height width 3"] | None = None  # of an HDR picture: BT.709's primaries, 1 is white
     exif: bytes | None = None  # its EXIF, a TIFF stream, with the orientation reset
+    lossy: bool = False  # its format does not keep each level, such as JPEG
 
 
 def read_photo(path: Path | str, own_colours: bool = False, background: str = "black") -> Photo:
@@ -176,7 +177,7 @@ def _read(path: Path, kind: str, own_colours: bool, background: str) -> Photo:
     upright = np.ascontiguousarray(TURNS[turn](ldr))
     light = None if light is None else np.ascontiguousarray(TURNS[turn](light))
     block = metadata.reset(decoded.exif, upright.shape[1], upright.shape[0])
-    return Photo(upright, tuple(notes), conversion.to_bt709, conversion.icc, light, block)
+    return Photo(upright, tuple(notes), conversion.to_bt709, conversion.icc, light, block, kind in LOSSY)
 
 
 def _conversion_of(decoded: Decoded, exif: Image.Exif | None, own: bool, notes: list[str]) -> Conversion:

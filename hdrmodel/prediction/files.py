@@ -28,7 +28,7 @@ from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Predicti
 from hdrmodel.reconstruction.reconstruct import expose_again
 from hdrmodel.reconstruction.tiles import to_ldr
 
-WRITERS = 2  # of what the bytes of outputs depend on besides the settings: with another number all are made again
+WRITERS = 3  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
     "stack": "merged from the generated exposures",
     "irradiance": "the estimated sensor exposure, scaled to the photograph",
@@ -52,6 +52,7 @@ class PredictSettings:
     variant: str
     background: str = "black"  # of transparent pixels
     metadata: bool = True  # the photograph's EXIF goes into the files
+    exact: bool = False  # each level is kept of lossy photographs too
 
     def digest(self, name: str) -> str:
         """Of what one output depends on: of the settings but for those that choose the outputs, and its format."""
@@ -285,7 +286,9 @@ def _reconstruct(
         stack = expose_again(read.light, to_ldr(read.ldr), HALF_STOPS, srgb_crf()) if settings.stack else None
         return Prediction(read.light, None if stack is None else np.rint(255 * stack).astype(np.uint8))
     try:
-        made = reconstructor.predict(read.ldr, settings.origin, settings.stack, progress)
+        made = reconstructor.predict(
+            read.ldr, settings.origin, settings.stack, progress, read.lossy and not settings.exact
+        )
     except ValueError as error:
         raise ValueError(f"{photo}: {error}") from error
     if not np.isfinite(made.radiance.max()):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
-from hdrdata.cameras.crf import WHITE, CameraResponse, Quantise, srgb_crf
+from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_crf
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.baselines.light_photograph import look_at_photograph
@@ -67,6 +67,7 @@ class HDRReconstructor:
         crf: CameraResponse | Literal["auto"] | None = None,
         tile: int | None = None,
         precision: str = "fp32",
+        quantise: Quantise | None = None,
     ):
         """Hold a network on a device.
 
@@ -74,10 +75,12 @@ class HDRReconstructor:
             network: of any variant, with trained weights; or its N1, N2 and N3 as another program runs them.
             device: "auto", "cpu" or "cuda".
             crf: the photographs' camera response; sRGB if None; "auto": each photograph's is estimated, by a network
-                that learned to. How a photograph's levels were made, its own values say (`quantise_of`).
+                that learned to.
             tile: pixels along a side of what is computed at a time; 0: whole photographs; None: by a gigabyte of
                 features. A photograph's pixels do not depend on it, but to rounding.
             precision: of the features: "fp32", "bf16" or "fp16".
+            quantise: how the photographs' levels were made: "round255" by cameras of the world, "floor254" in this
+                project's stacks; None: a photograph of 8 bits that ends at 254 is taken for one of a stack.
 
         Raises:
             ValueError: if there is no such device, or no such precision on it.
@@ -89,7 +92,7 @@ class HDRReconstructor:
             raise ValueError("precision 'fp16': half floats are for GPUs; wanted 'fp32' or 'bf16' on this device")
         if crf == "auto" and not isinstance(network, LightUNet):
             raise ValueError("crf 'auto': this network estimates no camera response; wanted one's name, or lightunet")
-        self.crf, self.tile = crf or srgb_crf(), tile
+        self.crf, self.tile, self.quantise = crf or srgb_crf(), tile, quantise
         self._baseline = self._subnetworks = None
         if isinstance(network, HDRAttNet):
             self._subnetworks = subnetworks_of(network, self.device, PRECISIONS[precision])
@@ -109,13 +112,14 @@ class HDRReconstructor:
         crf: CameraResponse | Literal["auto"] | None = None,
         tile: int | None = None,
         precision: str = "fp32",
+        quantise: Quantise | None = None,
     ) -> "HDRReconstructor":
         """Read weights that `train` wrote, or a folder that `export` wrote; see `__init__`.
 
         Raises:
             ValueError: also if the file or folder is none of these; it is named.
         """
-        return cls(load_network(Path(weights)).network, device, crf, tile, precision)
+        return cls(load_network(Path(weights)).network, device, crf, tile, precision, quantise)
 
     def check(self, origin: Origin, keep_stack: bool) -> None:
         """Raise ValueError if the network makes no light from `origin`, or no stack on the way."""
@@ -128,9 +132,9 @@ class HDRReconstructor:
         """The radiance map of one RGB photograph of any size: linear, >= 0; 1 is what saturates the photograph."""
         return self.predict(ldr, origin).radiance
 
-    def _camera(self, ldr: Photograph) -> CameraResponse | Quantise:
-        quantise = quantise_of(ldr)
-        return quantise if self.crf == "auto" else replace(self.crf, quantise=quantise)
+    def _camera(self, ldr: Photograph) -> CameraResponse | Levels:
+        levels = levels_of(ldr, self.quantise)
+        return levels if self.crf == "auto" else replace(self.crf, levels=levels)
 
     @torch.inference_mode()
     def predict(
@@ -180,7 +184,7 @@ class HDRReconstructor:
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for number, box in enumerate(tiles, start=1):
                 rows, columns = frame.kept(box).pixels
-                photograph = to_ldr(ldr[rows, columns], camera.quantise)
+                photograph = to_ldr(ldr[rows, columns])
                 made = np.empty((len(HALF_STOPS), *photograph.shape), np.float32)
                 for picture, (maker, ratio), deep in zip(made, makers, deeps, strict=True):
                     picture[:] = photograph if ratio == 1 else run_tile(maker, exposure, box, deep, ratio).clip(0, 1)
@@ -190,8 +194,8 @@ class HDRReconstructor:
                 progress((1 + 7 * number / len(tiles)) / 8)
         return Prediction(radiance.finished(), stack)
 
-    def _predict_by_baseline(self, ldr: Photograph, camera: CameraResponse | Quantise, keep_stack: bool) -> Prediction:
-        photograph = to_ldr(ldr, getattr(camera, "quantise", camera))
+    def _predict_by_baseline(self, ldr: Photograph, camera: CameraResponse | Levels, keep_stack: bool) -> Prediction:
+        photograph = to_ldr(ldr)
         if isinstance(self._baseline, LightUNet):
             estimate, camera = look_at_photograph(self._baseline, photograph, camera)
         else:
@@ -218,20 +222,22 @@ class HDRReconstructor:
         told, estimated = 0.0, 0.0  # light of what is neither white nor black, by the photograph and by X
         bands = [slice(top, top + 256) for top in range(0, len(exposure), 256)]
         for rows in bands:
-            ldr = to_ldr(frame.picture[rows], camera.quantise)
-            tells = (ldr > 0) & (ldr < np.float32(camera.white / 255))
+            ldr = to_ldr(frame.picture[rows])
+            tells = (ldr > 0) & (ldr < np.float32(camera.clips))
             told += float(look_up_exposure(ldr, camera)[tells].sum(dtype=np.float64))
             estimated += float(exposure[rows][tells].sum(dtype=np.float64))
         gain = np.float32(told / estimated if estimated > 0 and told > 0 else 1.0)
         for rows in bands:
-            ldr = to_ldr(frame.picture[rows], camera.quantise)
+            ldr = to_ldr(frame.picture[rows])
             exposure[rows] = keep_levels(ldr, exposure[rows] * gain, camera)
         return exposure
 
 
-def quantise_of(ldr: Photograph) -> Quantise:
-    """How a photograph's levels were made: one of 8 bits that ends at 254 by a camera that floors, such as stacks'."""
-    return "floor254" if ldr.dtype == np.uint8 and ldr.max() == WHITE else "round255"
+def levels_of(ldr: Photograph, quantise: Quantise | None = None) -> Levels:
+    """How a photograph's levels were made; where that is not given, one of 8 bits that ends at 254 is of a stack."""
+    if ldr.dtype == np.uint16:
+        return "round65535"
+    return quantise or ("floor254" if ldr.max() == WHITE else "round255")
 
 
 def fill_white(ldr: Photograph) -> Photograph:

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float32, UInt8, UInt16
 from torch import Tensor
 
-from hdrdata.cameras.crf import Quantise
 from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, reflected_indices, sensor_exposure, soft_mask
 from hdrmodel.networks.unet import STRIDE, UNet
 from hdrmodel.reconstruction.folded import COARSENESS, FINE, Deep, FoldedUNet
@@ -84,19 +83,12 @@ class Frame:
         return Box(box.top, box.left, min(box.bottom, height), min(box.right, width))
 
 
-def to_ldr(levels: np.ndarray, quantise: Quantise = "floor254") -> np.ndarray:
-    """LDR values, float32 [0, 1], of 8- or 16-bit levels; floats stay as they are.
-
-    A level z of 8 bits is z / 255, whose light is that of the middle of its step, f^-1((z + 0.5) / 255)
-    (`hdrdata.cameras.merge.linearise`). One of 16 bits is put where its light is that of its own middle,
-    (z + 0.5) / 65535; the darkest 128, half a step of 8 bits, are all 0. Of a camera that rounds it is z / 65535.
-    """
+def to_ldr(levels: np.ndarray) -> np.ndarray:
+    """LDR values, float32 [0, 1], of 8- or 16-bit levels: z / 255 or z / 65535; floats stay as they are."""
     if levels.dtype == np.uint8:
         return levels / np.float32(255)
     if levels.dtype == np.uint16:
-        if quantise == "round255":
-            return levels / np.float32(65535)
-        return np.maximum((levels + np.float32(0.5)) * np.float32(1 / 65535) - np.float32(0.5 / 255), 0)
+        return levels / np.float32(65535)
     return levels
 
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float32
 from scipy.optimize import isotonic_regression
 
-from hdrdata.cameras.crf import CameraResponse, Quantise, sampled_crf, srgb_crf
+from hdrdata.cameras.crf import CameraResponse, Levels, sampled_crf, srgb_crf
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrmodel.networks.baselines.light_unet import LightUNet
@@ -16,14 +16,15 @@ from hdrmodel.networks.baselines.light_unet import LightUNet
 LEVELS = 256
 WORKING_SIDE = 384  # pixels: what is larger, by its shorter side, is seen as small as this; context counts, not detail
 CLIPS = np.float32(WHITE / 255)
-LEAST_STEP = 1e-6  # of light between levels of an estimated response
+LEAST_STEP = np.log2(1 + 2.0**-9)  # stops between levels of an estimated response: two half floats, so that they rise
+DARKEST = -13.0  # stops, where half floats still have all their digits
 
 Ldr = Float32[np.ndarray, "height width 3"]  # [0, 1]
 Clipped = Bool[np.ndarray, "height width 3"]
 Light = Float32[np.ndarray, "height width 3"]  # linear, >= 0; 1 is what saturates
 
 
-def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Quantise) -> Light:
+def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> Light:
     """The photograph's own light, and where it is white or black the network's (`hdrdata.cameras.merge.keep_levels`).
 
     Args:
@@ -35,7 +36,7 @@ def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Quan
     return keep_levels(ldr, estimate, crf)
 
 
-def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Quantise) -> tuple[Light, CameraResponse]:
+def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> tuple[Light, CameraResponse]:
     """The light that a network sees in a photograph, and the camera response, estimated where it is not known."""
     height, width = ldr.shape[:2]
     small = _small((ldr >= CLIPS).astype(np.float32)) > 0.5
@@ -70,17 +71,18 @@ def predict_stops(network: LightUNet, picture: Ldr, clipped: Clipped, told: bool
     return network.stops(*batch, torch.tensor([float(told)], device=device))[0].permute(1, 2, 0).cpu().numpy()
 
 
-def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light, quantise: Quantise) -> CameraResponse:
+def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light, made: Levels) -> CameraResponse:
     """The camera response by which each level has 2 to the mean log2 light of its unclipped values, made rising.
 
-    Isotonic regression, weighted by how many values have the level; levels that do not occur lie between, linearly in
-    log2, and white is 1. One curve for the three channels.
+    Isotonic regression, weighted by how many values have the level, to curves that rise by `LEAST_STEP` a level; levels
+    that do not occur lie between, linearly in log2, those below the darkest that does on a line to 0, and white is 1.
+    One curve for the three channels.
 
     Args:
         ldr: the photograph, [0, 1].
         clipped: its clipped values, which tell nothing of it.
         stops: log2 of its light as the network tells it, 0 what clips.
-        quantise: how its levels were made.
+        made: how its levels were made.
     """
     unclipped = ~clipped
     levels = np.rint(ldr[unclipped] * 255).astype(np.int64)
@@ -89,11 +91,14 @@ def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light, quantise: Quanti
     light = np.linspace(-8.0, 0.0, LEVELS)  # where nothing tells
     if seen.size:
         sums = np.bincount(levels, stops[unclipped].astype(np.float64), minlength=LEVELS)
-        rising = isotonic_regression(sums[seen] / counts[seen], weights=counts[seen]).x
-        places, values = np.append(seen, WHITE), np.append(np.minimum(rising, 0.0), 0.0)
+        steps = LEAST_STEP * seen
+        rising = isotonic_regression(sums[seen] / counts[seen] - steps, weights=counts[seen]).x + steps
+        places, values = np.append(seen, WHITE), np.append(np.minimum(rising, -LEAST_STEP * (WHITE - seen)), 0.0)
         light = np.interp(np.arange(LEVELS), places, values)
-    middles = (np.arange(1, WHITE) + (0.5 if quantise == "floor254" else 0.0)) / 255
-    exposures = np.maximum.accumulate(np.exp2(light[1:WHITE])) + LEAST_STEP * np.arange(1, WHITE)  # they must rise
-    exposures = np.minimum(exposures, 1 - LEAST_STEP * np.arange(WHITE - 1, 0, -1))
+        below = np.arange(1, max(seen[0], 1))
+        light[below] += np.log2(below / max(seen[0], 1))
+    level = np.arange(1, WHITE)
+    exposures = np.exp2(np.maximum(light[level], DARKEST + LEAST_STEP * level))
+    middles = (level + (0.5 if made == "floor254" else 0.0)) / 255
     response = sampled_crf("estimated", np.r_[0.0, exposures, 1.0], np.r_[0.0, middles, 1.0])
-    return replace(response, quantise=quantise)
+    return replace(response, levels=made)

@@ -10,6 +10,7 @@ KINDS = {
     b"IIRO": "camera RAW", b"IIRS": "camera RAW", b"MMOR": "camera RAW", b"FOVb": "camera RAW",
     b"\0MRM": "camera RAW", **{b"P" + digit: "PPM" for digit in (b"1", b"2", b"3", b"4", b"5", b"6")},
 }  # fmt: skip
+LOSSY = ("JPEG", "WEBP", "HEIF", "AVIF", "JPEG 2000", "JPEG XL")  # for nearly all of their files
 OTHERS = {b"%!PS": "EPS", b"\xc5\xd0\xd3\xc6": "EPS", b"%PDF": "PDF", b"8BPS": "Photoshop", b"v/1\x01": "OpenEXR",
           b"#?RADIANCE": "Radiance HDR", b"#?RGBE": "Radiance HDR", b"PF": "PFM", b"Pf": "PFM", b"qoif": "QOI",
           b"<svg": "SVG"}  # fmt: skip

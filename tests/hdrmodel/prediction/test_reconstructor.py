@@ -53,16 +53,27 @@ def test_a_radiance_map_has_the_photograph_s_size_and_finite_light(reconstructor
 
 @pytest.mark.parametrize("origin", ["stack", "irradiance"])
 def test_well_exposed_pixels_keep_the_photograph_s_own_light(reconstructor, origin):
-    # Lumas from 60 / 255 to 220 / 255 are well exposed. A level z is the light of its step's middle, (z + 0.5) / 255;
-    # the response is tabulated, and interpolated to within 1e-4.
-    ldr = noise(low=60, high=220)
-    np.testing.assert_allclose(reconstructor(ldr, origin), srgb_light((ldr + 0.5) / 255), rtol=1e-4)
+    # A camera rounds: level z is the light of its step's middle, z / 255.
+    ldr = noise(low=11, high=254)
+    np.testing.assert_allclose(reconstructor(ldr, origin), srgb_light(ldr / 255), rtol=1e-4)
+
+
+def test_a_stack_s_picture_is_known_by_its_white_and_its_levels_are_floored(weights):
+    ldr = noise(low=11, high=255)
+    ldr[0, 0] = 254
+    told = ldr < 254
+    for quantise in (None, "floor254"):
+        light = HDRReconstructor.from_file(weights, quantise=quantise)(ldr)
+        np.testing.assert_allclose(light[told], srgb_light((ldr[told] + 0.5) / 255), rtol=1e-3)  # within the step
+        assert (light[~told] >= 1).all()
+    light = HDRReconstructor.from_file(weights, quantise="round255")(ldr)
+    np.testing.assert_allclose(light, srgb_light(ldr / 255), rtol=1e-4)  # 254 is a level as any other
 
 
 def test_sixteen_bits_keep_light_between_the_levels_of_eight(reconstructor):
     deep = np.arange(77 * 257, 77 * 257 + 24 * 24, dtype=np.uint16).reshape(24, 24, 1).repeat(3, axis=2)
     radiance = reconstructor(deep)
-    np.testing.assert_allclose(radiance, srgb_light((deep + 0.5) / 65535), rtol=1e-4)
+    np.testing.assert_allclose(radiance, srgb_light(deep / 65535), rtol=1e-6)
     assert (np.diff(radiance[:, :, 0].ravel()) > 0).all()
 
 
@@ -76,7 +87,7 @@ def test_what_saturates_the_photograph_is_at_least_its_white(reconstructor, orig
 def test_the_camera_response_is_the_one_that_is_given(weights):
     ldr = np.full((8, 8, 3), 127, np.uint8)
     radiance = HDRReconstructor.from_file(weights, crf=choose_crf("linear"))(ldr)
-    np.testing.assert_allclose(radiance, 127.5 / 255, rtol=1e-4)
+    np.testing.assert_allclose(radiance, 127 / 255, rtol=1e-4)
 
 
 def test_predict_gives_the_light_of_a_call_and_the_share_that_is_done(reconstructor):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from stirred_network import stirred_network
 
+from hdrdata.cameras.crf import srgb_crf
 from hdrdata.files.disk import sha256_of
 from hdrmodel.networks.hdr_attnet import HDRAttNet
 from hdrmodel.networks.variants import BASELINES
@@ -149,6 +150,8 @@ def test_photographs_are_reconstructed_from_the_folder_as_from_the_weights(folde
     by_torch = HDRReconstructor.from_file(weights, "cpu").predict(ldr, origin)
     assert np.abs(by_onnx.radiance - by_torch.radiance).max() < 1e-4  # light of up to 4
     assert by_torch.radiance.std() > 0.1
+    for light in (by_onnx.radiance, by_onnx.radiance.astype(np.float16)):  # photographed again it is the photograph
+        assert np.array_equal(np.floor(255 * srgb_crf()(np.minimum(light.astype(float), 1)) + 0.5), ldr)
 
 
 def in_tiles(subnetwork, frame, ratio):

@@ -1,27 +1,21 @@
+from dataclasses import replace
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hdrdata.cameras.crf import Quantise, staircase_crf
 from hdrdata.cameras.crf_names import named_crfs
-from hdrdata.cameras.exposure import exposure_table
-from hdrdata.cameras.merge import look_up_exposure
+from hdrdata.cameras.exposure import exposure_table, level_bounds
+from hdrdata.cameras.merge import keep_levels
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.baselines.light_photograph import light_of_photograph
-from hdrmodel.networks.hdr_attnet import soft_mask
 from hdrmodel.networks.variants import BASELINES
 from hdrmodel.networks.weights import initial_network
-from hdrmodel.reconstruction.reconstruct import (
-    expose_again,
-    generate_stack,
-    keep_well_exposed,
-    merge_generated,
-    reconstruct,
-    well_exposed,
-)
-
-LINEAR = named_crfs()["linear"]
+from hdrmodel.reconstruction.reconstruct import expose_again, generate_stack, merge_generated, reconstruct
 
 
 @pytest.fixture(scope="module")
@@ -39,47 +33,67 @@ def test_the_stack_has_the_photograph_in_its_middle_and_every_other_straight_fro
     assert stack[8] == pytest.approx(brightest[0].permute(1, 2, 0).numpy(), abs=1e-6)
 
 
+CAMERAS = [replace(crf, levels=quantise) for crf in named_crfs().values() for quantise in get_args(Quantise)]
+
+
+def photographed(light, camera):
+    """Levels by the formula of a camera, in float64."""
+    response = 255 * camera(np.minimum(light.astype(np.float64), 1))
+    return np.minimum(np.floor(response) if camera.levels == "floor254" else np.floor(response + 0.5), camera.white)
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: f"{camera.name}-{camera.levels}")
+@given(seed=st.integers(0, 2**32), largest=st.sampled_from([0.0, 1e-3, 1.0, 1e3, 6e4]))
+def test_photographed_again_the_light_is_the_photograph_level_by_level_whatever_the_estimate(camera, seed, largest):
+    draw = np.random.default_rng(seed)
+    scene = np.exp2(draw.uniform(-14, 4, (8, 9, 3))).astype(np.float16)
+    scene[0, 0] = 0, 1, 65504
+    levels = photographed(scene, camera)  # those that this camera makes, black and white among them
+    estimate = (largest * draw.random(levels.shape)).astype(np.float32)
+    light = keep_levels((levels / 255).astype(np.float32), estimate, camera)
+    for kept in (light, light.astype(np.float16)):
+        assert np.array_equal(photographed(kept, camera), levels)
+    white, black = levels == camera.white, levels == 0
+    assert np.array_equal(light[white], np.maximum(estimate[white], 1))  # the network's, never below what saturates
+    assert (light[black] <= estimate[black]).all()
+    again = keep_levels((levels / 255).astype(np.float32), 2 * estimate + 7, camera)
+    assert np.array_equal(light[~white & ~black], again[~white & ~black])  # the estimate has no say
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: f"{camera.name}-{camera.levels}")
+def test_any_light_between_the_bounds_of_a_level_gives_the_level(camera):
+    lowest, highest = level_bounds(camera)
+    made = np.unique(photographed(np.arange(0x7C00, dtype=np.uint16).view(np.float16), camera)).astype(int)
+    for share in (0, 0.3, 1):
+        light = (lowest + share * (highest - lowest).astype(np.float64))[made]
+        assert np.array_equal(photographed(light, camera), made)
+    assert (np.diff(lowest[: camera.white + 1]) >= 0).all() and (lowest <= highest).all()
+    assert lowest[0] == 0 and highest[camera.white] == 65504
+
+
+def test_a_level_that_the_camera_never_makes_lies_between_its_neighbours():
+    steps = staircase_crf("steps", np.array([0, 100, 200]), np.array([0, 0.25, 0.5]))
+    lowest, highest = level_bounds(steps)
+    assert (lowest[0], lowest[100], lowest[200]) == (0, 0.25, 0.5)
+    below = np.nextafter(np.float16(0.5), np.float16(0))
+    assert lowest[150] == below and highest[150] == 0.5
+    light = keep_levels(np.full((1, 1, 3), 150 / 255, np.float32), np.zeros((1, 1, 3), np.float32), steps)
+    assert below <= light.min() and light.max() <= 0.5
+
+
+@pytest.mark.parametrize("quantise, middle", [("floor254", 0.5), ("round255", 0.0)])
 @pytest.mark.parametrize("name", sorted(named_crfs()))
-def test_well_exposed_pixels_keep_the_linearised_photograph_whatever_the_network_says(name):
-    crf = named_crfs()[name]
-    levels = np.arange(13, 242, dtype=np.float32)  # luma within [0.05, 0.95]: the mask is 1
+def test_what_a_photograph_tells_is_the_light_of_the_middle_of_its_levels(name, quantise, middle):
+    camera = replace(named_crfs()[name], levels=quantise)
+    levels = np.arange(13, 242, dtype=np.float32)
     stack = np.random.default_rng(0).random((9, 1, levels.size, 3)).astype(np.float32)
     stack[4] = (levels / 255)[None, :, None]
-    merged, _ = merge_generated(stack, HALF_STOPS, crf)
-    expected = crf.inverse((levels.astype(np.float64) + 0.5) / 255)  # the middle of each level's step
-    assert merged[0, :, 0] == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.mark.parametrize("name", named_crfs())
-@given(seed=st.integers(0, 2**32), largest=st.sampled_from([0.0, 1e-3, 1.0, 1e3, 1e6]), deep=st.booleans())
-def test_what_a_photograph_tells_is_kept_whatever_the_estimate(name, seed, largest, deep):
-    crf, draw = named_crfs()[name], np.random.default_rng(seed)
-    levels = draw.integers(0, 256, (8, 9, 3))
-    levels[:2] = draw.integers([0, 100, 255], [3, 200, 256], (2, 9, 3))  # well exposed, with a black and a white
-    photograph = (levels / 255 if not deep else (levels + draw.random(levels.shape)) / 256).astype(np.float32)
-    light = (largest * draw.random(levels.shape)).astype(np.float32)
-    made, own = keep_well_exposed(photograph, light, crf), look_up_exposure(photograph, crf)
-    mask = soft_mask(torch.from_numpy(photograph).permute(2, 0, 1)[None])[0, 0, :, :, None].numpy()
-    saturated = photograph >= np.float32(254 / 255)
-    told = (mask == 1) & ~saturated
-    assert told.any() and (saturated & (mask == 1)).any()
-    assert np.array_equal(made[told], own[told])  # bit by bit
-    assert (made[saturated] >= own[saturated]).all() and (made[saturated] >= light[saturated]).all()
-    between = ~told & ~saturated
-    assert (made[between] >= np.minimum(own, light)[between] * (1 - 1e-6)).all()
-    assert (made[between] <= np.maximum(own, light)[between] * (1 + 1e-6)).all()
-
-
-def test_a_pixel_that_is_half_well_exposed_is_half_the_estimate():
-    # luma 0.025, half of 0.05: m = 1/2; linear light of 0.025 is 0.025 + 0.5 / 255 = 0.026961
-    made = keep_well_exposed(np.full((1, 1, 3), 0.025, np.float32), np.full((1, 1, 3), 0.01, np.float32), LINEAR)
-    assert made == pytest.approx(np.full((1, 1, 3), (0.026961 + 0.01) / 2), abs=1e-6)
-
-
-def test_well_exposed_is_the_soft_mask_of_a_picture_in_numpy():
-    photograph = np.random.default_rng(0).random((5, 7, 3), dtype=np.float32)
-    expected = soft_mask(torch.from_numpy(photograph).permute(2, 0, 1)[None])
-    assert np.array_equal(well_exposed(photograph)[:, :, 0], expected[0, 0].numpy())
+    merged, _ = merge_generated(stack, HALF_STOPS, camera)
+    expected = camera.inverse((levels.astype(np.float64) + middle) / 255)
+    if name == "linear":
+        assert expected == pytest.approx((levels + middle) / 255)
+    lowest, highest = (bounds[13:242] for bounds in level_bounds(camera))
+    assert merged[0, :, 0] == pytest.approx(np.clip(expected, lowest, highest), rel=1e-5)
 
 
 def test_saturated_pixels_take_their_light_from_the_darker_pictures():
@@ -112,12 +126,12 @@ def test_hdr_attnet_is_reconstructed_by_its_merged_stack(network):
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_baseline_is_reconstructed_by_its_own_radiance(name):
+def test_a_baseline_is_reconstructed_by_its_radiance_where_the_photograph_tells_none(name):
     network, ldr = initial_network(name, "attnet", 0.05, seed=0).eval(), torch.rand(1, 3, 20, 17)
     crf = named_crfs()["gamma14"] if "gamma14" in named_crfs() else named_crfs()["srgb"]
     made = reconstruct(network, ldr, HALF_STOPS, crf)
     with torch.no_grad():
-        told = network(ldr)[0].permute(1, 2, 0).numpy()
+        told = keep_levels(ldr[0].permute(1, 2, 0).numpy(), network(ldr)[0].permute(1, 2, 0).numpy(), crf)
     if name == "lightunet":  # it is told the camera response, and speaks for clipped values alone
         told = light_of_photograph(network, ldr[0].permute(1, 2, 0).numpy(), crf)
     assert np.array_equal(made.radiance, told)

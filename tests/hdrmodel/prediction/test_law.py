@@ -1,0 +1,128 @@
+"""Nothing lost: what is made of a photograph, photographed again by the same camera, is the photograph."""
+
+from dataclasses import replace
+from functools import cache
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stirred_network import stir, stirred_network
+
+from hdrdata.cameras.crf import Levels, srgb_crf
+from hdrdata.cameras.crf_names import named_crfs
+from hdrmodel.networks.baselines.light_photograph import look_at_photograph
+from hdrmodel.networks.variants import BASELINES, VARIANTS
+from hdrmodel.networks.weights import initial_network
+from hdrmodel.prediction.reconstructor import HDRReconstructor, fill_white
+from hdrmodel.reconstruction.reconstruct import reconstruct
+
+SMOOTH = sorted(name for name in named_crfs() if name != "gamma14")  # which a table of 8-bit levels tells
+
+
+def photographed(light, camera):
+    """Levels by the formula of a camera, in float64."""
+    response = camera.steps * camera(np.minimum(light.astype(np.float64), 1))
+    levels = np.floor(response) if camera.levels == "floor254" else np.floor(response + 0.5)
+    return np.minimum(levels, camera.white).astype(np.uint16 if camera.white > 255 else np.uint8)
+
+
+def photograph(camera, seed=0, height=40, width=70):
+    """Of random light from black to far above white, in patches as JPEG and noise do not leave them, and in noise."""
+    draw = np.random.default_rng(seed)
+    stops = draw.uniform(-16, 4, (height // 8 + 1, width // 8 + 1, 3)).repeat(8, axis=0).repeat(8, axis=1)
+    stops = stops[:height, :width] + draw.normal(0, 0.5, (height, width, 3))
+    light = np.exp2(stops).astype(np.float16)
+    light[0, 0], light[-1, -1] = 0, 60000
+    return photographed(light, camera)
+
+
+def assert_kept(made, ldr, camera, as_halves=True):
+    assert (made[ldr == camera.white] >= 1).all() and np.isfinite(made).all()
+    for light in (made, made.astype(np.float16)) if as_halves else (made,):
+        again = photographed(light, camera)
+        if camera.levels == "round65535":  # what 8 bits call white is white
+            told = ldr < 254.5 / 255 * 65535
+            assert np.array_equal(again[told], ldr[told]) and (again[~told] == 65535).all()
+        else:
+            assert np.array_equal(again, ldr)
+
+
+@cache
+def network(variant):
+    if variant in BASELINES:
+        return stir(initial_network(variant, "attnet", 0.05, seed=3))
+    return stirred_network(variant)
+
+
+@pytest.mark.parametrize("name", sorted(named_crfs()))
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("quantise", ["floor254", "round255"])
+def test_photographed_again_the_light_is_the_photograph_by_every_network_and_camera(variant, name, quantise):
+    camera = replace(named_crfs()[name], levels=quantise)
+    ldr = photograph(camera)
+    origins = ["stack"] if variant in BASELINES else ["stack", "irradiance"]
+    for origin in origins:
+        made = HDRReconstructor(network(variant), "cpu", camera, quantise=quantise)(ldr, origin)
+        assert_kept(made, ldr, camera)
+
+
+@given(
+    seed=st.integers(0, 2**32), variant=st.sampled_from(["base", "expandnet", "lightunet"]), width=st.integers(1, 90)
+)
+@settings(max_examples=15)
+def test_it_is_for_any_weights_and_any_picture(seed, variant, width):
+    drawn = stir(initial_network(variant, "attnet", 0.05, seed=seed % 1000), seed)
+    camera = replace(srgb_crf(), levels="round255")
+    ldr = photograph(camera, seed, width=width)
+    assert_kept(HDRReconstructor(drawn, "cpu", quantise="round255")(ldr), ldr, camera)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("variant", ["base", "hdrunet", "lightunet"])
+def test_of_16_bits_each_level_is_kept_in_single_floats(variant, name):
+    camera = replace(named_crfs()[name], levels="round65535")
+    ldr = photograph(camera)
+    assert_kept(HDRReconstructor(network(variant), "cpu", camera)(ldr), ldr, camera, as_halves=False)
+
+
+@pytest.mark.parametrize("origin", ["stack", "irradiance"])
+def test_it_is_in_tiles(origin):
+    camera = replace(srgb_crf(), levels="round255")
+    ldr = photograph(camera, height=200, width=330)
+    made = HDRReconstructor(network("spatial"), "cpu", tile=256)(ldr, origin)
+    assert_kept(made, ldr, camera)
+
+
+@given(seed=st.integers(0, 2**32), levels=st.sampled_from(get_args(Levels)))
+@settings(max_examples=15)
+def test_it_is_by_the_camera_response_that_the_network_estimates(seed, levels):
+    ldr = photograph(replace(srgb_crf(), levels=levels), seed)
+    quantise = None if levels == "round65535" else levels
+    made = HDRReconstructor(network("lightunet"), "cpu", "auto", quantise=quantise)(ldr)
+    values = ldr / np.float32(65535 if ldr.dtype == np.uint16 else 255)
+    _, camera = look_at_photograph(network("lightunet"), values, levels)
+    assert_kept(made, ldr, camera, as_halves=levels != "round65535")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_it_is_where_scores_are_measured(variant):
+    camera = named_crfs()["ektachrome-100-pluscdblue"]
+    ldr = photograph(camera)
+    batch = torch.from_numpy(ldr).permute(2, 0, 1)[None].float() / 255
+    assert_kept(reconstruct(network(variant), batch, (-1.0, 0.0, 1.0), camera).radiance, ldr, camera)
+
+
+def test_what_jpeg_left_just_below_white_inside_of_white_is_white_where_that_is_asked_for():
+    ldr = np.full((40, 40, 3), 100, np.uint8)
+    ldr[10:30, 10:30] = 255
+    ldr[20, 20] = ldr[20, 9] = 245  # inside, and just outside beside what is white
+    ldr[35, 35] = 245  # far outside
+    filled = fill_white(ldr)
+    assert (filled[20, 20] == 255).all() and (filled[35, 35] == 245).all() and (filled[5] == 100).all()
+    reconstructor = HDRReconstructor(network("lightunet"), "cpu")
+    assert reconstructor.predict(ldr, lossy=True).radiance[20, 20].min() >= 1
+    assert_kept(reconstructor(ldr), ldr, replace(srgb_crf(), levels="round255"))
+    assert (fill_white(ldr.astype(np.uint16) * 257) == filled.astype(np.uint16) * 257).all()
