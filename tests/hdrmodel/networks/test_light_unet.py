@@ -267,3 +267,10 @@ def test_a_photograph_s_camera_response_is_estimated_where_that_is_asked_for():
     assert np.array_equal(made.stack[4], ldr) and (made.stack[0] <= ldr).all()
     with pytest.raises(ValueError, match="crf 'auto': this network estimates no camera response"):
         HDRReconstructor(initial_network("base", "attnet", 0.125, 0), crf="auto")
+
+
+def test_black_keeps_its_own_light_where_the_response_is_known():
+    ldr = photograph(40, 31)
+    ldr[:10] = 0
+    light = light_of_photograph(stirred(), ldr, srgb_crf())
+    assert light[:10] == pytest.approx(np.full((10, 31, 3), 0.5 / 255 / 12.92), rel=1e-4)  # of the middle of its step
