@@ -33,7 +33,6 @@ from hdrmodel.outputs.formats import FORMATS
 from hdrmodel.outputs.names import FORMAT_NAMES
 from hdrmodel.prediction.reconstructor import PRECISIONS
 from hdrmodel.profiles.load import PROFILES
-from hdrmodel.scores.intervals import RESAMPLES
 from hdrmodel.viewer.page import MAX_PIXELS
 
 PUBLIC = {
@@ -134,7 +133,6 @@ def test_names_for_help_texts_are_those_of_the_registries():
     assert choices(train, "profile") == PROFILES
     assert choices(predict, "precision") == tuple(PRECISIONS)
     assert choices(predict, "device") == get_args(Device)
-    assert defaults(compare)["resamples"] == RESAMPLES
     assert defaults(view)["max_pixels"] == MAX_PIXELS
 
 
