@@ -21,7 +21,6 @@ from hdrdata.cli.sources import fetch
 from hdrdata.shards.build import build
 from hdrdata.sources import polyhaven
 from hdrdata.work.engines import EngineName
-from hdrmodel.cli.evaluate import compare
 from hdrmodel.cli.predict import predict
 from hdrmodel.cli.train import train
 from hdrmodel.cli.view import view

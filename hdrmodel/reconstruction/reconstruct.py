@@ -76,7 +76,7 @@ def response_of(
 ) -> CameraResponse:
     """A camera response as it is; or, of how levels were made, the one that a network's light tells.
 
-    Of at most about a million pixels, spread evenly.
+    By a `sparse` picture.
 
     Args:
         photograph: LDR [0, 1].
@@ -84,10 +84,15 @@ def response_of(
     """
     if isinstance(crf, CameraResponse):
         return crf
-    step = math.ceil(math.sqrt(photograph.shape[0] * photograph.shape[1] / ENOUGH))
-    values = photograph[::step, ::step]
-    stops = np.log2(np.maximum(light[::step, ::step], np.float32(2.0**-14)))
+    values = sparse(photograph)
+    stops = np.log2(np.maximum(sparse(light), np.float32(2.0**-14)))
     return estimate_response(values, values >= CLIPS, stops, crf)
+
+
+def sparse(picture: np.ndarray) -> np.ndarray:
+    """At most about a million pixels of a picture, spread evenly."""
+    step = math.ceil(math.sqrt(picture.shape[0] * picture.shape[1] / ENOUGH))
+    return picture[::step, ::step]
 
 
 def expose_again(
