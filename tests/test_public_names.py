@@ -21,7 +21,6 @@ from hdrdata.cli.sources import fetch
 from hdrdata.shards.build import build
 from hdrdata.sources import polyhaven
 from hdrdata.work.engines import EngineName
-from hdrmodel.cli.evaluate import compare
 from hdrmodel.cli.predict import predict
 from hdrmodel.cli.train import train
 from hdrmodel.cli.view import view
@@ -33,7 +32,6 @@ from hdrmodel.outputs.formats import FORMATS
 from hdrmodel.outputs.names import FORMAT_NAMES
 from hdrmodel.prediction.reconstructor import PRECISIONS
 from hdrmodel.profiles.load import PROFILES
-from hdrmodel.scores.intervals import RESAMPLES
 from hdrmodel.viewer.page import MAX_PIXELS
 
 PUBLIC = {
@@ -134,7 +132,6 @@ def test_names_for_help_texts_are_those_of_the_registries():
     assert choices(train, "profile") == PROFILES
     assert choices(predict, "precision") == tuple(PRECISIONS)
     assert choices(predict, "device") == get_args(Device)
-    assert defaults(compare)["resamples"] == RESAMPLES
     assert defaults(view)["max_pixels"] == MAX_PIXELS
 
 

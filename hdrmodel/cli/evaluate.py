@@ -42,9 +42,10 @@ def evaluate(
     """Measure weights, or another program's HDR files, on the test part of the folder SHARDS into the folder OUT.
 
     OUT gets per_picture.csv (a row a picture and method), per_exposure.csv, summary.json (means, 95 % intervals, the
-    protocol in words), metrics.json and pictures/. Beside the network always stand doing nothing (the LDR input,
-    linearised) and the merged true stack. The same command again goes on where it was interrupted. Exit code 3: all
-    was measured but metrics whose weights or programs are not to be had; it says how to get them.
+    protocol in words), metrics.json and pictures/. Beside the network, with the camera response known, taken for sRGB
+    and estimated, always stand doing nothing (the LDR input, linearised; the same with clipped values times the best
+    constant of the train part) and the merged true stack. The same command again goes on where it was interrupted.
+    Exit code 3: all was measured but metrics whose weights or programs are not to be had; it says how to get them.
 
     \b
     What `dvc repro` trained:
@@ -106,14 +107,15 @@ def evaluate(
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("--method", metavar="NAME", default="network", show_default=True,
-              help="Of A; also step0, input_crf, input_srgb, oracle, network_debevec, network_mertens.")  # fmt: skip
+              help="Of A; also network_srgb, network_auto, step0, network_debevec, network_mertens, clipped_constant, "
+                   "clipped_constant_srgb, clipped_best, input_crf, input_srgb, oracle.")  # fmt: skip
 @click.option("--method-b", metavar="NAME", help="Of B. Default: that of A.")
 @click.option("--by-clipping", is_flag=True, help="Also among the stacks whose inputs are clipped by a like share.")
-@click.option("--resamples", type=click.IntRange(100, 100_000), default=2000, show_default=True,
-              help="Of the scenes, for the intervals.")  # fmt: skip
+@click.option("--resamples", type=click.IntRange(100, 100_000), metavar="NUMBER",
+              help="Of the scenes, for the intervals. Default: as A was evaluated with.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def compare(
-    a: Path, b: Path, method: str, method_b: str | None, by_clipping: bool, resamples: int, as_json: bool
+    a: Path, b: Path, method: str, method_b: str | None, by_clipping: bool, resamples: int | None, as_json: bool
 ) -> None:
     """Say in which scores A and B differ by more than chance: two folders of scores, or their per_picture.csv.
 
@@ -124,7 +126,7 @@ def compare(
     Two variants on the same stacks:
         hdrmodel compare data/scores/spatial data/scores/base
     A variant against doing nothing with the camera response known:
-        hdrmodel compare data/scores/spatial data/scores/spatial --method-b input_crf
+        hdrmodel compare data/scores/spatial data/scores/spatial --method-b clipped_constant
     """
     from hdrmodel.report.compare import compare_scores, format_comparison
     from hdrmodel.scores.folder import read_scores

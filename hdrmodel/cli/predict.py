@@ -40,8 +40,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",
               help="The number that this light gets in OpenEXR and Radiance files.")  # fmt: skip
 @click.option("--crf", default="srgb", show_default=True, metavar="NAME",
-              help="The photographs' camera response; `hdrdata crf list` names them. auto: estimated from each, by a "
-                   "network that learned to.")  # fmt: skip
+              help="The photographs' camera response; `hdrdata crf list` names them. auto: estimated from each, by "
+                   "the network.")  # fmt: skip
 @click.option("--background", type=click.Choice(["black", "white"]), default="black", show_default=True,
               help="What transparent pixels are laid over.")  # fmt: skip
 @click.option("--metadata/--no-metadata", default=True, show_default=True,

@@ -1,8 +1,8 @@
-"""The test pictures, and what each method makes of them: networks, doing nothing, the true stack, other programs."""
+"""The test pictures, and what networks and other programs make of them."""
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -11,15 +11,16 @@ import torch
 from jaxtyping import Bool, Float32, UInt8
 
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
-from hdrdata.cameras.exposure import WHITE, expose_view, half_bits
-from hdrdata.cameras.merge import linearise, merge_stack
+from hdrdata.cameras.exposure import expose_view, half_bits
 from hdrdata.files.ldr import write_png
 from hdrdata.files.radiance import read_radiance
 from hdrdata.files.suffixes import HDR_SUFFIXES
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.batches import to_batch
 from hdrmodel.networks.variants import Network
-from hdrmodel.reconstruction.reconstruct import Reconstruction, reconstruct
+from hdrmodel.reconstruction.reconstruct import Reconstruction, reconstruct, reconstruct_by
+
+SRGB = srgb_crf()
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,14 @@ class Case:
         return self.stack[self.middle]
 
     @property
+    def clipped(self) -> Bool[np.ndarray, "height width 3"]:
+        """Where the input is saturated."""
+        return self.input >= self.crf.white
+
+    @property
     def unclipped(self) -> Bool[np.ndarray, "height width 3"]:
         """Where the input tells the light: neither black nor saturated."""
-        return (self.input > 0) & (self.input < WHITE)
+        return (self.input > 0) & ~self.clipped
 
     @property
     def clipped_share(self) -> float:
@@ -108,6 +114,12 @@ def estimate_by_network(case: Case, network: Network, device: torch.device) -> R
     return reconstruct(network, to_batch(case.input[None]).to(device), case.evs, case.crf)
 
 
+def estimate_by_cameras(case: Case, network: Network, device: torch.device) -> list[Reconstruction]:
+    """The same by the input's own camera response, by that of sRGB, and by the one that the network estimates."""
+    crfs = [case.crf, replace(SRGB, levels=case.crf.levels), case.crf.levels]
+    return reconstruct_by(network, to_batch(case.input[None]).to(device), case.evs, crfs)
+
+
 def estimate_by_merging(made: Reconstruction) -> dict[str, Estimate]:
     """Classical merges of a generated stack; none of a network that generates none.
 
@@ -130,27 +142,6 @@ def fuse(stack: Float32[np.ndarray, "exposures height width 3"]) -> Float32[np.n
     """
     fused = cv2.createMergeMertens().process([picture * 255 for picture in stack])
     return np.nan_to_num(fused).clip(0, 1).astype(np.float32)
-
-
-def estimate_by_linearising(case: Case, crf: CameraResponse) -> Estimate:
-    """Do nothing: linearise the input with a camera response, and expose that again."""
-    radiance = linearise(case.input.astype(np.float32) / 255, crf)
-    levels = [np.floor(255 * crf(np.minimum(radiance * 2.0**ev, 1.0))).clip(0, WHITE) for ev in case.evs]
-    return Estimate(np.stack(levels).astype(np.float32) / 255, radiance.astype(np.float32))
-
-
-def estimate_by_oracle(case: Case) -> Estimate:
-    """Merge the true stack: the ceiling of every method that generates one."""
-    return Estimate(None, merge_stack(case.stack.astype(np.float32) / 255, np.exp2(case.evs), case.crf))
-
-
-def estimate_without_network(case: Case) -> dict[str, Estimate]:
-    """The floors and the ceiling."""
-    return {
-        "input_crf": estimate_by_linearising(case, case.crf),
-        "input_srgb": estimate_by_linearising(case, srgb_crf()),
-        "oracle": estimate_by_oracle(case),
-    }
 
 
 class PredictionFiles:

@@ -1,6 +1,7 @@
 """Measure a trained variant, or the HDR files of another program, on the stacks of the test part.
 
-Beside them always stand doing nothing (the floor) and the merged true stack (the ceiling).
+Beside them always stand doing nothing, clipped values times the best factor of the train part (the floor), and the
+merged true stack (the ceiling).
 """
 
 import json
@@ -11,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -27,11 +29,11 @@ from hdrmodel.evaluation.cases import (
     PredictionFiles,
     case_keys,
     estimate_by_network,
-    estimate_without_network,
     read_cases,
 )
 from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.evaluation.costs import network_costs
+from hdrmodel.evaluation.floors import Factors, choose_factors, estimate_without_network
 from hdrmodel.evaluation.leaks import check_no_leak, scenes_of_parts
 from hdrmodel.evaluation.measuring import measure
 from hdrmodel.evaluation.pictures import LAST_PICTURE, PICTURES, is_pictured, write_pictures
@@ -147,7 +149,9 @@ def _evaluate(
     columns = columns_of(config.metrics, config.alignments)
     keys = [key for key in case_keys(reader, config.crfs_a_view) if key not in without]
     trunks = {key: getattr(metric.of, "trunk_sha256", None) for key, metric in metrics.items()}
-    identity = [FORMAT, subject.identity, _rows_of(reader), settings_of(config), keys, trunks, versions_used(), _code()]
+    factors = choose_factors(_train_part(shards, reader), config)
+    data = [_rows_of(reader), asdict(factors)]
+    identity = [FORMAT, subject.identity, data, settings_of(config), keys, trunks, versions_used(), _code()]
 
     def fresh(wanted: set[str]) -> Iterator[tuple[Case, Path | None]]:
         shown: dict[str, set[str]] = {}
@@ -161,7 +165,7 @@ def _evaluate(
 
     def measure_one(case: Case, pictures: Path | None) -> dict:
         try:
-            return _measure_case(case, subject, columns, metrics, config, pictures)
+            return _measure_case(case, subject, columns, metrics, config, factors, pictures)
         except ValueError as error:
             raise ValueError(f"{case.key}: {error}") from error
 
@@ -180,7 +184,7 @@ def _evaluate(
     rows = [row for entry in entries for row in entry["rows"]]
     exposures = [row for entry in entries for row in entry["exposures"]]
     told = {key: metric.version for key, metric in metrics.items()}
-    summary = summarise(subject, rows, exposures, columns, config, absent, told, reader)
+    summary = summarise(subject, rows, exposures, columns, config, absent, told, reader, factors)
     summary["costs"] = _costs(subject, reader, device)
     summary["missing"] = sorted(without)
     write_rows(scores / PER_PICTURE, rows, [*FACTS, *(column.key for column in columns)])
@@ -248,12 +252,13 @@ def _measure_case(
     columns: Sequence[Column],
     metrics: dict,
     config: EvaluateConfig,
+    factors: Factors,
     pictures: Path | None,
 ) -> dict:
     """All that is kept of one case, as plain values; with a folder its pictures are written."""
     estimates = subject.estimate(case)
     networks = [estimate for method, _, estimate in estimates if method == "network"]
-    estimates += [(method, None, estimate) for method, estimate in estimate_without_network(case).items()]
+    estimates += [(method, None, made) for method, made in estimate_without_network(case, factors, config).items()]
     measured, by_ev = measure(case, [estimate for *_, estimate in estimates], columns, metrics, config)
     about = {"key": case.key, "scene": case.scene, "view": case.view, "crf": case.crf.name}
     clipped = round(case.clipped_share, 6)
@@ -267,6 +272,11 @@ def _measure_case(
     if pictures is not None:
         write_pictures(pictures / case.key, case, networks[0])
     return {"key": case.key, "pictured": pictures is not None, "rows": rows, "exposures": exposures}
+
+
+def _train_part(shards: Path, reader: Shards) -> Shards | None:
+    parts = {row["part"] for row in reader.index["rows"].values() if row["form"] == "radiance"}
+    return Shards(shards, "train", "radiance") if "train" in parts else None
 
 
 def _rows_of(reader: Shards) -> list:

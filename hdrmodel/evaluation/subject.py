@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hdrdata.files.disk import sha256_of
-from hdrmodel.evaluation.cases import Case, Estimate, estimate_by_merging, estimate_by_network
+from hdrmodel.evaluation.cases import Case, Estimate, estimate_by_cameras, estimate_by_merging, estimate_by_network
 from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.networks.variants import BASELINES, Network, variant_of
 from hdrmodel.networks.weights import choose_device, load_weights, untrained_network
@@ -45,8 +45,12 @@ def subject_of_weights(files: dict[int, Path], variant: str | None, config: Eval
     def estimate(case: Case) -> Estimates:
         estimates = []
         for seed, pair in networks.items():
-            made, before = (estimate_by_network(case, pair[name], device) for name in ("network", "step0"))
+            made, srgb, auto = estimate_by_cameras(case, pair["network"], device)
+            before = estimate_by_network(case, pair["step0"], device)
             estimates.append(("network", seed, Estimate(made.stack, made.radiance)))
+            for method, one in (("network_srgb", srgb), ("network_auto", auto)):
+                generates = one.merged is not None  # whatever the camera: the stack of "network"
+                estimates.append((method, seed, Estimate(None if generates else one.stack, one.radiance)))
             estimates += [(method, seed, one) for method, one in estimate_by_merging(made).items()]
             estimates.append(("step0", seed, Estimate(before.stack, before.radiance)))
         return estimates

@@ -6,6 +6,7 @@ import math
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,15 +15,20 @@ import numpy as np
 from hdrdata.files.disk import digest_of, write_bytes
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.config import EvaluateConfig
+from hdrmodel.evaluation.floors import Factors
 from hdrmodel.evaluation.measuring import PROTOCOL
 from hdrmodel.evaluation.subject import Subject
 from hdrmodel.metrics.table import METRICS, Column
+from hdrmodel.scores.floors import FLOORS
 from hdrmodel.scores.folder import FORMAT
 from hdrmodel.scores.intervals import Table, mean_interval
 from hdrmodel.scores.strata import STRATA, stratum_label, stratum_of
 
-SEEDED = ("network", "step0", "network_debevec", "network_mertens")  # the methods that depend on the seed
-METHODS = (*SEEDED, "input_crf", "input_srgb", "oracle")
+SEEDED = (  # the methods that depend on the seed
+    *("network", "network_srgb", "network_auto", "step0"),
+    *("network_debevec", "network_mertens"),
+)
+METHODS = (*SEEDED, *FLOORS, "clipped_best", "oracle")
 INTERVALS = (
     "95 % intervals by a bootstrap over scenes{seeds} of {resamples} resamples: pictures of one scene are not "
     "independent. They say how far the mean over other scenes of this kind may lie, and nothing of other kinds."
@@ -38,6 +44,7 @@ def summarise(
     absent: dict[str, str],
     measured: dict[str, str],
     reader: Shards,
+    factors: Factors,
 ) -> dict:
     methods = [method for method in METHODS if any(row["method"] == method for row in rows)]
     by_method = {method: [row for row in rows if row["method"] == method] for method in methods}
@@ -80,7 +87,7 @@ def summarise(
         "scenes": len({row["scene"] for row in rows}),
         "pictures": stacks * (len(reader.evs) - 1),
         "protocol": {
-            **{name: text.format(**config.model_dump()) for name, text in PROTOCOL.items()},
+            **{name: text.format(**config.model_dump(), **asdict(factors)) for name, text in PROTOCOL.items()},
             "intervals": INTERVALS.format(seeds=" and over seeds" if several else "", resamples=resamples),
         },
         "columns": {
@@ -113,6 +120,8 @@ def summarise(
             if any(row["method"] == method for row in exposures)
         },
         "clipped_share": _number(np.mean([row["clipped_share"] for row in of_network])),
+        "clipped_factors": asdict(factors),
+        "bootstrap": config.bootstrap.model_dump(),
         "data": subject.data,
         "trained_on_these_shards": subject.data in _data_digests(reader) if subject.data else None,
         "versions": {**versions_used(), **{METRICS[key].name: told for key, told in measured.items() if told}},

@@ -23,7 +23,7 @@ from hdrmodel.networks.hdr_attnet import HDRAttNet
 from hdrmodel.networks.variants import Network
 from hdrmodel.networks.weights import choose_device
 from hdrmodel.reconstruction.export import load_network
-from hdrmodel.reconstruction.reconstruct import expose_again, merge_generated
+from hdrmodel.reconstruction.reconstruct import expose_again, merge_generated, response_of, sparse
 from hdrmodel.reconstruction.tiles import (
     Box,
     Frame,
@@ -74,8 +74,8 @@ class HDRReconstructor:
         Args:
             network: of any variant, with trained weights; or its N1, N2 and N3 as another program runs them.
             device: "auto", "cpu" or "cuda".
-            crf: the photographs' camera response; sRGB if None; "auto": each photograph's is estimated, by a network
-                that learned to.
+            crf: the photographs' camera response; sRGB if None; "auto": each photograph's is estimated, by what the
+                network makes of its levels.
             tile: pixels along a side of what is computed at a time; 0: whole photographs; None: by a gigabyte of
                 features. A photograph's pixels do not depend on it, but to rounding.
             precision: of the features: "fp32", "bf16" or "fp16".
@@ -90,8 +90,6 @@ class HDRReconstructor:
             raise ValueError(f"precision {precision!r}; wanted one of {', '.join(PRECISIONS)}")
         if precision == "fp16" and self.device.type == "cpu":
             raise ValueError("precision 'fp16': half floats are for GPUs; wanted 'fp32' or 'bf16' on this device")
-        if crf == "auto" and not isinstance(network, LightUNet):
-            raise ValueError("crf 'auto': this network estimates no camera response; wanted one's name, or lightunet")
         self.crf, self.tile, self.quantise = crf or srgb_crf(), tile, quantise
         self._baseline = self._subnetworks = None
         if isinstance(network, HDRAttNet):
@@ -176,6 +174,7 @@ class HDRReconstructor:
         if origin == "irradiance":
             return Prediction(self._radiance_of_x(frame, tiles, camera, progress), None)
         exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
+        camera = response_of(to_ldr(sparse(ldr)), sparse(exposure.picture), camera)
         _, up, down = self._subnetworks
         makers = [(up if ev > 0 else down, 2.0**ev) for ev in HALF_STOPS]
         deeps = [None if ratio == 1 else maker.look(exposure, tiles, ratio) for maker, ratio in makers]
@@ -201,6 +200,7 @@ class HDRReconstructor:
         else:
             batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
             (estimate,) = to_pictures(self._baseline(batch))
+            camera = response_of(photograph, estimate, camera)
         radiance = keep_levels(photograph, estimate, camera)
         stack = _levels(expose_again(radiance, photograph, HALF_STOPS, camera)) if keep_stack else None
         return Prediction(radiance, stack)
@@ -216,9 +216,10 @@ class HDRReconstructor:
         return Frame(exposure)
 
     def _radiance_of_x(
-        self, frame: Frame, tiles: Sequence[Box], camera: CameraResponse, progress: Progress
+        self, frame: Frame, tiles: Sequence[Box], camera: CameraResponse | Levels, progress: Progress
     ) -> Radiance:
         exposure = self._estimate(frame, tiles, progress).picture
+        camera = response_of(to_ldr(sparse(frame.picture)), sparse(exposure), camera)
         told, estimated = 0.0, 0.0  # light of what is neither white nor black, by the photograph and by X
         bands = [slice(top, top + 256) for top in range(0, len(exposure), 256)]
         for rows in bands:

@@ -1,18 +1,22 @@
 """From one LDR picture to its stack and to one radiance map, by any variant."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
-from hdrdata.cameras.crf import CameraResponse
+from hdrdata.cameras.crf import CameraResponse, Levels
 from hdrdata.cameras.merge import keep_levels, merge_stack
-from hdrmodel.networks.baselines.light_photograph import light_of_photograph
+from hdrmodel.networks.baselines.light_photograph import CLIPS, estimate_response, look_at_photograph
 from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.batches import to_pictures
 from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures
 from hdrmodel.networks.variants import Network
+
+ENOUGH = 2**20  # pixels, to estimate a camera response
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,17 @@ class Reconstruction:
     merged: Float32[np.ndarray, "height width 3"] | None  # a generated stack's own merge; a baseline generates none
 
 
+def reconstruct(
+    network: Network, ldr: Pictures, evs: tuple[float, ...], crf: CameraResponse | Levels
+) -> Reconstruction:
+    """`reconstruct_by` one camera."""
+    return reconstruct_by(network, ldr, evs, [crf])[0]
+
+
 @torch.no_grad()
-def reconstruct(network: Network, ldr: Pictures, evs: tuple[float, ...], crf: CameraResponse) -> Reconstruction:
+def reconstruct_by(
+    network: Network, ldr: Pictures, evs: tuple[float, ...], crfs: Sequence[CameraResponse | Levels]
+) -> list[Reconstruction]:
     """Reconstruct one photograph: HDR-AttNet makes a stack and merges it, a baseline radiance, which is exposed again.
 
     Of either only what the photograph does not tell is taken (`hdrdata.cameras.merge.keep_levels`).
@@ -34,21 +47,56 @@ def reconstruct(network: Network, ldr: Pictures, evs: tuple[float, ...], crf: Ca
         network: in evaluation mode.
         ldr: one picture, (1, 3, height, width), [0, 1].
         evs: stops relative to the picture, rising, one of which is 0.
-        crf: the photograph's camera response. A baseline is not told it, but a light U-Net is.
+        crfs: camera responses that the photograph is taken to have, and one reconstruction each; or how its levels were
+            made, and the response is estimated: by X of HDR-AttNet, by the light of a baseline. Only a light U-Net is
+            told it.
     """
-    if isinstance(network, HDRAttNet):
-        stack = generate_stack(network, ldr, evs)
-        return Reconstruction(stack, *merge_generated(stack, evs, crf))
     (photograph,) = to_pictures(ldr)
+    if isinstance(network, HDRAttNet):
+        encoded = network.encode(ldr)
+        stack = generate_stack(network, ldr, evs, encoded)
+        cameras = [response_of(photograph, to_pictures(encoded)[0], crf) for crf in crfs]
+        return [Reconstruction(stack, *merge_generated(stack, evs, camera)) for camera in cameras]
     if isinstance(network, LightUNet):
-        radiance = light_of_photograph(network, photograph, crf)
+        looks = [look_at_photograph(network, photograph, crf) for crf in crfs]
     else:
-        radiance = keep_levels(photograph, to_pictures(network(ldr))[0], crf)
-    return Reconstruction(expose_again(radiance, photograph, evs, crf), radiance, None)
+        light = to_pictures(network(ldr))[0]
+        looks = [(light, response_of(photograph, light, crf)) for crf in crfs]
+    lights = [keep_levels(photograph, light, camera) for light, camera in looks]
+    return [
+        Reconstruction(expose_again(light, photograph, evs, camera), light, None)
+        for light, (_, camera) in zip(lights, looks, strict=True)
+    ]
+
+
+def response_of(
+    photograph: Float32[np.ndarray, "height width 3"],
+    light: Float32[np.ndarray, "height width 3"],
+    crf: CameraResponse | Levels,
+) -> CameraResponse:
+    """A camera response as it is; or, of how levels were made, the one that a network's light tells.
+
+    By a `sparse` picture.
+
+    Args:
+        photograph: LDR [0, 1].
+        light: what the network sees in it, linear.
+    """
+    if isinstance(crf, CameraResponse):
+        return crf
+    values = sparse(photograph)
+    stops = np.log2(np.maximum(sparse(light), np.float32(2.0**-14)))
+    return estimate_response(values, values >= CLIPS, stops, crf)
+
+
+def sparse(picture: np.ndarray) -> np.ndarray:
+    """At most about a million pixels of a picture, spread evenly."""
+    step = math.ceil(math.sqrt(picture.shape[0] * picture.shape[1] / ENOUGH))
+    return picture[::step, ::step]
 
 
 def expose_again(
-    radiance: Float32[np.ndarray, "height width 3"],
+    radiance: Float[np.ndarray, "height width 3"],
     photograph: Float32[np.ndarray, "height width 3"],
     evs: tuple[float, ...],
     crf: CameraResponse,
@@ -72,7 +120,7 @@ def expose_again(
 
 @torch.no_grad()
 def generate_stack(
-    network: HDRAttNet, ldr: Pictures, evs: tuple[float, ...]
+    network: HDRAttNet, ldr: Pictures, evs: tuple[float, ...], encoded: Pictures | None = None
 ) -> Float32[np.ndarray, "evs height width 3"]:
     """Picture one LDR picture again at each exposure value; at EV 0 it is itself.
 
@@ -82,11 +130,12 @@ def generate_stack(
         network: in evaluation mode.
         ldr: one picture, (1, 3, height, width), [0, 1].
         evs: stops relative to the picture.
+        encoded: X, where it is known.
 
     Returns:
         LDR pictures [0, 1], in the order of `evs`.
     """
-    encoded = network.encode(ldr)
+    encoded = network.encode(ldr) if encoded is None else encoded
     pictures = [ldr if ev == 0 else network.expose(encoded, encoded.new_tensor([2.0**ev])) for ev in evs]
     return to_pictures(torch.cat(pictures).clamp(0, 1))
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from hdrmodel.report.figures import Change, Method, methods_of
-from hdrmodel.report.inputs import FLOORS, Metric, Variant
+from hdrmodel.report.figures import Change, Method, blind_methods, methods_of
+from hdrmodel.report.inputs import Metric, Variant
+from hdrmodel.scores.floors import FLOORS
 from hdrmodel.scores.intervals import Difference, difference_interval
 
 # Comparisons
@@ -27,7 +28,16 @@ def _difference(ours: Method, other: Method, metric: Metric) -> Difference | Non
     tables = [method.variant.table(method.name, metric.key) for method in (ours, other)]
     if None in tables:
         return None
-    difference = difference_interval(*tables, metric.higher_is_better, metric.resolution, metric.unit)
+    bootstrap = ours.variant.summary.bootstrap
+    difference = difference_interval(
+        *tables,
+        metric.higher_is_better,
+        metric.resolution,
+        metric.unit,
+        same_seeds=ours.variant is other.variant,
+        resamples=bootstrap.resamples,
+        seed=bootstrap.seed,
+    )
     return difference if difference.pictures else None
 
 
@@ -44,11 +54,16 @@ def compared(variants: Sequence[Variant], base: Method) -> list[Method]:
 
 
 def changes_of(method: Method, base: Method, metrics: Sequence[Metric], compare: Comparison) -> list[Change]:
-    """How far a method is from the base, a row a metric that both have."""
+    """How far a method is from the base, a row a metric that both have.
+
+    Another program is not told the camera response, and is held against the base that is not told it either.
+    """
+    blind = [one for one in blind_methods(base.variant) if one.name == "network_auto"]
+    other = blind[0] if blind and method.variant.kind == "predictions" and method.name == "network" else base
     changes = []
     for metric in metrics:
-        if (difference := compare(method, base, metric)) is not None:
-            changes.append(Change(method, metric, difference))
+        if (difference := compare(method, other, metric)) is not None:
+            changes.append(Change(method, metric, difference, other))
     return changes
 
 
@@ -63,7 +78,7 @@ def changes_by(changes: Mapping[str, Sequence[Change]], metric: Metric, of_varia
 
 def limits_of(variant: Variant, metric: Metric) -> tuple[float | None, float | None]:
     """The scores of the floor, without a network but with the same knowledge, and of the oracle."""
-    return variant.score(metric.floor, metric.key), variant.score("oracle", metric.key)
+    return variant.score(metric.floor("network", variant.kind), metric.key), variant.score("oracle", metric.key)
 
 
 # Sentences
@@ -75,12 +90,14 @@ def reading_of(
     """Sentences on what the tables show: each variant against its step 0 and the floor, and against the base."""
     sentences = []
     for variant in variants:
-        floors = {metric: variant.score(metric.floor, metric.key) for metric in metrics}
-        text = f"{variant.label}: {_beaten(variant, floors)} scores are better than the floor, the LDR input with the "
-        text += "same knowledge"
+        text = (
+            f"{variant.label}: {_beaten(variant, 'network', metrics)} scores are better than doing nothing, which is "
+        )
+        text += "the LDR input, clipped values times a constant, with the same knowledge"
+        for blind in blind_methods(variant):
+            text += f"; {blind.label.removeprefix(f'{variant.label}, ')}, {_beaten(variant, blind.name, metrics)}"
         if "step0" in variant.summary.scores:
-            before = {metric: variant.score("step0", metric.key) for metric in metrics}
-            text += f"; training improves {_beaten(variant, before)} scores over step 0"
+            text += f"; training improves {_beaten(variant, 'network', metrics, 'step0')} scores over step 0"
         sentences.append(f"{text}.")
     for label, of_method in changes.items():
         by_verdict = {
@@ -99,7 +116,12 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
-def _beaten(variant: Variant, others: Mapping[Metric, float | None]) -> str:
-    pairs = [(metric, variant.score("network", metric.key), other) for metric, other in others.items()]
+def _beaten(variant: Variant, method: str, metrics: Sequence[Metric], other: str | None = None) -> str:
+    """In how many scores a method is better than another one of the variant, or than its floor."""
+    others = [other or metric.floor(method, variant.kind) for metric in metrics]
+    pairs = [
+        (metric, variant.score(method, metric.key), variant.score(other, metric.key))
+        for metric, other in zip(metrics, others, strict=True)
+    ]
     known = [(metric, ours, other) for metric, ours, other in pairs if ours is not None and other is not None]
     return f"{sum(metric.is_worse(other, ours) for metric, ours, other in known)} of {len(known)}"

@@ -9,10 +9,15 @@ import numpy as np
 from jaxtyping import Bool
 
 from hdrmodel.report.inputs import SETS
+from hdrmodel.scores.floors import is_blind
 from hdrmodel.scores.folder import ColumnFacts, PictureScores, Scores
-from hdrmodel.scores.intervals import LEVEL, METHOD, RESAMPLES, Difference, difference_interval
+from hdrmodel.scores.intervals import LEVEL, METHOD, Difference, difference_interval
 from hdrmodel.scores.strata import STRATA, stratum_label, stratum_of
 
+FAIR = {
+    "A": "a fair comparison is by --method network_srgb or network_auto.",
+    "B": "a fair comparison is by --method-b network_srgb or network_auto.",
+}
 CLIPPED_AGREE = 2e-5  # two evaluations of one input; the file has six decimals
 
 
@@ -71,6 +76,7 @@ class Comparison:
     groups: tuple[Group, ...]  # all stacks first
     alone: Mapping[str, tuple[str, ...]]  # "A" and "B": columns that only one has
     lacking: Mapping[str, str]  # by metric: why it is absent from one of them, and how to get it
+    told: str | None  # "A" or "B": the one of the two that is told the input's camera response
 
     def to_json(self) -> dict:
         """The same as JSON: a number that is not known is None."""
@@ -92,6 +98,7 @@ class Comparison:
             ],
             "only_in": {side: list(columns) for side, columns in self.alone.items()},
             "absent": dict(self.lacking),
+            "told_the_response": self.told,
         }
 
 
@@ -100,12 +107,13 @@ def compare_scores(
     b: Scores,
     method_a: str = "network",
     method_b: str = "network",
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
     by_clipping: bool = False,
 ) -> Comparison:
     """Compare a method of one folder of scores with a method of the same or another folder.
 
     Args:
+        resamples: of the scenes, for the intervals; None: as many as A was evaluated with, whose seed is used too.
         by_clipping: also within each of STRATA that has a stack.
 
     Raises:
@@ -113,6 +121,7 @@ def compare_scores(
             protocol, so that their scores must not be subtracted.
     """
     rows_a, rows_b = a.pictures.of(method_a), b.pictures.of(method_b)
+    resamples = resamples or a.summary.bootstrap.resamples
     _check_stacks(a.pictures, rows_a, b.pictures, rows_b)
     _check_protocol(a, b)
     common = [column for column in a.columns if column in b.columns]
@@ -122,6 +131,8 @@ def compare_scores(
         Side(str(scores.path), scores.summary.variant, method, _seeds(scores.pictures, rows))
         for scores, method, rows in ((a, method_a, rows_a), (b, method_b, rows_b))
     ]
+    knowing = [not is_blind(*of, False) for of in ((method_a, a.summary.kind), (method_b, b.summary.kind))]
+    told = None if knowing[0] == knowing[1] else ("A" if knowing[0] else "B")
 
     strata = [("", None)]
     if by_clipping:
@@ -142,7 +153,7 @@ def compare_scores(
         "A": tuple(column for column in a.columns if column not in b.columns),
         "B": tuple(column for column in b.columns if column not in a.columns),
     }
-    return Comparison(*sides, resamples, tuple(groups), alone, {**b.summary.absent, **a.summary.absent})
+    return Comparison(*sides, resamples, tuple(groups), alone, {**b.summary.absent, **a.summary.absent}, told)
 
 
 def format_comparison(comparison: Comparison) -> list[str]:
@@ -159,6 +170,10 @@ def format_comparison(comparison: Comparison) -> list[str]:
         f"resamples{_seed_note(a, b)}. Each row stands alone: of twenty ties one is told apart."
     )
     lines += ["", *textwrap.wrap(explanation, 100)]
+    if comparison.told:
+        blind = "A" if comparison.told == "B" else "B"
+        words = f"{comparison.told} is told the input's camera response and {blind} is not: {FAIR[comparison.told]}"
+        lines += textwrap.wrap(words, 100)
     for group in comparison.groups:
         where = f" (clipped {group.label})" if group.label else ""
         for line in group.lines:
@@ -249,6 +264,7 @@ def _compare_column(a: Scores, rows_a: np.ndarray, b: Scores, rows_b: np.ndarray
         facts.unit,
         same_seeds=a.pictures.path.samefile(b.pictures.path),
         resamples=resamples,
+        seed=a.summary.bootstrap.seed,
     )
     return Line(column, facts, difference)
 

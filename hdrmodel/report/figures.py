@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hdrmodel.report.charts import Points, fit_axis, line_chart, thin
-from hdrmodel.report.inputs import CLASSICAL, FLOORS, Metric, Variant
+from hdrmodel.report.inputs import BLIND_ROWS, BOUND, CLASSICAL, Metric, Variant
+from hdrmodel.scores.floors import FLOORS
 from hdrmodel.scores.intervals import Difference
 
 LONGEST_LABEL = 22  # letters beside a bar
@@ -45,6 +46,7 @@ class Change:
     method: Method
     metric: Metric
     difference: Difference
+    base: Method  # that knows as much as the method
 
     @property
     def verdict(self) -> str:
@@ -55,13 +57,28 @@ class Change:
 
 
 def methods_of(variants: Sequence[Variant]) -> list[Method]:
-    """The rows of the report: variants trained, the floors, the first generated stack by other merges, the ceiling."""
+    """The rows of the report.
+
+    Variants trained, told the camera response and not, the floors, the first generated stack by other merges, what the
+    best constant of each picture would give, and the ceiling.
+    """
     first = variants[0]
     return [
         *(Method(variant.label, variant, "network", variant.color) for variant in variants),
+        *(blind for variant in variants for blind in blind_methods(variant)),
         *(Method(label, first, name, name) for name, label in FLOORS.items()),
         *classical_methods(variants)[:2],
+        Method("bound: best constant a picture", first, BOUND, BOUND),
         Method("oracle: true stack", first, "oracle", "oracle"),
+    ]
+
+
+def blind_methods(variant: Variant) -> list[Method]:
+    """A trained network that is not told the camera response."""
+    return [
+        Method(f"{variant.label}, {words}", variant, name, f"{variant.color} blind")
+        for name, words in BLIND_ROWS.items()
+        if name in variant.summary.scores
     ]
 
 

@@ -9,15 +9,17 @@ from pydantic import ConfigDict
 
 from hdrdata.config import Section
 from hdrdata.files.disk import read_json
+from hdrmodel.scores.floors import FLOORS, floor_of
 from hdrmodel.scores.folder import PER_PICTURE, SUMMARY, PictureScores, Summary, read_scores, read_summary
 from hdrmodel.scores.intervals import Table
 
-FLOORS = {"input_srgb": "LDR input, as sRGB", "input_crf": "LDR input, known CRF"}
+BLIND_ROWS = {"network_srgb": "as sRGB", "network_auto": "CRF estimated"}  # of a network that is not told the response
 CLASSICAL = {"network_debevec": "Debevec", "network_mertens": "Mertens"}  # what makes HDR of the generated stack
-SHARED = (*FLOORS, "oracle")  # the methods that are the same beside every variant
+BOUND = "clipped_best"  # by the truth: the label says so
+SHARED = (*FLOORS, BOUND, "oracle")  # the methods that are the same beside every variant
 SETS = {"ldr": "LDR", "tonemapped": "tone-mapped", "hdr": "HDR"}
 ALIGNMENTS = {"none": "none", "gain": "gain", "crf": "CRF"}
-PROTOCOL = ("ldr", "merge", "tonemapped", "hdr", "alignments", "intervals")
+PROTOCOL = ("ldr", "merge", "responses", "floors", "tonemapped", "hdr", "alignments", "intervals")
 PEERS = {"expandnet": "ExpandNet", "hdrunet": "HDRUNet", "hdrcnn": "HDRCNN-style"}
 
 
@@ -51,10 +53,9 @@ class Metric:
     def title(self) -> str:
         return f"{self.name} ({self.domain})"
 
-    @property
-    def floor(self) -> str:
-        """The method without a network that knows as much: the merge, unlike the network, is told the CRF."""
-        return "input_srgb" if self.set == "ldr" else "input_crf"
+    def floor(self, method: str, kind: str) -> str:
+        """The method without a network that knows as much as a method of a kind of variant."""
+        return floor_of(method, kind, self.set == "ldr")
 
     def best(self, values: Iterable[float | None]) -> float | None:
         """The best of the values that exist; None if none does."""

@@ -23,8 +23,9 @@ from hdrmodel.report.figures import (
 )
 from hdrmodel.report.inputs import (
     ALIGNMENTS,
+    BLIND_ROWS,
+    BOUND,
     CLASSICAL,
-    FLOORS,
     SETS,
     Metric,
     Variant,
@@ -34,6 +35,7 @@ from hdrmodel.report.inputs import (
 )
 from hdrmodel.report.pictures import choose_scenes, scene_pictures
 from hdrmodel.report.tables import hours_table, paper_table, results_table, seeds_table, strata_table
+from hdrmodel.scores.floors import FLOORS
 
 HEADLINES = ("psnr_pu21", "psnr")  # the metrics shown by clipped share: of light, and of the LDR set
 
@@ -84,6 +86,8 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
         alignments=alignments_of(metrics),
         chosen=chosen_alignment(metrics),
         floors=FLOORS,
+        blind=BLIND_ROWS,
+        bound=BOUND,
         classical=CLASSICAL,
         methods=methods,
         table=results_table(methods, read, metrics, compare),

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from hdrmodel.report import literature
-from hdrmodel.report.changes import Comparison, limits_of
+from hdrmodel.report.changes import Comparison
 from hdrmodel.report.figures import Method, methods_of
-from hdrmodel.report.inputs import FLOORS, Metric, Variant
+from hdrmodel.report.inputs import SHARED, Metric, Variant
 
 
 def results_table(
@@ -21,9 +21,10 @@ def results_table(
     for method in methods:
         cells = {}
         for metric in metrics:
-            value, floor = method.value(metric), limits_of(variants[0], metric)[0]
+            value = method.value(metric)
+            floor = variants[0].score(metric.floor(method.name, method.variant.kind), metric.key)
             cell = {"metric": metric, "value": value, "interval": method.interval(metric), "best": False}
-            of_network = method.name not in (*FLOORS, "oracle") and value is not None
+            of_network = method.name not in SHARED and value is not None
             cell["below"] = of_network and floor is not None and metric.is_worse(value, floor)
             if method.name == "network" and value is not None:
                 cell["best"] = _is_best(method, trained, metric, compare)

@@ -15,7 +15,7 @@ from hdrdata.config import Section
 from hdrdata.files.disk import read_json
 from hdrmodel.scores.intervals import Table
 
-FORMAT = "scores-2"
+FORMAT = "scores-3"
 SUMMARY, PER_PICTURE = "summary.json", "per_picture.csv"
 FACTS = ("key", "scene", "view", "crf", "method", "seed", "clipped_share")
 Means = dict[str, float | None]  # by column; None: not defined for the method, not measured, or infinite
@@ -61,10 +61,25 @@ class Costs(_Read):
     device: str | None = None
 
 
+class ClippedFactors(_Read):
+    """What the floors multiply clipped values by: the best on pictures of the train part."""
+
+    known: float  # the camera response known
+    srgb: float  # taken for sRGB
+    pictures: int  # 0: there was no train part, and the factors are of other scenes
+
+
+class Bootstrap(_Read):
+    """How the intervals were drawn."""
+
+    resamples: int
+    seed: int
+
+
 class Summary(_Read):
     """summary.json; methods and columns are keys, all means are over pictures and seeds."""
 
-    format: Literal["scores-2"]
+    format: Literal["scores-3"]
     variant: str
     kind: Literal["attention", "baseline", "predictions"]
     seeds: list[int]
@@ -80,6 +95,8 @@ class Summary(_Read):
     strata: list[StratumScores]
     by_ev: dict[str, dict[float, Means]]
     costs: Costs
+    clipped_factors: ClippedFactors
+    bootstrap: Bootstrap
     lpips: str
     data: str
     versions: dict[str, str]

@@ -66,7 +66,7 @@ def write_scores(folder: Path, rows: list[dict[str, str]], **changes: object) ->
         return {name: float(np.mean(known)) if known else None for name, known in values.items()}
 
     summary = {
-        "format": "scores-2",
+        "format": "scores-3",
         "variant": folder.name,
         "kind": "attention",
         "seeds": seeds,
@@ -84,6 +84,8 @@ def write_scores(folder: Path, rows: list[dict[str, str]], **changes: object) ->
         "strata": [{"label": "0-1 %", "low": 0.0, "high": 0.01, "pictures": 0, "scenes": 0, "scores": {}}],
         "by_ev": {"network": {"-0.5": {"psnr": 20.0, "ssim": 0.9, "lpips": None}}},
         "costs": {"parameters": 10, "gmacs": 1.5, "size": 256, "seconds_per_stack": 0.5, "device": "cpu"},
+        "clipped_factors": {"known": 1.25, "srgb": 1.3, "pictures": 40},
+        "bootstrap": {"resamples": 2000, "seed": 0},
         "lpips": "alex 0.1",
         "data": "d",
         "versions": {"numpy": "2"},

@@ -1,14 +1,15 @@
 """Light by a light U-Net: of a photograph whose camera response is known, or estimated from the photograph itself."""
 
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
-from scipy.optimize import isotonic_regression
+from jaxtyping import Bool, Float32, Float64
+from scipy.optimize import nnls
 
-from hdrdata.cameras.crf import CameraResponse, Levels, sampled_crf, srgb_crf
+from hdrdata.cameras.crf import CameraResponse, Levels, gamma_crf, sampled_crf, sigmoid_crf, srgb_crf
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrmodel.networks.baselines.light_unet import LightUNet
@@ -17,6 +18,7 @@ LEVELS = 256
 WORKING_SIDE = 384  # pixels: what is larger, by its shorter side, is seen as small as this; context counts, not detail
 CLIPS = np.float32(WHITE / 255)
 LEAST_STEP = np.log2(1 + 2.0**-9)  # stops between levels of an estimated response: two half floats, so that they rise
+ENOUGH = 1000  # values of a level, beyond which more tell no more
 DARKEST = -13.0  # stops, where half floats still have all their digits
 
 Ldr = Float32[np.ndarray, "height width 3"]  # [0, 1]
@@ -76,12 +78,21 @@ def predict_stops(network: LightUNet, picture: Ldr, clipped: Clipped, told: bool
     return network.stops(*batch, torch.tensor([float(told)], device=device))[0].permute(1, 2, 0).cpu().numpy()
 
 
-def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light, made: Levels) -> CameraResponse:
-    """The camera response by which each level has 2 to the mean log2 light of its unclipped values, made rising.
+@cache
+def _families(made: Levels) -> tuple[Float64[np.ndarray, " levels"], Float64[np.ndarray, "levels curves"]]:
+    """Middles of the levels 1 to 253, and there inverse responses: sRGB's, gamma curves, sigmoids; no camera's own."""
+    middles = (np.arange(1, WHITE) + (0.5 if made == "floor254" else 0.0)) / 255
+    gammas = [gamma_crf("gamma", exponent) for exponent in (1 / 2.8, 1 / 2.2, 1 / 1.8, 0.7, 1.0, 1.5)]
+    sigmoids = [sigmoid_crf("sigmoid", n, sigma) for n in (0.7, 0.9, 1.1) for sigma in (0.3, 0.6, 1.0)]
+    return middles, np.stack([crf.inverse(middles) for crf in (srgb_crf(), *gammas, *sigmoids)], axis=1)
 
-    Isotonic regression, weighted by how many values have the level, to curves that rise by `LEAST_STEP` a level; levels
-    that do not occur lie between, linearly in log2, those below the darkest that does on a line to 0, and white is 1.
-    One curve for the three channels.
+
+def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light, made: Levels) -> CameraResponse:
+    """The camera response that gives each level 2 to the mean log2 light of its unclipped values, as nearly as may be.
+
+    The inverse response is the mixture of curves (of `_families`, with weights from 0 on that sum up to 1; the space of
+    responses is convex, Grossberg and Nayar, CVPR 2003) of the least squared relative error, weighted by how many
+    values have the level, up to `ENOUGH`. White is 1. One curve for the three channels, which rises by `LEAST_STEP`.
 
     Args:
         ldr: the photograph, [0, 1].
@@ -91,19 +102,21 @@ def estimate_response(ldr: Ldr, clipped: Clipped, stops: Light, made: Levels) ->
     """
     unclipped = ~clipped
     levels = np.rint(ldr[unclipped] * 255).astype(np.int64)
-    counts = np.bincount(levels, minlength=LEVELS)
+    counts, sums = (
+        np.bincount(levels, weights, minlength=LEVELS)[1:WHITE] for weights in (None, stops[unclipped].astype(float))
+    )
     seen = np.flatnonzero(counts)
-    light = np.linspace(-8.0, 0.0, LEVELS)  # where nothing tells
+    middles, families = _families(made)
+    light = families[:, 0]  # sRGB's, where nothing tells
     if seen.size:
-        sums = np.bincount(levels, stops[unclipped].astype(np.float64), minlength=LEVELS)
-        steps = LEAST_STEP * seen
-        rising = isotonic_regression(sums[seen] / counts[seen] - steps, weights=counts[seen]).x + steps
-        places, values = np.append(seen, WHITE), np.append(np.minimum(rising, -LEAST_STEP * (WHITE - seen)), 0.0)
-        light = np.interp(np.arange(LEVELS), places, values)
-        below = np.arange(1, max(seen[0], 1))
-        light[below] += np.log2(below / max(seen[0], 1))
+        weights = np.sqrt(np.minimum(counts[seen], ENOUGH)) / np.exp2(sums[seen] / counts[seen])
+        one = 1e3 * weights.max()  # so heavy that the sum is 1
+        rows = np.vstack([families[seen] * weights[:, None], np.full(families.shape[1], one)])
+        wanted = np.append(np.sqrt(np.minimum(counts[seen], ENOUGH)), one)
+        light = families @ nnls(rows, wanted)[0]
     level = np.arange(1, WHITE)
-    exposures = np.exp2(np.maximum(light[level], DARKEST + LEAST_STEP * level))
-    middles = (level + (0.5 if made == "floor254" else 0.0)) / 255
+    steps = LEAST_STEP * level
+    rising = np.maximum.accumulate(np.maximum(np.log2(light), DARKEST) - steps) + steps
+    exposures = np.exp2(np.minimum(rising, -LEAST_STEP * (WHITE - level)))
     response = sampled_crf("estimated", np.r_[0.0, exposures, 1.0], np.r_[0.0, middles, 1.0])
     return replace(response, levels=made)

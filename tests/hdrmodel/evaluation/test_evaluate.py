@@ -22,18 +22,18 @@ from hdrmodel.evaluation import evaluate as evaluation
 from hdrmodel.evaluation.cases import (
     Estimate,
     case_keys,
-    estimate_by_linearising,
-    estimate_by_oracle,
     read_cases,
     write_inputs,
 )
 from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.evaluation.evaluate import PARTIAL, evaluate, evaluate_predictions
+from hdrmodel.evaluation.floors import estimate_by_linearising, estimate_by_oracle
 from hdrmodel.evaluation.measuring import measure
 from hdrmodel.evaluation.summary import METHODS, SEEDED
 from hdrmodel.metrics.table import columns_of, load_metrics
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.profiles.load import load_evaluation
+from hdrmodel.scores.floors import FLOORS
 
 METRICS = ["psnr", "ssim", "psnr_mu", "psnr_pu21", "psnry_pu21", "ssim_pu21"]
 EVALUATE = {
@@ -88,7 +88,7 @@ def test_every_method_has_a_row_for_every_picture_and_seed_that_it_depends_on(sc
         (method, "") for method in METHODS if method not in SEEDED
     }
     assert set(rows) == {(case.key, *method_seed) for case in cases for method_seed in wanted}
-    assert len(rows) == len(set(rows)) == len(cases) * (4 * 2 + 3)
+    assert len(rows) == len(set(rows)) == len(cases) * (6 * 2 + 6)
     assert summary["stacks"] == len(cases)
     assert summary["seeds"] == list(SEEDS)
     assert json.loads((folder / "summary.json").read_text()) == summary
@@ -122,7 +122,20 @@ def test_the_oracle_is_the_ceiling_and_knowing_the_camera_helps(scored):
         best = max(scores[method][metric] or 0 for method in METHODS if method != "oracle")
         assert scores["oracle"][metric] > best
     assert scores["input_crf"]["psnr_ldr"] > scores["input_srgb"]["psnr_ldr"]
+    light = "psnr_pu21_gain"
+    assert scores["clipped_best"][light] >= scores["clipped_constant"][light] > scores["input_crf"][light]
+    assert scores["clipped_constant"][light] > scores["clipped_constant_srgb"][light]
+    assert scores["network"][light] > scores["network_srgb"][light]  # it knows the camera
+    assert scores["network_srgb"]["psnr_ldr"] is None  # the exposures are those of "network", whatever the camera
     assert scores["oracle"]["psnr_ldr"] is None
+
+
+def test_the_summary_tells_the_factor_of_the_floors_and_how_intervals_were_drawn(scored):
+    summary = scored[1]
+    factors = summary["clipped_factors"]
+    assert factors["known"] > 1 and factors["pictures"] > 0
+    assert f"times {factors['known']:g}, the one factor" in summary["protocol"]["floors"]
+    assert summary["bootstrap"] == EVALUATE["bootstrap"]
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +287,7 @@ def test_predictions_of_another_program_are_scored_and_missing_ones_named(datase
         write_exr(theirs / f"{case.key}.exr", case.radiance * 7.03)  # the truth but for rounding, at its own scale
     summary = evaluate_predictions(dataset.shards, theirs, tmp_path / "scores", "other", config)
     scores = summary["scores"]
-    assert set(scores) == {"network", "input_crf", "input_srgb", "oracle"} and summary["kind"] == "predictions"
+    assert set(scores) == {"network", *FLOORS, "clipped_best", "oracle"} and summary["kind"] == "predictions"
     assert scores["network"]["psnr_pu21_gain"] > scores["oracle"]["psnr_pu21_gain"]
     assert scores["network"]["psnr_pu21_none"] < scores["network"]["psnr_pu21_gain"]
     assert scores["network"]["psnr_ldr"] is None

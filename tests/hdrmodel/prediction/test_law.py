@@ -17,7 +17,8 @@ from hdrmodel.networks.baselines.light_photograph import look_at_photograph
 from hdrmodel.networks.variants import BASELINES, VARIANTS
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.prediction.reconstructor import HDRReconstructor, fill_white
-from hdrmodel.reconstruction.reconstruct import reconstruct
+from hdrmodel.reconstruction.reconstruct import reconstruct, response_of
+from hdrmodel.reconstruction.tiles import to_ldr
 
 SMOOTH = sorted(name for name in named_crfs() if name != "gamma14")  # which a table of 8-bit levels tells
 
@@ -96,15 +97,35 @@ def test_it_is_in_tiles(origin):
     assert_kept(made, ldr, camera)
 
 
-@given(seed=st.integers(0, 2**32), levels=st.sampled_from(get_args(Levels)))
-@settings(max_examples=15)
-def test_it_is_by_the_camera_response_that_the_network_estimates(seed, levels):
+@given(
+    seed=st.integers(0, 2**32),
+    levels=st.sampled_from(get_args(Levels)),
+    variant=st.sampled_from(["base", "expandnet", "lightunet"]),
+)
+@settings(max_examples=20)
+def test_it_is_by_the_camera_response_that_the_network_estimates(seed, levels, variant):
     ldr = photograph(replace(srgb_crf(), levels=levels), seed)
-    quantise = None if levels == "round65535" else levels
-    made = HDRReconstructor(network("lightunet"), "cpu", "auto", quantise=quantise)(ldr)
-    values = ldr / np.float32(65535 if ldr.dtype == np.uint16 else 255)
-    _, camera = look_at_photograph(network("lightunet"), values, levels)
+    quantise, one = None if levels == "round65535" else levels, network(variant)
+    made = HDRReconstructor(one, "cpu", "auto", quantise=quantise)(ldr)
+    values = to_ldr(ldr)
+    batch = torch.from_numpy(values).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        if variant == "lightunet":
+            _, camera = look_at_photograph(one, values, levels)
+        else:
+            light = (one.encode if variant == "base" else one)(batch)[0].permute(1, 2, 0).numpy()
+            camera = response_of(values, light, levels)
     assert_kept(made, ldr, camera, as_halves=levels != "round65535")
+
+
+def test_the_camera_response_is_estimated_from_x_too():
+    ldr = photograph(replace(srgb_crf(), levels="round255"))
+    by_stack, by_x = (
+        HDRReconstructor(network("base"), "cpu", "auto")(ldr, origin) for origin in ("stack", "irradiance")
+    )
+    told = (ldr > 0) & (ldr < 255)
+    assert np.array_equal(by_stack[told], by_x[told])
+    assert not np.array_equal(by_x[told], HDRReconstructor(network("base"), "cpu")(ldr, "irradiance")[told])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -175,3 +175,21 @@ def test_the_help_has_a_sentence_and_examples():
     text = " ".join(told("--help").split())
     assert "differ by more than chance: two folders of scores, or their per_picture.csv. " in text
     assert " hdrmodel compare data/scores/spatial data/scores/base " in text and "[default: network]" in text
+
+
+def test_resamples_are_those_of_a_s_evaluation_unless_others_are_asked_for(folders, tmp_path):
+    write_scores(tmp_path / "few", score_rows(drawn=1), bootstrap={"resamples": 300, "seed": 5})
+    assert json.loads(told(tmp_path / "few", folders / "base", "--json"))["resamples"] == 300
+    assert json.loads(told(folders / "base", tmp_path / "few", "--json"))["resamples"] == 2000
+    assert json.loads(told(tmp_path / "few", folders / "base", "--json", "--resamples", 400))["resamples"] == 400
+
+
+def test_what_is_told_the_camera_response_beside_what_is_not_is_said_to_be_unfair(folders, tmp_path):
+    write_scores(tmp_path / "theirs", score_rows(), kind="predictions")
+    text = " ".join(told(folders / "base", tmp_path / "theirs").split())
+    assert "A is told the input's camera response and B is not: a fair comparison is by --method network_srgb" in text
+    text = " ".join(told(tmp_path / "theirs", folders / "base").split())
+    assert "B is told the input's camera response and A is not: a fair comparison is by --method-b network_srgb" in text
+    assert json.loads(told(folders / "base", tmp_path / "theirs", "--json"))["told_the_response"] == "A"
+    for pair in ((folders / "base", folders / "better"), (tmp_path / "theirs", tmp_path / "theirs")):
+        assert "fair comparison" not in told(*pair)

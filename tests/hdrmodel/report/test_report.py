@@ -27,6 +27,7 @@ from hdrmodel.report.figures import Method, bar_chart, curve_of
 from hdrmodel.report.inputs import SETS, metrics_of, read_variant
 from hdrmodel.report.page import format_duration, write_report
 from hdrmodel.report.pictures import SATURATED, Crop, choose_crops, choose_scenes, encode_rgbe, pack_radiance, shrink
+from hdrmodel.scores.intervals import difference_interval
 from stages.report import main as report_stage
 
 # name, set, alignment, unit, digits, higher is better, resolution
@@ -63,6 +64,9 @@ MEANS = {
 }
 KINDS = {"expandnet": "baseline", "theirs": "predictions"}
 SHARED_ROWS = {
+    "clipped_constant": (20.9, 0.862, None, 24.1, 0.931, 17.05, 27.2, 31.3),
+    "clipped_constant_srgb": (19.2, 0.843, None, 22.5, 0.911, 16.3, 25.4, 30.1),
+    "clipped_best": (None, None, None, 24.3, 0.933, 17.4, 28.0, 31.9),
     "input_crf": (20.6, 0.861, None, 24.0, 0.93, 17.0, 27.1, 31.2),
     "input_srgb": (18.9, 0.842, None, 22.4, 0.91, 16.2, 25.3, 30.0),
     "oracle": (None, None, None, 38.2, 0.991, 40.5, 44.0, 45.1),
@@ -72,9 +76,12 @@ PROTOCOL = {
     "tonemapped": "Merged and true radiance, tone-mapped by Reinhard's operator.",
     "hdr": "PU21 on absolute light, peak 256.",
     "merge": "Debevec and Malik's weights.",
+    "responses": "known, sRGB, estimated.",
+    "floors": "clipped values times 1.25.",
     "intervals": "95 %, by bootstrap over scenes.",
     "alignments": "none; one gain; the 20 parameters of Hanji et al.",
 }
+BOOTSTRAP = {"resamples": 500, "seed": 3}
 SIDE = 48  # of the pictures; a crop has 12
 
 
@@ -105,7 +112,7 @@ def write_variant(
     write_json(
         scores / name / "summary.json",
         {
-            "format": "scores-2",
+            "format": "scores-3",
             "variant": name,
             "kind": kind,
             "seeds": seeds,
@@ -153,6 +160,8 @@ def write_variant(
                 "seconds_per_stack": 0.031 if seeds else None,
                 "device": "cpu (2 threads)" if seeds else None,
             },
+            "clipped_factors": {"known": 1.25, "srgb": 1.3, "pictures": 40},
+            "bootstrap": BOOTSTRAP,
             "lpips": f"absent: {ABSENT}",
             "data": "cd34" * 16,
             "versions": {"torch": "2.11.0", "numpy": "2.3.1"},
@@ -320,15 +329,18 @@ def test_the_first_table_has_the_variants_the_floors_the_classical_merges_and_th
     assert [row[0] for row in rows[2:]] == [
         "base",
         "spatial",
-        "LDR input, as sRGB",
+        "clipped x constant, known CRF",
+        "clipped x constant, as sRGB",
         "LDR input, known CRF",
+        "LDR input, as sRGB",
         "base, Debevec",
         "base, Mertens",
+        "bound: best constant a picture",
         "oracle: true stack",
     ]
     base = page.table("Method")["base"]
     assert base[0] == f"21.3020.80{NO_VALUE}21.80"  # 95 % interval: 0.5 below and above
-    assert base[3] == f"23.10†22.60{NO_VALUE}23.60"  # the input under its known CRF has 24.0
+    assert base[3] == f"23.10†22.60{NO_VALUE}23.60"  # clipped values times a constant have 24.1
     assert page.table("Method")["base, Mertens"][3] == f"19.50†19.00{NO_VALUE}20.00"
     assert page.table("Method")["LDR input, as sRGB"][3] == f"22.4021.90{NO_VALUE}22.90"  # a floor is not below itself
     assert rows[-1][1:4] == [NO_VALUE] * 3
@@ -388,17 +400,54 @@ def test_differences_have_interval_wins_and_verdict_with_its_reason(inputs, tmp_
     assert rows["PU21-PSNR ↑ HDR, CRF-aligned"][2] == "+0.40 dB"
     assert not any(name.startswith("LPIPS") for name in rows)
     others = [table[0][2] for table in page.tables if table[0][1:2] == ["base"]]
-    assert others == ["spatial", "LDR input, as sRGB", "LDR input, known CRF"]
+    floors = ["clipped x constant, known CRF", "clipped x constant, as sRGB"]
+    assert others == ["spatial", *floors, "LDR input, known CRF", "LDR input, as sRGB"]
 
 
 def test_the_page_says_what_the_numbers_say(inputs, tmp_path):
     words = write_page(inputs, tmp_path).words
     # none: seven scores; better than the floor in PSNR and SSIM of the LDR set, PU21-PSNR unaligned and by gain
-    assert "base: 4 of 7 scores are better than the floor, the LDR input with the same knowledge;" in words
+    told = "base: 4 of 7 scores are better than doing nothing, which is the LDR input, clipped values times a constant,"
+    assert f"{told} with the same knowledge;" in words
     assert "training improves 7 of 7 scores over step 0." in words
     assert "spatial against base: worse in PSNR (tone-mapped), SSIM (tone-mapped), not separable in 5 of 7" in words
     assert "One seed a variant is not a ranking." in words
     assert "With 2 test scenes" in words
+
+
+def test_what_is_not_told_the_camera_response_has_rows_and_is_held_against_what_is_not_told_it_either(
+    inputs, tmp_path, monkeypatch
+):
+    blind = {
+        "network_srgb": (None, None, None, 21.0, 0.88, 16.0, 25.2, 29.9),
+        "network_auto": (None, None, None, 22.6, 0.90, 16.5, 26.0, 30.5),
+    }
+    monkeypatch.setitem(MEANS, "base", MEANS["base"] | blind)
+    monkeypatch.setattr("test_report.SEEDED", (*SEEDED, *blind))
+    for name in ("base", "theirs"):
+        write_variant(*inputs, name)
+    page = write_page(inputs, tmp_path, ("base", "theirs"))
+    assert [row[0] for row in page.tables[0][2:6]] == ["base", "theirs (predictions)", "base, as sRGB",
+                                                        "base, CRF estimated"]  # fmt: skip
+    rows = page.table("Method")
+    assert rows["base, as sRGB"][3].startswith("21.00†")  # the constant taken for sRGB has 22.5
+    assert rows["base, CRF estimated"][3].startswith("22.6022.10")
+    assert rows["theirs (predictions)"][3].startswith("24.4023.90")
+    table = next(table for table in page.tables if table[0][1:3] == ["base, CRF estimated", "theirs (predictions)"])
+    assert table[1][3] == "+1.80 dB"  # 24.4 - 22.6, tone-mapped
+    assert "; as sRGB, 0 of 5; CRF estimated, 4 of 5;" in page.words  # SSIM: 0.90 against 0.911
+
+
+def test_differences_are_drawn_as_the_evaluation_drew_its_intervals(inputs, tmp_path, monkeypatch):
+    drawn = []
+
+    def counted(*tables, **options):
+        drawn.append((options["resamples"], options["seed"]))
+        return difference_interval(*tables, **options)
+
+    monkeypatch.setattr("hdrmodel.report.changes.difference_interval", counted)
+    write_page(inputs, tmp_path)
+    assert set(drawn) == {(500, 3)}
 
 
 def test_the_base_is_the_first_variant_where_none_has_no_attention(inputs, tmp_path):
@@ -561,7 +610,7 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
     content = json.loads(summary.read_text())
     for broken, wanted in (
         ({"stacks": "many"}, r"base/summary\.json: summary\.stacks: .*got 'many'"),
-        ({"format": None}, r"base/summary\.json: format None; wanted 'scores-2': evaluate again"),
+        ({"format": None}, r"base/summary\.json: format None; wanted 'scores-3': evaluate again"),
         ({"protocol": {"ldr": "peak 1"}}, r"base/summary\.json: protocol: no 'merge'; wanted ldr, merge, "),
         ({"kind": "guess"}, r"base/summary\.json: summary\.kind: .*got 'guess'"),
     ):
@@ -584,7 +633,7 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
     for broken, wanted in (
         (text.replace("psnr_ldr", "psnr"), r"per_picture\.csv: no column 'psnr_ldr'"),
         (text.replace("20.3,", "high,", 1), r"per_picture\.csv: line 2: psnr_ldr 'high'; wanted a number"),
-        (text + "church-000_gamma,church\n", r"per_picture\.csv: line 16: 2 fields; wanted 15"),
+        (text + "church-000_gamma,church\n", r"per_picture\.csv: line 22: 2 fields; wanted 15"),
         (text.splitlines()[0], r"per_picture\.csv: no rows"),
     ):
         rows.write_text(broken)
@@ -663,7 +712,8 @@ def test_plots_have_the_numbers_of_the_page(inputs, tmp_path):
     write_page(inputs, tmp_path / "report")
     rows = json.loads((tmp_path / "report" / "plots" / "psnr_ldr.json").read_text())
     assert rows[0] == {"method": "base", "value": 21.3, "low": 20.8, "high": 21.8}
-    assert [row["method"] for row in rows] == ["base", "spatial", "LDR input, as sRGB", "LDR input, known CRF"]
+    floors = ["clipped x constant, known CRF", "clipped x constant, as sRGB", "LDR input, known CRF"]
+    assert [row["method"] for row in rows] == ["base", "spatial", *floors, "LDR input, as sRGB"]
     assert not (tmp_path / "report" / "plots" / "lpips_ldr.json").exists()
 
 

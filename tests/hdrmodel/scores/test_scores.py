@@ -76,7 +76,7 @@ def test_wrong_rows_are_refused_in_a_line_that_names_the_file(tmp_path, change, 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "scores-1"}, r"format 'scores-1'; wanted 'scores-2': evaluate again"),
+        ({"format": "scores-1"}, r"format 'scores-1'; wanted 'scores-3': evaluate again"),
         ({"format": None}, "format None; wanted"),
         ({"seeds": "0"}, r"summary\.seeds: .*got '0'"),
         ({"kind": "other", "stacks": "x"}, r"summary\.kind: .* and more"),
