@@ -11,7 +11,6 @@ MAX_BYTES = 2**32  # of all channels, decoded
 MAX_RATIO = 4096  # decoded bytes a byte of the file; ZIP reaches 1,030 on a constant picture
 SMALL = 2**24  # bytes that any machine has: no ratio is asked of a picture that needs no more
 HEAD = 65536  # bytes in which the header of a .hdr or .pfm ends
-RADIANCE = re.compile(rb"#\?(?:RADIANCE|RGBE)\s.*?\n\n-Y +(\d{1,9}) +\+X +(\d{1,9})\n", re.DOTALL)
 PFM = re.compile(rb"P([Ff])\s+(\d{1,9})\s+(\d{1,9})\s+-?[\d.eE+]+\s")
 TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES = 256, 257, 277
 TIFF_NUMBERS = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
@@ -50,23 +49,6 @@ def check_exr_claims(path: Path, headers: list[dict]) -> None:
         width, height = (int(last) - int(first) + 1 for first, last in zip(low, high, strict=True))
         total += width * height * 4 * len(header["channels"])
         check_claim(path, width, height, total)
-
-
-def check_radiance_claim(path: Path) -> tuple[int, int, int]:
-    """Check the header of a Radiance picture: its signature, and a size that the file can hold.
-
-    Returns:
-        width and height in pixels, and where the pixels begin in the file.
-
-    Raises:
-        ValueError: naming the file and what is wrong.
-    """
-    found = RADIANCE.match(_head(path))
-    if not found:
-        raise ValueError(f"{path}: not a readable .hdr file: wanted #?RADIANCE and a size such as '-Y 512 +X 1024'")
-    height, width = map(int, found.groups())
-    check_claim(path, width, height, width * height * 12)
-    return width, height, found.end()
 
 
 def check_pfm_claim(path: Path) -> None:

@@ -1,22 +1,21 @@
 """Read an HDR file of any format as linear RGB, and judge and repair what it holds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from hdrdata.files.claims import check_pfm_claim, check_radiance_claim, check_tiff_claim
+from hdrdata.files.claims import check_pfm_claim, check_tiff_claim
 from hdrdata.files.exr import read_exr
+from hdrdata.files.hdr.rgbe import read_radiance_picture
+from hdrdata.files.hdr.tiff import is_logluv, read_tiff
 from hdrdata.files.quiet import quiet_decoders, quiet_opencv
-from hdrdata.files.rgbe import read_bands
 from hdrdata.files.suffixes import HDR_SUFFIXES
 
-LARGE = 2**25  # pixels of a Radiance picture beyond which it is read in bands: half the memory, 1.5 times the time
-BAND_PIXELS = 2**21
-CLAIMS = {".hdr": check_radiance_claim, ".pfm": check_pfm_claim, ".tif": check_tiff_claim, ".tiff": check_tiff_claim}
+TIFF_SUFFIXES = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,7 @@ class Repairs:
     negative: int
     nan: int
     infinite: int
+    outside: int = 0  # no damage: light that Rec.709 does not reach, of a file with other primaries
 
     @property
     def total(self) -> int:
@@ -33,21 +33,24 @@ class Repairs:
 
 
 def read_radiance(path: Path | str) -> Float32[np.ndarray, "height width 3"]:
-    """Read an HDR file as the linear RGB values that it holds, unrepaired.
+    """Read an HDR file as linear RGB with the primaries of Rec.709 and white D65, unrepaired.
+
+    Primaries that a file states (EXR's chromaticities, Radiance's PRIMARIES and XYZE, a TIFF's ICC profile) are brought
+    to these; light that they do not reach comes out negative. Radiance's EXPOSURE and COLORCORR are divided out.
 
     .exr: R, G, B by any case and with any layer's prefix (the layer without a name first), XYZ-free luminance `Y`
     alone, or a single channel of any name, as grey; half, float and uint pixels. .hdr (Radiance) and .pfm: RGB or grey.
-    .tif/.tiff: 32-bit float as it is, 16-bit integers as linear light over 65535.
+    .tif/.tiff: floats as they are, 16-bit integers as linear light over 65535, or by their ICC profile.
 
     Raises:
         ValueError: one line naming the file and what is wanted, if it cannot be read or is no linear HDR picture, or
             claims more pixels than its bytes can hold or than 2^28.
     """
-    return _read_light(Path(path)).astype(np.float32, copy=False)
+    return _read_light(Path(path))[0].astype(np.float32, copy=False)
 
 
-def _read_light(path: Path) -> Float[np.ndarray, "height width 3"]:
-    """`read_radiance`, but half floats stay as they are: half the memory of a large picture."""
+def _read_light(path: Path) -> tuple[Float[np.ndarray, "height width 3"], int]:
+    """`read_radiance`, but half floats stay as they are, half the memory; and how many pixels lie outside Rec.709."""
     suffix = path.suffix.lower()
     if suffix not in HDR_SUFFIXES:
         raise ValueError(f"{path}: '{suffix}' is not an HDR format read here; wanted one of {' '.join(HDR_SUFFIXES)}")
@@ -56,10 +59,10 @@ def _read_light(path: Path) -> Float[np.ndarray, "height width 3"]:
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty (0 bytes)")
     try:
-        pixels = read_exr(path) if suffix == ".exr" else _read_with_opencv(path)
+        pixels, outside = _decode(path, suffix)
         if pixels.dtype == np.uint16:
             light = pixels.astype(np.float32)
-            return np.divide(light, np.float32(65535), out=light)
+            return np.divide(light, np.float32(65535), out=light), outside
         if pixels.dtype == np.uint8:
             raise ValueError(
                 f"{path}: 8-bit values are a display picture, not linear light; wanted float or 16-bit linear"
@@ -68,18 +71,29 @@ def _read_light(path: Path) -> Float[np.ndarray, "height width 3"]:
             raise ValueError(f"{path}: {pixels.dtype} values; wanted float or 16-bit linear (unsigned)")
         kept = pixels.dtype if pixels.dtype == np.float16 else np.float32
         with np.errstate(over="ignore"):  # a double or a uint beyond the floats becomes Inf, which is counted later
-            return np.ascontiguousarray(pixels, dtype=kept)
+            return np.ascontiguousarray(pixels, dtype=kept), outside
     except MemoryError as error:
         raise ValueError(f"{path}: too large for the memory of this machine") from error
 
 
+def _decode(path: Path, suffix: str) -> tuple[np.ndarray, int]:
+    if suffix == ".exr":
+        return read_exr(path)
+    if suffix == ".hdr":
+        with quiet_opencv():
+            return read_radiance_picture(path)
+    if suffix in TIFF_SUFFIXES:
+        check_tiff_claim(path)
+        if not is_logluv(path):
+            return read_tiff(path)
+    else:
+        check_pfm_claim(path)  # else OpenCV would take any other picture that has this name
+    return _read_with_opencv(path), 0
+
+
 def _read_with_opencv(path: Path) -> np.ndarray:
-    CLAIMS[path.suffix.lower()](path)  # else OpenCV would take any other picture that has this name
     try:
         with quiet_opencv(), quiet_decoders():
-            large = _read_large_radiance(path) if path.suffix.lower() == ".hdr" else None
-            if large is not None:
-                return large
             pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise ValueError(f"{path}: not a readable {path.suffix} file: {error.err}") from error
@@ -92,11 +106,6 @@ def _read_with_opencv(path: Path) -> np.ndarray:
     for rows in _bands(pixels):
         rows[:, :, :3] = rows[:, :, 2::-1]  # BGR or BGRA to RGB, without a second picture in memory
     return pixels[:, :, :3]
-
-
-def _read_large_radiance(path: Path) -> np.ndarray | None:
-    width, height, start = check_radiance_claim(path)
-    return read_bands(path, start, width, height, BAND_PIXELS) if width * height > LARGE else None
 
 
 def _bands(picture: np.ndarray) -> Iterator[np.ndarray]:
@@ -142,7 +151,9 @@ def check_radiance(path: Path, max_repaired_share: float) -> tuple[Float[np.ndar
         ValueError: one line naming the file, if it is unreadable, all black, an 8-bit picture in disguise (at most 256
             distinct values in every channel of a picture of 4,096 pixels or more), or too much of it needed repair.
     """
-    radiance, repairs = repair_radiance(_read_light(path))
+    light, outside = _read_light(path)
+    radiance, repairs = repair_radiance(light)
+    repairs = replace(repairs, negative=max(0, repairs.negative - outside), outside=outside)
     pixels = radiance.shape[0] * radiance.shape[1]
     if repairs.total > max_repaired_share * pixels:
         raise ValueError(

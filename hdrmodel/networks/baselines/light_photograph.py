@@ -39,11 +39,16 @@ def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Leve
 
 
 def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> tuple[Light, CameraResponse]:
-    """The light that a network sees in a photograph, and the camera response, estimated where it is not known."""
+    """The light that a network sees in a photograph, and the camera response, estimated where it is not known.
+
+    Where the response is known the network learned nothing of what does not clip: there it is the photograph's own.
+    """
     height, width = ldr.shape[:2]
     small = _small((ldr >= CLIPS).astype(np.float32)) > 0.5
+    own = None
     if isinstance(crf, CameraResponse):
-        seen = srgb_crf()(np.minimum(_small(look_up_exposure(ldr, crf)), 1)).astype(np.float32)
+        own = np.minimum(look_up_exposure(ldr, crf), 1)
+        seen = srgb_crf()(_small(own)).astype(np.float32)
         stops = predict_stops(network, seen, small, told=True)
     else:
         picture = _small(ldr)
@@ -52,7 +57,7 @@ def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Level
     if stops.shape != ldr.shape:
         stops = cv2.resize(stops, (width, height), interpolation=cv2.INTER_LINEAR)
     light = np.exp2(stops)
-    return np.where(ldr >= CLIPS, np.maximum(light, 1), light), crf
+    return np.where(ldr >= CLIPS, np.maximum(light, 1), light if own is None else own), crf
 
 
 def _small(picture: Ldr) -> Float32[np.ndarray, "small_height small_width 3"]:

@@ -20,8 +20,8 @@ from shared_files import ROOT
 
 from hdrdata.cli.root import main
 from hdrdata.files.claims import check_tiff_claim
+from hdrdata.files.hdr.rgbe import read_radiance_picture
 from hdrdata.files.radiance import read_radiance, repair_radiance
-from hdrdata.files.rgbe import read_bands
 from hdrdata.samples.layout import END_BLOCKS
 from hdrdata.shards.tar_walk import printable, tar_faults, walk_tar
 from hdrdata.shards.verify import verify_tars
@@ -218,14 +218,15 @@ def test_tiff_claims_of_both_orders_and_kinds_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("band", [1, 100, 1000, 10**6])
-def test_a_radiance_picture_in_bands_is_that_of_opencv(tmp_path, scene_radiance, band):
+def test_a_radiance_picture_in_bands_is_that_of_opencv(tmp_path, scene_radiance, monkeypatch, band):
+    monkeypatch.setattr("hdrdata.files.hdr.rgbe.BAND_PIXELS", band)
     path = tmp_path / "a.hdr"
     cv2.imwrite(str(path), scene_radiance(0, 60, 100))
-    start = path.read_bytes().index(b"+X 100\n") + len(b"+X 100\n")
     wanted = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:, :, ::-1]
-    assert np.array_equal(read_bands(path, start, 100, 60, band), wanted)
+    assert np.array_equal(read_radiance_picture(path)[0], wanted)
     path.write_bytes(path.read_bytes()[:-9])
-    assert read_bands(path, start, 100, 60, band) is None
+    with pytest.raises(ValueError, match=r"a\.hdr: its lines are damaged"):
+        read_radiance_picture(path)
 
 
 def test_repairs_of_half_floats_are_those_of_floats():

@@ -282,3 +282,10 @@ def test_a_photograph_s_camera_response_is_estimated_where_that_is_asked_for():
     told = (ldr.ravel() > 0) & (ldr.ravel() < WHITE)
     assert (np.diff(light.ravel()[order][told[order]]) >= 0).all()  # one rising curve for all
     assert np.array_equal(made.stack[4], ldr) and (made.stack[0] <= ldr).all()
+
+
+def test_black_keeps_its_own_light_where_the_response_is_known():
+    ldr = photograph(40, 31)
+    ldr[:10] = 0
+    light = light_of_photograph(stirred(), ldr, srgb_crf())
+    assert light[:10] == pytest.approx(np.full((10, 31, 3), 0.5 / 255 / 12.92), rel=1e-4)  # of the middle of its step

@@ -1,0 +1,223 @@
+"""What HDR files say of their own pixels: primaries, exposures, planes, layers, windows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import pytest
+import tifffile
+from PIL import ImageCms
+from shared_files import ROOT
+
+from hdrdata.files.hdr.primaries import REC709, matrix_of
+from hdrdata.files.radiance import check_radiance, read_radiance
+
+P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
+AP0 = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
+WILD = ROOT.parent / "shared" / "wild" / "hdr"
+
+
+def light(height=6, width=10, seed=0):
+    return np.random.default_rng(seed).uniform(0.01, 8, (height, width, 3)).astype(np.float32)
+
+
+def write_exr(path: Path, pixels: np.ndarray, **header) -> None:
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
+    with OpenEXR.File(header, {"RGB": pixels}) as file:
+        file.write(str(path))
+
+
+def write_hdr(
+    path: Path, head: str, size: str = "-Y 2 +X 3", end: str = "\n", pixels: bytes | None = None
+) -> np.ndarray:
+    """Six pixels without run lengths; returns what they stand for, by Radiance's formula m 2^(e - 136)."""
+    rgbe = np.random.default_rng(1).integers(60, 200, (6, 4)).astype(np.uint8)
+    rgbe[:, 3] = [128, 129, 130, 127, 128, 131]
+    body = rgbe.tobytes() if pixels is None else pixels
+    path.write_bytes(f"#?RADIANCE{end}{head}{end}{size}{end}".encode() + body)
+    return (rgbe[:, :3] * 2.0 ** (rgbe[:, 3:].astype(int) - 136)).astype(np.float32).reshape(2, 3, 3)
+
+
+def test_matrices_between_primaries_are_the_published_ones():
+    p3_to_709 = [[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0197, -0.0786, 1.0979]]  # SMPTE RP 431-2, D65
+    ap0_to_709 = [[2.5217, -1.1341, -0.3876], [-0.2765, 1.3727, -0.0962], [-0.0154, -0.1530, 1.1684]]  # Bradford
+    assert matrix_of(P3) == pytest.approx(np.array(p3_to_709), abs=2e-3)
+    assert matrix_of(AP0) == pytest.approx(np.array(ap0_to_709), abs=3e-3)
+    assert matrix_of(REC709) is None and matrix_of((0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3128, 0.3292)) is None
+    with pytest.raises(ValueError, match="primaries 0, 0, 0, 0, 0, 0, 0, 0: no light is white in them"):
+        matrix_of((0.0,) * 8)
+
+
+@pytest.mark.parametrize("primaries", [P3, AP0])
+def test_an_exr_of_other_primaries_becomes_rec709_and_white_stays_white(tmp_path, primaries):
+    pixels = light()
+    pixels[0, 0] = 3
+    write_exr(tmp_path / "a.exr", pixels, chromaticities=primaries)
+    made = read_radiance(tmp_path / "a.exr")
+    assert made == pytest.approx(pixels.astype(np.float64) @ matrix_of(primaries).T, rel=1e-4, abs=1e-4)
+    assert made[0, 0] == pytest.approx([3, 3, 3], rel=2e-3)
+    write_exr(tmp_path / "b.exr", pixels, chromaticities=REC709)
+    assert np.array_equal(read_radiance(tmp_path / "b.exr"), pixels)
+
+
+def test_light_outside_rec709_is_negative_and_counted_apart_from_damage(tmp_path):
+    pixels = light(16, 16)
+    pixels[:4, :, :] = 0.0, 5.0, 0.0  # the green of P3
+    pixels[8, 8] = -1
+    write_exr(tmp_path / "a.exr", pixels, chromaticities=P3)
+    assert (read_radiance(tmp_path / "a.exr")[:4].min(axis=2) < 0).all()
+    made, repairs = check_radiance(tmp_path / "a.exr", 0.01)
+    assert repairs.outside >= 64 and repairs.negative == 1 and repairs.total == 1 and made.min() == 0
+
+
+@pytest.mark.parametrize("head, divisor", [
+    ("FORMAT=32-bit_rle_rgbe\n", 1), ("", 1), ("EXPOSURE=4.0\npfilt -e 2\nEXPOSURE= 2\n", 8),
+    ("COLORCORR= 2 1 0.5\n", (2, 1, 0.5)), ("EXPOSURE=2\nCOLORCORR=2 1 0.5\n", (4, 2, 1)), ("EXPOSURE=0\n", 1),
+    ("\tEXPOSURE=4\n", 1), ("x" * 254 + "\n", 1), ("PRIMARIES=0 0 0 0 0 0 0 0\n", 1),
+    ("PRIMARIES= 0.640 0.330 0.290 0.600 0.150 0.060 0.333 0.333\n", 1),
+])  # fmt: skip
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_radiance_s_header_multiplied_is_divided_out(tmp_path, head, divisor, end):
+    wanted = write_hdr(tmp_path / "a.hdr", head.replace("\n", end), end=end)
+    assert read_radiance(tmp_path / "a.hdr") == pytest.approx(wanted / np.array(divisor), rel=1e-6)
+
+
+@pytest.mark.parametrize("size, turned", [
+    ("-Y 2 +X 3", lambda a: a), ("+Y 2 +X 3", lambda a: a[::-1]), ("-Y 2 -X 3", lambda a: a[:, ::-1]),
+    ("+Y 2 -X 3", lambda a: a[::-1, ::-1]), ("+X 2 -Y 3", lambda a: a.swapaxes(0, 1)),
+    ("-X 2 -Y 3", lambda a: a.swapaxes(0, 1)[:, ::-1]), ("+X 2 +Y 3", lambda a: a.swapaxes(0, 1)[::-1]),
+    ("-X 2 +Y 3", lambda a: a.swapaxes(0, 1)[::-1, ::-1]),
+])  # fmt: skip
+def test_radiance_s_eight_orientations_come_out_upright(tmp_path, size, turned):
+    stored = write_hdr(tmp_path / "a.hdr", "", size)
+    assert np.array_equal(read_radiance(tmp_path / "a.hdr"), turned(stored))
+
+
+def test_radiance_s_xyze_becomes_rgb_and_white_stays_white(tmp_path):
+    stored = write_hdr(tmp_path / "a.hdr", "FORMAT=32-bit_rle_xyze\n")
+    to_rgb = [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]  # IEC 61966-2-1
+    assert read_radiance(tmp_path / "a.hdr") == pytest.approx(stored @ np.array(to_rgb).T, rel=2e-3, abs=2e-3)
+
+
+def test_radiance_s_run_lengths_of_before_1991_are_read(tmp_path):
+    first, second = bytes([80, 90, 100, 128]), bytes([10, 20, 30, 129])
+    write_hdr(tmp_path / "a.hdr", "", "-Y 2 +X 300", pixels=first + bytes([1, 1, 1, 42, 1, 1, 1, 1]) + second
+              + bytes([1, 1, 1, 1]) + second * 299)  # fmt: skip
+    made = read_radiance(tmp_path / "a.hdr").reshape(-1, 3)
+    assert np.array_equal(made[:299], np.tile(np.float32([80, 90, 100]) / 256, (299, 1)))  # 1 + 42 + 256
+    assert np.array_equal(made[299:], np.tile(np.float32([10, 20, 30]) / 128, (301, 1)))
+    write_hdr(tmp_path / "b.hdr", "", "-Y 2 +X 300", pixels=first + bytes([1, 1, 1, 42]))
+    with pytest.raises(ValueError, match=r"b\.hdr: its lines are damaged or cut short; wanted 600 pixels"):
+        read_radiance(tmp_path / "b.hdr")
+
+
+@pytest.mark.parametrize("head, reason", [
+    ("FORMAT=32-bit_rle_cmyk\n", "FORMAT=32-bit_rle_cmyk; wanted 32-bit_rle_rgbe or 32-bit_rle_xyze"),
+    ("EXPOSURE=bright\n", "'EXPOSURE=bright' in its header; wanted 1 number"),
+    ("COLORCORR=1 2\n", "'COLORCORR=1 2' in its header"),
+])  # fmt: skip
+def test_a_radiance_header_that_says_something_else_is_refused_by_it(tmp_path, head, reason):
+    write_hdr(tmp_path / "a.hdr", head)
+    with pytest.raises(ValueError, match=rf"a\.hdr: .*{reason}"):
+        read_radiance(tmp_path / "a.hdr")
+
+
+@pytest.mark.parametrize("options", [
+    {"planarconfig": "separate"}, {"planarconfig": "separate", "tile": (16, 16)}, {"compression": "zstd"},
+    {"compression": "lzw", "predictor": True}, {"compression": "deflate"}, {"bigtiff": True}, {"byteorder": ">"},
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint16])
+def test_tiff_of_any_layout_holds_its_values(tmp_path, options, dtype):
+    pixels = light(24, 20)
+    pixels = (pixels * 8000).astype(dtype) if dtype == np.uint16 else pixels.astype(dtype)
+    stored = pixels.transpose(2, 0, 1) if options.get("planarconfig") else pixels
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb", **options)
+    wanted = pixels / np.float32(65535) if dtype == np.uint16 else pixels
+    assert np.array_equal(read_radiance(tmp_path / "a.tif"), wanted.astype(np.float32))
+
+
+def test_grey_tiff_with_alpha_minimal_white_orientation_and_thumbnails(tmp_path):
+    grey = light()[:, :, :2]
+    tifffile.imwrite(tmp_path / "a.tif", grey, photometric="minisblack", extrasamples=["unassalpha"])
+    assert np.array_equal(read_radiance(tmp_path / "a.tif"), np.repeat(grey[:, :, :1], 3, axis=2))
+    inverted = np.arange(60, dtype=np.uint16).reshape(6, 10)
+    tifffile.imwrite(tmp_path / "b.tif", inverted, photometric="miniswhite")
+    assert read_radiance(tmp_path / "b.tif")[0, 1, 0] == pytest.approx((65535 - 1) / 65535)
+    tifffile.imwrite(tmp_path / "c.tif", light(), photometric="rgb", extratags=[(274, 3, 1, 6, True)])
+    assert np.array_equal(read_radiance(tmp_path / "c.tif"), np.rot90(light(), -1))
+    with tifffile.TiffWriter(tmp_path / "d.tif") as file:
+        file.write(light(3, 5), photometric="rgb", subfiletype=1)
+        file.write(light(6, 10, 4), photometric="rgb")
+    assert np.array_equal(read_radiance(tmp_path / "d.tif"), light(6, 10, 4))
+
+
+def test_a_tiff_s_colour_profile_is_undone(tmp_path):
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    pixels = np.full((4, 4, 3), round(0.659 * 65535), np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", iccprofile=icc)
+    assert read_radiance(tmp_path / "a.tif") == pytest.approx(
+        np.full((4, 4, 3), 0.3918), abs=2e-3
+    )  # ((x+.055)/1.055)^2.4
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    tifffile.imwrite(tmp_path / "b.tif", pixels, photometric="rgb", iccprofile=lab)
+    with pytest.raises(ValueError, match=r"b\.tif: its colour profile \(.*wanted (linear )?RGB"):
+        read_radiance(tmp_path / "b.tif")
+
+
+def layers(path: Path, parts: list[tuple[dict, dict[str, float]]]) -> None:
+    made = [
+        OpenEXR.Part({"type": OpenEXR.scanlineimage, **header},
+                     {name: np.full((3, 4), value, np.float32) for name, value in channels.items()})
+        for header, channels in parts
+    ]  # fmt: skip
+    with OpenEXR.File(made) as file:
+        file.write(str(path))
+
+
+def rgb(prefix: str, value: float) -> dict[str, float]:
+    return {f"{prefix}{letter}": value + place for place, letter in enumerate("RGB")}
+
+
+@pytest.mark.parametrize("parts, wanted", [
+    ([({}, {**rgb("ViewLayer.AO.", 1), **rgb("ViewLayer.Combined.", 5)})], 5),
+    ([({}, {**rgb("albedo.", 1), **rgb("", 5)})], 5),
+    ([({}, {**rgb("albedo.", 1), **rgb("beauty.", 5)})], 5),
+    ([({}, rgb("only.", 5))], 5),
+    ([({"name": "normals"}, rgb("", 1)), ({"name": "rgba"}, rgb("", 5))], 5),
+    ([({"name": "left"}, rgb("", 5)), ({"name": "right"}, rgb("", 1))], 5),
+])  # fmt: skip
+def test_the_picture_is_chosen_among_layers_and_parts(tmp_path, parts, wanted):
+    layers(tmp_path / "a.exr", parts)
+    assert read_radiance(tmp_path / "a.exr")[0, 0].tolist() == [wanted, wanted + 1, wanted + 2]
+
+
+def test_several_layers_that_could_be_meant_are_refused_and_listed(tmp_path):
+    layers(tmp_path / "a.exr", [({}, {**rgb("albedo.", 1), **rgb("normal.", 5)})])
+    with pytest.raises(ValueError, match=r"a\.exr: layers albedo, normal: which is the picture\?"):
+        read_radiance(tmp_path / "a.exr")
+
+
+def test_the_display_window_is_the_picture(tmp_path):
+    pixels, window = light(6, 10), (np.array([-2, -1], np.int32), np.array([7, 4], np.int32))
+    display = (np.array([0, 0], np.int32), np.array([8, 5], np.int32))
+    write_exr(tmp_path / "a.exr", pixels, dataWindow=window, displayWindow=display)
+    made = read_radiance(tmp_path / "a.exr")
+    assert made.shape == (6, 9, 3)
+    assert np.array_equal(made[:5, :8], pixels[1:, 2:]) and not made[5].any() and not made[:, 8].any()
+
+
+@pytest.mark.skipif(not WILD.is_dir(), reason="the small files of rare forms are not here")
+def test_every_rare_file_is_read_alike_by_two_processes():
+    program = (
+        "import hashlib, sys; from pathlib import Path; from hdrdata.files.radiance import read_radiance\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    try: print(path.name, hashlib.sha256(read_radiance(path).tobytes()).hexdigest())\n"
+        "    except ValueError as error: print(error)\n"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", program, str(WILD)], capture_output=True, text=True, check=True, cwd=ROOT)
+        for _ in range(2)
+    ]
+    assert runs[0].stdout == runs[1].stdout and runs[0].stdout.count("\n") >= 38
