@@ -22,8 +22,9 @@ import torch
 
 from hdrdata.files.suffixes import HDR_SUFFIXES
 from hdrdata.stream.shard_reader import Shards
-from hdrmodel.evaluation.cases import estimate_by_network, estimate_without_network, read_cases
+from hdrmodel.evaluation.cases import estimate_by_cameras, estimate_by_network, read_cases
 from hdrmodel.evaluation.evaluate import evaluate
+from hdrmodel.evaluation.floors import choose_factors, estimate_without_network
 from hdrmodel.metrics.alignment import ALIGNMENTS
 from hdrmodel.metrics.table import METRICS, load_metrics
 from hdrmodel.networks.weights import choose_device, initial_network, save_weights
@@ -90,7 +91,9 @@ def table(reader: Shards, config, width: float) -> None:
         click.echo(f"| {name} | {seconds_of(call) * 1000 / pictures:.1f} |")
 
     row("network, and the classical merges of its stack", lambda: estimate_by_network(case, network, device))
-    row("doing nothing, twice, and the oracle", lambda: estimate_without_network(case))
+    row("the same by three camera responses", lambda: estimate_by_cameras(case, network, device))
+    factors = choose_factors(None, config)
+    row("the floors and the oracle", lambda: estimate_without_network(case, factors, config))
     for name, align in ALIGNMENTS.items():
         row(f"alignment {name}", lambda align=align: align(estimate.radiance.astype(np.float64), truth, case.unclipped))
     metrics, absent = load_metrics(list(METRICS), config.lpips, device, config.peak_nits)

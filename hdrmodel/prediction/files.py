@@ -15,6 +15,7 @@ from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import digest_of, sha256_of
 from hdrdata.sources.photographs import Exposure
+from hdrmodel.networks.names import BASELINE_NAMES
 from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import FORMATS, write_output
@@ -30,10 +31,10 @@ from hdrmodel.reconstruction.tiles import to_ldr
 
 WRITERS = 3  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
-    "stack": "merged from the generated exposures",
-    "irradiance": "the estimated sensor exposure, scaled to the photograph",
+    "stack": "the photograph's own; where it is white or black, merged from the generated exposures",
+    "irradiance": "the photograph's own; where it is white or black, the estimated sensor exposure at its scale",
 }
-OWN_LIGHT = "the photograph's own; where it clips, the network's"
+OWN_LIGHT = "the photograph's own; where it is white or black, the network's"
 HDR_LIGHT = "the photograph's own, which is HDR"
 
 
@@ -312,7 +313,7 @@ def facts_of(photo: Path, digest: str, read: Photo, settings: PredictSettings) -
     """What a file of HDR light should tell of its making."""
     exposure = exposure_of(read.exif) if settings.metadata else Exposure(None, None, None, None)
     told = {"s": exposure.seconds, "f/": exposure.f_number, "ISO": exposure.iso}
-    made = OWN_LIGHT if settings.variant == "lightunet" else LIGHT[settings.origin]
+    made = OWN_LIGHT if settings.variant in BASELINE_NAMES else LIGHT[settings.origin]
     light = made if read.light is None else HDR_LIGHT
     taken = ", ".join(f"{name} {value:g}" for name, value in told.items() if value is not None)
     return {
