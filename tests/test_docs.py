@@ -65,7 +65,9 @@ def places(scenes_folder, dataset, tmp_path_factory) -> Iterator[Callable[[str],
     shutil.copytree(dataset.shards, folder / "data" / "shards")
     shutil.copytree(scenes_folder, folder / "my-hdr-images")
     for variant in ("spatial", "base"):
-        write_scores(folder / "data" / "scores" / variant, score_rows())
+        rows = score_rows()
+        rows += [{**row, "method": "clipped_constant"} for row in rows if row["method"] == "input_crf"]
+        write_scores(folder / "data" / "scores" / variant, rows)
     network = initial_network("spatial", "attnet", 0.125, seed=0)
     save_weights(folder / "data" / "runs" / "spatial" / "0" / "weights.safetensors", network, {})
     for name in ("data/photo.jpg", "photos/a.jpg", "more/b.png"):
