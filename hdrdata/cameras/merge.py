@@ -30,8 +30,8 @@ def keep_levels(
 ) -> Float32[np.ndarray, "height width 3"]:
     """Take from an estimate of light only what a photograph does not tell, channel by channel.
 
-    A value that is neither white nor black keeps its own light, that of the middle of its level's step. The estimate
-    speaks for white ones, from 1 on, which saturates, and for black ones, never above what gives black. So the law:
+    A value that is not white keeps its own light, that of the middle of its level's step; black ones too, whose light
+    no estimate was measured to know better. The estimate speaks for white ones, from 1 on, which saturates. So the law:
     the result photographed again by the same camera is the photograph, level by level, whatever the estimate, and also
     after it was rounded to half floats (`hdrdata.cameras.exposure.level_bounds`); but for levels that this camera never
     makes, which come out as the next ones that it does. Of 16 bits it holds in single floats, and white is what 8 bits
@@ -53,7 +53,6 @@ def keep_levels(
     light = np.clip(look_up_exposure(photograph, crf), lowest[level], highest[level])
     white = photograph >= np.float32(crf.clips)
     np.copyto(light, np.maximum(estimate, np.float32(1)), where=white)
-    np.copyto(light, np.clip(estimate, 0, highest[0]), where=level == 0)
     return light
 
 

@@ -82,10 +82,10 @@ def predict(
     """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF, WebP, HEIC, AVIF,
     JPEG XL, JPEG 2000, BMP, GIF, PPM and camera RAW.
 
-    Each value that is neither white nor black keeps the photograph's own light: photographed again, the result is the
-    photograph. White and black are the network's. A photograph that cannot be read is told in a line and the others are
-    made; the exit code is then 1. The same command again makes what is missing or has changed. A file that another
-    program made is never replaced without --anew.
+    Each value that is not white keeps the photograph's own light: photographed again, the result is the photograph.
+    White is the network's. A photograph that cannot be read is told in a line and the others are made; the exit code is
+    then 1. The same command again makes what is missing or has changed. A file that another program made is never
+    replaced without --anew.
 
     \b
     A photograph, to photo.exr beside it or to a name:

@@ -27,8 +27,8 @@ PROTOCOL = {
     "of an LDR input their light is exposed again through the camera response that they were given. Merges, "
     "clipped_best and other programs' files have no such score.",
     "merge": "Debevec and Malik's merge with the known exposures and the camera response; a value of the input that is "
-    "neither black nor saturated keeps its own light, whatever the network says, so that the result photographed again "
-    "is the input, level by level. The oracle merges the true stack.",
+    "not saturated keeps its own light, whatever the network says, so that the result photographed again is the input, "
+    "level by level. The oracle merges the true stack.",
     "responses": "network and its step 0 are given the input's camera response. network_srgb takes the input for sRGB, "
     "network_auto estimates the response from it: they are blind, as other programs are.",
     "floors": "clipped_constant: the input linearised by its known response, clipped values times {known:g}, the one "

@@ -31,10 +31,10 @@ from hdrmodel.reconstruction.tiles import to_ldr
 
 WRITERS = 3  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
-    "stack": "the photograph's own; where it is white or black, merged from the generated exposures",
-    "irradiance": "the photograph's own; where it is white or black, the estimated sensor exposure at its scale",
+    "stack": "the photograph's own; where it is white, merged from the generated exposures",
+    "irradiance": "the photograph's own; where it is white, the estimated sensor exposure at its scale",
 }
-OWN_LIGHT = "the photograph's own; where it is white or black, the network's"
+OWN_LIGHT = "the photograph's own; where it is white, the network's"
 HDR_LIGHT = "the photograph's own, which is HDR"
 
 

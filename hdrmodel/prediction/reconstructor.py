@@ -147,7 +147,7 @@ class HDRReconstructor:
 
         X is estimated once; of it come the eight other exposures, which are merged (`merge_generated`). From
         "irradiance", X itself is the light, scaled to agree with the photograph: a fraction of the work. Either way
-        the network speaks for white and black values alone (`hdrdata.cameras.merge.keep_levels`): photographed again,
+        the network speaks for white values alone (`hdrdata.cameras.merge.keep_levels`): photographed again,
         the result is the photograph, level by level.
 
         Args:

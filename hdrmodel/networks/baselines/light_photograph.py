@@ -27,7 +27,7 @@ Light = Float32[np.ndarray, "height width 3"]  # linear, >= 0; 1 is what saturat
 
 
 def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> Light:
-    """The photograph's own light, and where it is white or black the network's (`hdrdata.cameras.merge.keep_levels`).
+    """The photograph's own light, and where it is white the network's (`hdrdata.cameras.merge.keep_levels`).
 
     Args:
         network: in evaluation mode.

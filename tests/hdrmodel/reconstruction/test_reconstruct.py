@@ -53,11 +53,10 @@ def test_photographed_again_the_light_is_the_photograph_level_by_level_whatever_
     light = keep_levels((levels / 255).astype(np.float32), estimate, camera)
     for kept in (light, light.astype(np.float16)):
         assert np.array_equal(photographed(kept, camera), levels)
-    white, black = levels == camera.white, levels == 0
+    white = levels == camera.white
     assert np.array_equal(light[white], np.maximum(estimate[white], 1))  # the network's, never below what saturates
-    assert (light[black] <= estimate[black]).all()
     again = keep_levels((levels / 255).astype(np.float32), 2 * estimate + 7, camera)
-    assert np.array_equal(light[~white & ~black], again[~white & ~black])  # the estimate has no say
+    assert np.array_equal(light[~white], again[~white])  # the estimate has no say, of black neither
 
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=lambda camera: f"{camera.name}-{camera.levels}")
@@ -85,14 +84,14 @@ def test_a_level_that_the_camera_never_makes_lies_between_its_neighbours():
 @pytest.mark.parametrize("name", sorted(named_crfs()))
 def test_what_a_photograph_tells_is_the_light_of_the_middle_of_its_levels(name, quantise, middle):
     camera = replace(named_crfs()[name], levels=quantise)
-    levels = np.arange(13, 242, dtype=np.float32)
+    levels = np.r_[0, 13:242].astype(np.float32)
     stack = np.random.default_rng(0).random((9, 1, levels.size, 3)).astype(np.float32)
     stack[4] = (levels / 255)[None, :, None]
     merged, _ = merge_generated(stack, HALF_STOPS, camera)
     expected = camera.inverse((levels.astype(np.float64) + middle) / 255)
     if name == "linear":
         assert expected == pytest.approx((levels + middle) / 255)
-    lowest, highest = (bounds[13:242] for bounds in level_bounds(camera))
+    lowest, highest = (bounds[levels.astype(int)] for bounds in level_bounds(camera))
     assert merged[0, :, 0] == pytest.approx(np.clip(expected, lowest, highest), rel=1e-5)
 
 

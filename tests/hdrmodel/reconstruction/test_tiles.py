@@ -103,7 +103,7 @@ def three_exposures(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def every_value_is_the_network_s(monkeypatch):
-    """And not white and black ones alone, which would hide most of what tiles may do wrongly."""
+    """And not white ones alone, which would hide most of what tiles may do wrongly."""
     for module in ("hdrmodel.prediction.reconstructor", "hdrmodel.reconstruction.reconstruct"):
         monkeypatch.setattr(f"{module}.keep_levels", lambda photograph, estimate, crf: estimate)
 
