@@ -202,13 +202,9 @@ def time_optimisations(profile: list[str], batch: PairBatch, rounds: int, world:
     device = world.device
     plain = [*profile, "precision=fp32", "channels_last=false", "compile=false"]
     rows = {"ours": plain}
-    if device.type == "cuda":
-        rows["+ channels_last"] = [*rows["ours"], "channels_last=true"]
-        rows["+ bfloat16"] = [*rows["+ channels_last"], "precision=bf16"]
-        rows["+ torch.compile"] = [*rows["+ bfloat16"], "compile=true"]
-    else:
-        rows["+ channels_last"] = [*plain, "channels_last=true"]
-        rows["+ torch.compile, without channels_last"] = [*plain, "compile=true"]
+    rows["+ channels_last"] = [*rows["ours"], "channels_last=true"]
+    rows["+ bfloat16"] = [*rows["+ channels_last"], "precision=bf16"]
+    rows["+ torch.compile"] = [*rows["+ bfloat16"], "compile=true"]
     config = load_profile("quick", plain)
     loss_of, _ = make_loss(config.loss)
     steps = {"naive": NaiveStep(initial_network("base", config.preset, config.width, 0), loss_of, device)}
@@ -216,7 +212,7 @@ def time_optimisations(profile: list[str], batch: PairBatch, rounds: int, world:
     seconds = in_turns({name: lambda step=step: step.step(batch) for name, step in steps.items()}, rounds, device)
     flops = step_flops(OurStep("base", config, world), batch)
     for name, step in steps.items():
-        precision = "fp32" if name == "naive" else step.config.precision
+        precision = "fp32" if name == "naive" else step.stepper.precision
         median = statistics.median(seconds[name])
         made.add_row(
             name,

@@ -57,8 +57,9 @@ class TrainConfig(Section):
     schedule: Literal["constant", "cosine", "plateau", "wsd"]  # wsd: warm-up, stable, decay, as `light` says
     plateau: PlateauConfig
     clip_gradient: PositiveFloat | None  # norm
-    precision: Literal["fp32", "tf32", "bf16", "fp16"]  # tf32: on GPUs; the halves by autocast, fp16 with a scaler
-    channels_last: bool | Literal["auto"]  # auto: on a GPU
+    # tf32: on GPUs; the halves by autocast, fp16 with a scaler; auto: bf16 where the processor multiplies it, else fp32
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"]
+    channels_last: bool | Literal["auto"]  # auto: on a GPU, and in bf16
     compile: bool  # torch.compile
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None  # validate and keep the moving average of the weights
     sync_batch_norm: bool  # over all processes; GPUs only

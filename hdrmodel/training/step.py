@@ -19,6 +19,7 @@ from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.distributed import World
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MULTIPLIES_BF16 = ("avx512_bf16", "amx_bf16")  # instructions of processors
 LOWEST_RATE = 0.01  # where the cosine schedule ends, as a share of the first rate
 
 
@@ -37,6 +38,16 @@ def rate_at(step: int, config: TrainConfig) -> float:
         return config.learning_rate
     share = 0.5 * (1 + math.cos(math.pi * step / config.steps))
     return config.learning_rate * (LOWEST_RATE + (1 - LOWEST_RATE) * share)
+
+
+def precision_on(device: torch.device, precision: str) -> str:
+    """What a configured precision is on a device: "auto" is bfloat16 where its processor multiplies it, else float32."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return "bf16" if any(able.get(name) for name in MULTIPLIES_BF16) else "fp32"
 
 
 class Objective(nn.Module):
@@ -76,8 +87,11 @@ class Stepper:
         if config.sync_batch_norm and world.size > 1 and not gpu:
             raise ValueError("train.sync_batch_norm: PyTorch synchronises batch normalisation between GPUs only")
         self.config, self.world = config, world
-        channels_last = gpu if config.channels_last == "auto" else config.channels_last
-        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.precision = precision_on(world.device, config.precision)
+        self.channels_last = config.channels_last
+        if self.channels_last == "auto":
+            self.channels_last = gpu or self.precision == "bf16"
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
         self.network = network.to(world.device, memory_format=layout).train()
         self.names = ("total", *loss_of.terms)
         if config.sync_batch_norm and world.size > 1:
@@ -91,7 +105,7 @@ class Stepper:
             self.plateau = ReduceLROnPlateau(
                 self.optimizer, mode="max", factor=config.plateau.factor, patience=config.plateau.patience
             )
-        self.scaler = torch.amp.GradScaler(world.device.type, enabled=config.precision == "fp16")
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.precision == "fp16")
         self.average = None
         if config.ema_decay is not None:
             update = get_ema_multi_avg_fn(config.ema_decay)
@@ -142,7 +156,7 @@ class Stepper:
 
     def objective(self, part: PairBatch | PhotoBatch | LightBatch) -> Float[Tensor, " terms"]:
         """The loss and its terms, in the configured precision; only the loss, the first, has gradients."""
-        precision = PRECISIONS[self.config.precision]
+        precision = PRECISIONS[self.precision]
         with torch.autocast(self.world.device.type, dtype=precision, enabled=precision != torch.float32):
             return self._objective(*part.inputs)
 

@@ -171,6 +171,8 @@ def _record(setup: Setup, progress: Progress) -> dict:
         "seed": setup.seed,
         "parameters": count_parameters(setup.stepper.network),
         "config": config.model_dump(mode="json"),
+        "precision": setup.stepper.precision,
+        "channels_last": setup.stepper.channels_last,
         "trunk": setup.trunk,
         "start": setup.start,
         "data": setup.data,

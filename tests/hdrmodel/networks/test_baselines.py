@@ -25,7 +25,7 @@ from hdrmodel.training.validation import validate
 
 MIDWAY = (0.95 + 254 / 255) / 2  # between where HDRCNN begins to look and what saturates a stack
 TINY = ("width=0.05", "steps=4", "batch=2", "crop=32", "learning_rate=0.001", "log_every=2", "validate_every=2",
-        "validation_stacks=2", "checkpoint_every=1", "device=cpu")  # fmt: skip
+        "validation_stacks=2", "checkpoint_every=1", "precision=fp32", "device=cpu")  # fmt: skip
 PEERS = [name for name, baseline in BASELINES.items() if baseline.learns == "photos"]  # see also test_light_unet
 SMALL = {name: initial_network(name, "attnet", 0.05, seed=0).eval() for name in BASELINES}
 

@@ -1,3 +1,4 @@
+import math
 import shutil
 
 import pytest
@@ -14,7 +15,7 @@ from hdrmodel.sampling.datasets import PairDataset, Stacks
 from hdrmodel.sampling.loading import Share, load_pairs
 from hdrmodel.training.distributed import World
 from hdrmodel.training.losses import LossWeights, PairLoss
-from hdrmodel.training.step import Stepper, rate_at
+from hdrmodel.training.step import Stepper, precision_on, rate_at
 from hdrmodel.training.validation import validate
 
 SAMPLE = sorted((ROOT / "data" / "scenes").glob("*.exr"))[0]
@@ -23,7 +24,7 @@ NO_TRUNK = LossWeights(reconstruction=100.0, representation=1.0, perceptual=0.0,
 
 
 def make_stepper(attention="base", width=0.125, seed=0, **changes):
-    lines = [f"{name}={'null' if value is None else value}" for name, value in {"width": width, **changes}.items()]
+    lines = [f"{name}={'null' if value is None else value}" for name, value in {"width": width, "precision": "fp32", **changes}.items()]
     config = load_profile("quick", [*lines, "loss.perceptual=0"])
     return Stepper(initial_network(attention, "attnet", width, seed), PairLoss(NO_TRUNK, "l1", None), config, ALONE)
 
@@ -130,6 +131,19 @@ def test_half_precision_learns_the_same_direction(precision):
     assert float(losses[1]) == pytest.approx(float(losses[0]), rel=0.02)
     assert all(torch.isfinite(parameter).all() for parameter in other.network.parameters())
     assert all(parameter.dtype == torch.float32 for parameter in other.network.parameters())
+
+
+@pytest.mark.parametrize(
+    "able, precision",
+    [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({"avx512_bf16": False, "avx2": True}, "fp32")],
+)
+def test_auto_is_bfloat16_where_the_processor_multiplies_it(able, precision, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    stepper = make_stepper(precision="auto")
+    assert stepper.precision == precision
+    assert stepper.channels_last == (precision == "bf16")  # auto too
+    assert precision_on(ALONE.device, "fp16") == "fp16"  # what is said stays
+    assert math.isfinite(stepper.step([pairs()], 0)[0])
 
 
 def test_channels_last_computes_the_same():

@@ -24,7 +24,7 @@ from hdrmodel.training.step import Stepper
 from hdrmodel.training.train import train
 
 TINY = ("width=0.125", "steps=4", "batch=2", "crop=32", "learning_rate=0.001", "loss.perceptual=0", "log_every=2",
-        "validate_every=2", "validation_stacks=2", "checkpoint_every=1", "device=cpu")  # fmt: skip
+        "validate_every=2", "validation_stacks=2", "checkpoint_every=1", "precision=fp32", "device=cpu")  # fmt: skip
 
 
 def config(*changes: str) -> TrainConfig:
@@ -97,7 +97,7 @@ def test_training_elsewhere_leaves_the_repository_there_alone(dataset, tmp_path,
 @pytest.mark.parametrize(
     "changes",
     [
-        (),
+        ("precision=bf16", "channels_last=true"),
         (
             "ema_decay=0.5",
             "schedule=plateau",
@@ -125,6 +125,22 @@ def test_a_run_cut_short_at_any_step_and_resumed_ends_with_the_same_weights(chan
     for table in (tmp_path / "whole").rglob("*.tsv"):
         again = tmp_path / "cut" / table.relative_to(tmp_path / "whole")
         assert again.read_text() == table.read_text()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_one_seed_gives_one_file_of_weights_in_any_precision_and_with_any_number_of_threads(
+    precision, threads, dataset, tmp_path
+):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        changes = (f"precision={precision}", "channels_last=auto", "steps=3", "validation_stacks=0")
+        once, again = (train(dataset.shards, tmp_path / run, "base", 1, config(*changes)) for run in ("one", "other"))
+    finally:
+        torch.set_num_threads(before)
+    assert once["precision"] == precision
+    assert once["weights_sha256"] == again["weights_sha256"]
 
 
 @pytest.mark.parametrize("changed", [{"changes": ("learning_rate=0.002",)}, {"seed": 3}])
@@ -308,7 +324,7 @@ with join_world(torch.device("cpu")) as world:
 def test_two_processes_compute_the_gradient_of_one_with_the_double_batch(dataset, tmp_path):
     """Batch 8 in one process, and twice 2 in each of two over Gloo, of the same pairs, and of the same photographs."""
     (tmp_path / "gradients.py").write_text(TWO_PROCESSES)
-    changes = ["width=0.125", "batch=8", "crop=32", "clip_gradient=null"]
+    changes = ["width=0.125", "batch=8", "crop=32", "clip_gradient=null", "precision=fp32"]
     for processes in (1, 2):
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
         paths = ["gradients.py", str(dataset.shards), str(tmp_path)]
