@@ -9,8 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import settings
+
+from hdrdata.command import share_the_machine
+
+share_the_machine()  # before PyTorch is imported
+
+import torch
 
 from hdrdata.files.disk import INDEX, read_json
 from hdrdata.files.exr import write_exr
