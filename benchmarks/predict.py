@@ -1,11 +1,13 @@
 """How long does a photograph take, and how much memory, by its size, the network's width and the program that runs it?
 
     python benchmarks/predict.py [--size 1920x1080 ...] [--width 0.25 ...] [--method torch ...] [--tile PIXELS]
+    python benchmarks/predict.py --method package --method torch --clipped 0 --clipped 0.01 --clipped 0.1
 
-Each line is a process of its own: it makes a photograph of noise of many sizes and a network with first weights (their
-values do not matter to the time), reconstructs it once and, if that took less than 15 seconds, up to three times more,
-of which the best counts. Memory is the process's largest, PyTorch and the program included. Beside it, in the same run,
-at 1920x1080:
+Each line is a process of its own: it makes a photograph of noise of many sizes, of whose values a share is white, and a
+network with first weights (their values do not matter to the time), reconstructs it once and, if that took less than 15
+seconds, up to three times more, of which the best counts. Memory is the process's largest, PyTorch and the program
+included. `package` is the network and the weights that come with the package, whatever the width. Beside it, in the
+same run, at 1920x1080:
 
     naive       the same network as trained, whole, its stack merged afterwards (`hdrmodel.reconstruction.reconstruct`)
     expandnet   ExpandNet and HDRUNet at their papers' size, as this project has them
@@ -22,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import click
@@ -38,36 +41,41 @@ from hdrmodel.prediction.memory import keep_memory
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.reconstruction.export import export_onnx
 from hdrmodel.reconstruction.reconstruct import reconstruct
+from hdrmodel.release.names import WEIGHTS
 
 SIZES = ("512x512", "1920x1080", "3840x2160", "8000x6000")
 PEERS_AT = "1920x1080"
-METHODS = ("torch", "irradiance", "onnx")
+METHODS = ("package", "torch", "irradiance", "onnx")
 PEERS = ("naive", "expandnet", "hdrunet")
 ENOUGH = 15.0  # seconds of one case after which it is not repeated
 
 
-def photograph(width: int, height: int) -> np.ndarray:
-    """Noise of many sizes, uint8 (height, width, 3)."""
+def photograph(width: int, height: int, clipped: float) -> np.ndarray:
+    """Noise of many sizes, uint8 (height, width, 3), of whose values the share `clipped` is white."""
     rng = np.random.default_rng(0)
     picture = np.zeros((height, width, 3), np.float32)
     for cells in (4, 32, 256):
         noise = rng.random((cells, cells, 3), dtype=np.float32)
         picture += cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)
-    return (picture * (255 / picture.max())).astype(np.uint8)
+    return np.minimum(
+        picture * (255 / np.quantile(picture[::4, ::4], 1 - clipped)), 253 if clipped == 0 else 255
+    ).astype(np.uint8)
 
 
-def measure(method: str, size: str, width: float, tile: int | None, exported: Path | None) -> dict[str, float]:
+def measure(
+    method: str, size: str, width: float, clipped: float, tile: int | None, exported: Path | None
+) -> dict[str, float]:
     """Seconds and the process's largest memory in GB; in this process."""
     keep_memory()
-    ldr = photograph(*map(int, size.split("x")))
+    ldr = photograph(*map(int, size.split("x")), clipped)
     network = initial_network(method if method in PEERS[1:] else "base", "attnet", width, seed=0).eval()
     if method == "naive":
         network = network.to(memory_format=torch.channels_last)  # as `load_weights` gives it
 
         def run() -> object:
             return reconstruct(network, to_batch(ldr[None]), HALF_STOPS, srgb_crf())
-    elif method == "onnx":
-        reconstructor = HDRReconstructor.from_file(exported, tile=tile)
+    elif method in ("onnx", "package"):
+        reconstructor = HDRReconstructor.from_file(exported if method == "onnx" else WEIGHTS, tile=tile)
 
         def run() -> object:
             return reconstructor(ldr)
@@ -109,22 +117,34 @@ def macs_of(size: str, width: float, method: str) -> float:
 @click.option("--width", "widths", multiple=True, type=float, default=(0.25, 1.0), show_default=True)
 @click.option("--method", "methods", multiple=True, type=click.Choice([*METHODS, *PEERS]), help="Default: all.")
 @click.option("--tile", type=int, help="As `hdrmodel predict`.")
-@click.option("--case", nargs=4, hidden=True)
+@click.option(
+    "--clipped",
+    "shares",
+    multiple=True,
+    type=click.FloatRange(0, 1, max_open=True),
+    default=(0.05,),
+    show_default=True,
+    help="Of the photograph's values, white.",
+)
+@click.option("--case", nargs=5, hidden=True)
 def main(
     sizes: tuple[str, ...],
     widths: tuple[float, ...],
     methods: tuple[str, ...],
     tile: int | None,
-    case: tuple[str, str, str, str] | None,
+    shares: tuple[float, ...],
+    case: tuple[str, str, str, str, str] | None,
 ) -> None:
     if case is not None:
-        method, size, width, exported = case
-        click.echo(json.dumps(measure(method, size, float(width), tile, Path(exported))))
+        method, size, width, clipped, exported = case
+        click.echo(json.dumps(measure(method, size, float(width), float(clipped), tile, Path(exported))))
         return
     methods = methods or (*METHODS, *PEERS)
     rate = macs_a_second()
     click.echo(f"{torch.get_num_threads()} threads; a matrix product does {rate / 1e9:.0f} GMAC/s\n")
-    click.echo(f"{'size':<10} {'width':>5}  {'method':<10} {'seconds':>8} {'MP/s':>6} {'GB':>5}  limit's share")
+    click.echo(
+        f"{'size':<10} {'width':>5} {'white':>6}  {'method':<10} {'seconds':>8} {'MP/s':>6} {'GB':>5}  limit's share"
+    )
     with tempfile.TemporaryDirectory(prefix="predict-") as temporary:
         for width in widths:
             exported = Path(temporary, f"onnx-{width}")
@@ -132,24 +152,22 @@ def main(
                 weights = Path(temporary, "w.safetensors")
                 save_weights(weights, initial_network("base", "attnet", width, seed=0), {})
                 export_onnx(weights, exported)
-            for size in sizes:
-                for method in methods:
-                    if method in PEERS and (size != PEERS_AT or (method != "naive" and width != 1.0)):
-                        continue
-                    command = [sys.executable, __file__, "--case", method, size, str(width), str(exported)]
-                    command += [] if tile is None else ["--tile", str(tile)]
-                    done = subprocess.run(command, check=False, capture_output=True, text=True)
-                    if done.returncode:
-                        click.echo(f"{size:<10} {width:>5}  {method:<10} failed: {done.stderr.strip()[-120:]}")
-                        continue
-                    told = json.loads(done.stdout)
-                    columns, rows = map(int, size.split("x"))
-                    share = macs_of(size, width, method) / rate / told["seconds"]
-                    limit = "" if method in PEERS[1:] else f"{share:.0%}"
-                    click.echo(
-                        f"{size:<10} {width:>5}  {method:<10} {told['seconds']:>8.2f} "
-                        f"{columns * rows / 1e6 / told['seconds']:>6.2f} {told['gigabytes']:>5.2f}  {limit}"
-                    )
+            for size, method, clipped in product(sizes, methods, shares):
+                if method in PEERS and (size != PEERS_AT or (method != "naive" and width != 1.0)):
+                    continue
+                command = [sys.executable, __file__, "--case", method, size, str(width), str(clipped), str(exported)]
+                command += [] if tile is None else ["--tile", str(tile)]
+                done = subprocess.run(command, check=False, capture_output=True, text=True)
+                head = f"{size:<10} {width:>5} {clipped:>6.1%}  {method:<10}"
+                if done.returncode:
+                    click.echo(f"{head} failed: {done.stderr.strip()[-120:]}")
+                    continue
+                told = json.loads(done.stdout)
+                columns, rows = map(int, size.split("x"))
+                share = macs_of(size, width, method) / rate / told["seconds"]
+                limit = "" if method in ("package", *PEERS[1:]) else f"{share:.0%}"
+                speed = columns * rows / 1e6 / told["seconds"]
+                click.echo(f"{head} {told['seconds']:>8.2f} {speed:>6.2f} {told['gigabytes']:>5.2f}  {limit}")
 
 
 if __name__ == "__main__":

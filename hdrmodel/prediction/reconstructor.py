@@ -147,8 +147,9 @@ class HDRReconstructor:
 
         X is estimated once; of it come the eight other exposures, which are merged (`merge_generated`). From
         "irradiance", X itself is the light, scaled to agree with the photograph: a fraction of the work. Either way
-        the network speaks for white values alone (`hdrdata.cameras.merge.keep_levels`): photographed again,
-        the result is the photograph, level by level.
+        the network speaks for white values alone (`hdrdata.cameras.merge.keep_levels`): photographed again, the result
+        is the photograph, level by level. So a photograph, or a tile of a large one, without white is not asked for at
+        all, unless the stack is kept or the camera response is estimated.
 
         Args:
             ldr: RGB as the camera encoded it, 8 or 16 bit.
@@ -167,6 +168,8 @@ class HDRReconstructor:
         if lossy:
             ldr = fill_white(ldr)
         camera = self._camera(ldr)
+        if isinstance(camera, CameraResponse) and not keep_stack and not _has_white(ldr, camera):
+            return Prediction(_own_light(ldr, camera), None)
         if self._baseline is not None:
             return self._predict_by_baseline(ldr, camera, keep_stack)
         frame = Frame(ldr)
@@ -184,6 +187,9 @@ class HDRReconstructor:
             for number, box in enumerate(tiles, start=1):
                 rows, columns = frame.kept(box).pixels
                 photograph = to_ldr(ldr[rows, columns])
+                if stack is None and not _has_white(photograph, camera):
+                    radiance.put(rows, columns, _own_light(photograph, camera))
+                    continue
                 made = np.empty((len(HALF_STOPS), *photograph.shape), np.float32)
                 for picture, (maker, ratio), deep in zip(made, makers, deeps, strict=True):
                     picture[:] = photograph if ratio == 1 else run_tile(maker, exposure, box, deep, ratio).clip(0, 1)
@@ -255,6 +261,16 @@ def fill_white(ldr: Photograph) -> Photograph:
         rows = filled[first : first + BAND]
         rows[(rows >= near) & (share[min(first, 4) :][: len(rows)] >= 63)] = top
     return filled
+
+
+def _has_white(photograph: Photograph | Radiance, camera: CameraResponse) -> bool:
+    return bool((to_ldr(photograph.max(keepdims=True)) >= np.float32(camera.clips)).any())
+
+
+def _own_light(photograph: Photograph | Radiance, camera: CameraResponse) -> Radiance:
+    """Light of a photograph without white, of which no network has anything to say."""
+    ldr = to_ldr(photograph)
+    return keep_levels(ldr, ldr, camera)
 
 
 def _merge(

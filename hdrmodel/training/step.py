@@ -41,7 +41,7 @@ def rate_at(step: int, config: TrainConfig) -> float:
 
 
 def precision_on(device: torch.device, precision: str) -> str:
-    """What a configured precision is on a device: "auto" is bfloat16 where its processor multiplies it, else float32."""
+    """What a configured precision is on a device: "auto" is bf16 where its processor multiplies that, else fp32."""
     if precision != "auto":
         return precision
     if device.type == "cuda":

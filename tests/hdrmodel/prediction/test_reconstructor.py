@@ -4,12 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from stirred_network import stirred_network
 
 from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.variants import BASELINES
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
+from hdrmodel.reconstruction.tiles import run_tile
 
 
 def save_network(folder, variant):
@@ -68,6 +70,37 @@ def test_a_stack_s_picture_is_known_by_its_white_and_its_levels_are_floored(weig
         assert (light[~told] >= 1).all()
     light = HDRReconstructor.from_file(weights, quantise="round255")(ldr)
     np.testing.assert_allclose(light, srgb_light(ldr / 255), rtol=1e-4)  # 254 is a level as any other
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("variant", ["spatial", *BASELINES])
+def test_a_photograph_without_white_asks_no_network(variant, dtype, tmp_path):
+    made = HDRReconstructor.from_file(save_network(tmp_path, variant))
+    made._subnetworks = made._baseline = None
+    top = np.iinfo(dtype).max
+    ldr = noise(low=top // 20, high=250 * (top // 255), dtype=dtype)
+    np.testing.assert_allclose(made(ldr), srgb_light(ldr / top), rtol=1e-4)
+    ldr[3, 4, 1] = top
+    with pytest.raises(Exception, match="None"):  # now it is asked, and is not there
+        made(ldr)
+
+
+def test_tiles_without_white_are_not_computed_and_their_pixels_are_those_of_the_whole(monkeypatch):
+    ldr = noise(300, 400, low=5, high=250)
+    ldr[10:200, 5:9] = 255  # in the tiles at the left
+    whole, tiled = (HDRReconstructor(stirred_network("base"), "cpu", tile=tile) for tile in (0, 256))
+    asked = []
+    monkeypatch.setattr(
+        "hdrmodel.prediction.reconstructor.run_tile",
+        lambda maker, frame, box, deep, ratio=1.0: (
+            asked.append((box, ratio)),
+            run_tile(maker, frame, box, deep, ratio),
+        )[1],
+    )
+    assert np.abs(tiled(ldr) - whole(ldr)).max() < 1e-5
+    boxes = {box for box, ratio in asked if ratio == 2.0}
+    everywhere = {box for box, ratio in asked if ratio == 1.0}  # of X, which the deep levels see the whole of
+    assert 0 < len(boxes) < len(everywhere) and {box.left for box in boxes} == {0}
 
 
 def test_sixteen_bits_keep_light_between_the_levels_of_eight(reconstructor):

@@ -106,6 +106,7 @@ def every_value_is_the_network_s(monkeypatch):
     """And not white ones alone, which would hide most of what tiles may do wrongly."""
     for module in ("hdrmodel.prediction.reconstructor", "hdrmodel.reconstruction.reconstruct"):
         monkeypatch.setattr(f"{module}.keep_levels", lambda photograph, estimate, crf: estimate)
+    monkeypatch.setattr("hdrmodel.prediction.reconstructor._has_white", lambda photograph, camera: True)
 
 
 def predict(attention, origin, tile, margin=None):

@@ -24,7 +24,10 @@ NO_TRUNK = LossWeights(reconstruction=100.0, representation=1.0, perceptual=0.0,
 
 
 def make_stepper(attention="base", width=0.125, seed=0, **changes):
-    lines = [f"{name}={'null' if value is None else value}" for name, value in {"width": width, "precision": "fp32", **changes}.items()]
+    lines = [
+        f"{name}={'null' if value is None else value}"
+        for name, value in {"width": width, "precision": "fp32", **changes}.items()
+    ]
     config = load_profile("quick", [*lines, "loss.perceptual=0"])
     return Stepper(initial_network(attention, "attnet", width, seed), PairLoss(NO_TRUNK, "l1", None), config, ALONE)
 
