@@ -15,6 +15,7 @@ from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import digest_of, sha256_of
 from hdrdata.sources.photographs import Exposure
+from hdrmodel.networks.batches import to_ldr
 from hdrmodel.networks.names import BASELINE_NAMES
 from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
@@ -27,7 +28,6 @@ from hdrmodel.prediction.index import PredictionIndex, check_writable, remove_pa
 from hdrmodel.prediction.places import STACK, check_places, folders_of, places_of, suffix_of
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress
 from hdrmodel.reconstruction.reconstruct import expose_again
-from hdrmodel.reconstruction.tiles import to_ldr
 
 WRITERS = 3  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {

@@ -15,10 +15,10 @@ from jaxtyping import Float32, UInt8
 from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_crf
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
-from hdrmodel.networks.baselines.light_photograph import look_at_photograph
+from hdrmodel.networks.baselines.light_photograph import enlarge, look_from_afar
 from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.baselines.radiance_network import RadianceNetwork
-from hdrmodel.networks.batches import to_pictures
+from hdrmodel.networks.batches import Photograph, to_ldr, to_pictures
 from hdrmodel.networks.hdr_attnet import HDRAttNet
 from hdrmodel.networks.variants import Network
 from hdrmodel.networks.weights import choose_device
@@ -27,12 +27,10 @@ from hdrmodel.reconstruction.reconstruct import expose_again, merge_generated, r
 from hdrmodel.reconstruction.tiles import (
     Box,
     Frame,
-    Photograph,
     Subnetwork,
     choose_tiles,
     run_tile,
     subnetworks_of,
-    to_ldr,
 )
 
 Radiance = Float32[np.ndarray, "height width 3"]
@@ -200,15 +198,18 @@ class HDRReconstructor:
         return Prediction(radiance.finished(), stack)
 
     def _predict_by_baseline(self, ldr: Photograph, camera: CameraResponse | Levels, keep_stack: bool) -> Prediction:
-        photograph = to_ldr(ldr)
         if isinstance(self._baseline, LightUNet):
-            estimate, camera = look_at_photograph(self._baseline, photograph, camera)
+            stops, camera = look_from_afar(self._baseline, ldr, camera)
+            radiance = enlarge(stops, ldr.shape[:2])  # which becomes it, band by band: 12 bytes a pixel, once
+            for rows in _bands(len(ldr)):
+                radiance[rows] = keep_levels(to_ldr(ldr[rows]), np.exp2(radiance[rows]), camera)
         else:
+            photograph = to_ldr(ldr)
             batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
             (estimate,) = to_pictures(self._baseline(batch))
             camera = response_of(photograph, estimate, camera)
-        radiance = keep_levels(photograph, estimate, camera)
-        stack = _levels(expose_again(radiance, photograph, HALF_STOPS, camera)) if keep_stack else None
+            radiance = keep_levels(photograph, estimate, camera)
+        stack = _levels(expose_again(radiance, to_ldr(ldr), HALF_STOPS, camera)) if keep_stack else None
         return Prediction(radiance, stack)
 
     def _estimate(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Frame:
@@ -227,14 +228,13 @@ class HDRReconstructor:
         exposure = self._estimate(frame, tiles, progress).picture
         camera = response_of(to_ldr(sparse(frame.picture)), sparse(exposure), camera)
         told, estimated = 0.0, 0.0  # light of what is neither white nor black, by the photograph and by X
-        bands = [slice(top, top + 256) for top in range(0, len(exposure), 256)]
-        for rows in bands:
+        for rows in _bands(len(exposure)):
             ldr = to_ldr(frame.picture[rows])
             tells = (ldr > 0) & (ldr < np.float32(camera.clips))
             told += float(look_up_exposure(ldr, camera)[tells].sum(dtype=np.float64))
             estimated += float(exposure[rows][tells].sum(dtype=np.float64))
         gain = np.float32(told / estimated if estimated > 0 and told > 0 else 1.0)
-        for rows in bands:
+        for rows in _bands(len(exposure)):
             ldr = to_ldr(frame.picture[rows])
             exposure[rows] = keep_levels(ldr, exposure[rows] * gain, camera)
         return exposure
@@ -263,14 +263,21 @@ def fill_white(ldr: Photograph) -> Photograph:
     return filled
 
 
+def _bands(height: int) -> list[slice]:
+    return [slice(top, top + 256) for top in range(0, height, 256)]
+
+
 def _has_white(photograph: Photograph | Radiance, camera: CameraResponse) -> bool:
     return bool((to_ldr(photograph.max(keepdims=True)) >= np.float32(camera.clips)).any())
 
 
 def _own_light(photograph: Photograph | Radiance, camera: CameraResponse) -> Radiance:
     """Light of a photograph without white, of which no network has anything to say."""
-    ldr = to_ldr(photograph)
-    return keep_levels(ldr, ldr, camera)
+    radiance = np.empty(photograph.shape, np.float32)
+    for rows in _bands(len(photograph)):
+        ldr = to_ldr(photograph[rows])
+        radiance[rows] = keep_levels(ldr, ldr, camera)
+    return radiance
 
 
 def _merge(

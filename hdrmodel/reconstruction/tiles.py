@@ -12,14 +12,14 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8, UInt16
+from jaxtyping import Float32
 from torch import Tensor
 
+from hdrmodel.networks.batches import Photograph, to_ldr
 from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, reflected_indices, sensor_exposure, soft_mask
 from hdrmodel.networks.unet import STRIDE, UNet
 from hdrmodel.reconstruction.folded import COARSENESS, FINE, Deep, FoldedUNet
 
-Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
 WHOLE_BYTES = 2**30  # of features, about, up to which a frame is one tile where the tile's size is not given
 TILE_BYTES = 2**28  # of a tile's in a larger frame, ...
 SMALLEST_TILE = 1024  # ... but tiles have at least these pixels a side, and six margins: else most work is for margins
@@ -81,15 +81,6 @@ class Frame:
         """The part of a box that is in the picture itself."""
         height, width = self.picture.shape[:2]
         return Box(box.top, box.left, min(box.bottom, height), min(box.right, width))
-
-
-def to_ldr(levels: np.ndarray) -> np.ndarray:
-    """LDR values, float32 [0, 1], of 8- or 16-bit levels: z / 255 or z / 65535; floats stay as they are."""
-    if levels.dtype == np.uint8:
-        return levels / np.float32(255)
-    if levels.dtype == np.uint16:
-        return levels / np.float32(65535)
-    return levels
 
 
 def tiles_of(height: int, width: int, core: int) -> list[Box]:

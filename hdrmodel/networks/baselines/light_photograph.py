@@ -1,5 +1,6 @@
 """Light by a light U-Net: of a photograph whose camera response is known, or estimated from the photograph itself."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -13,6 +14,7 @@ from hdrdata.cameras.crf import CameraResponse, Levels, gamma_crf, sampled_crf, 
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrmodel.networks.baselines.light_unet import LightUNet
+from hdrmodel.networks.batches import Photograph, to_ldr
 
 LEVELS = 256
 WORKING_SIDE = 384  # pixels: what is larger, by its shorter side, is seen as small as this; context counts, not detail
@@ -24,6 +26,7 @@ DARKEST = -13.0  # stops, where half floats still have all their digits
 Ldr = Float32[np.ndarray, "height width 3"]  # [0, 1]
 Clipped = Bool[np.ndarray, "height width 3"]
 Light = Float32[np.ndarray, "height width 3"]  # linear, >= 0; 1 is what saturates
+Stops = Float32[np.ndarray, "small_height small_width 3"]  # log2 of light, at the size that the network looks at
 
 
 def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> Light:
@@ -41,33 +44,48 @@ def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Leve
 def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> tuple[Light, CameraResponse]:
     """The light that a network sees in a photograph, and the camera response, estimated where it is not known.
 
-    Where the response is known the network learned nothing of what does not clip: there it is the photograph's own.
+    Of what does not clip it tells nothing where the response is known: it learned nothing of that.
     """
-    height, width = ldr.shape[:2]
-    small = _small((ldr >= CLIPS).astype(np.float32)) > 0.5
-    own = None
+    stops, crf = look_from_afar(network, ldr, crf)
+    return np.exp2(enlarge(stops, ldr.shape[:2])), crf
+
+
+def look_from_afar(
+    network: LightUNet, photograph: Ldr | Photograph, crf: CameraResponse | Levels
+) -> tuple[Stops, CameraResponse]:
+    """As `look_at_photograph`, but log2 of the light, at the size that the network looks at.
+
+    Args:
+        photograph: LDR values, or levels of 8 or 16 bits.
+    """
+    clipped = _small(photograph, lambda ldr: (ldr >= CLIPS).astype(np.float32)) > 0.5
     if isinstance(crf, CameraResponse):
-        own = np.minimum(look_up_exposure(ldr, crf), 1)
-        seen = srgb_crf()(_small(own)).astype(np.float32)
-        stops = predict_stops(network, seen, small, told=True)
-    else:
-        picture = _small(ldr)
-        stops = predict_stops(network, picture, small, told=False)
-        crf = estimate_response(picture, small, stops, crf)
-    if stops.shape != ldr.shape:
-        stops = cv2.resize(stops, (width, height), interpolation=cv2.INTER_LINEAR)
-    light = np.exp2(stops)
-    return np.where(ldr >= CLIPS, np.maximum(light, 1), light if own is None else own), crf
+        own = _small(photograph, lambda ldr: np.minimum(look_up_exposure(ldr, crf), 1))
+        return predict_stops(network, srgb_crf()(own).astype(np.float32), clipped, told=True), crf
+    picture = _small(photograph, lambda ldr: ldr)
+    stops = predict_stops(network, picture, clipped, told=False)
+    return stops, estimate_response(picture, clipped, stops, crf)
 
 
-def _small(picture: Ldr) -> Float32[np.ndarray, "small_height small_width 3"]:
-    """What the network looks at: at most `WORKING_SIDE` pixels along the shorter side, shrunk by area."""
-    height, width = picture.shape[:2]
+def enlarge(stops: Stops, size: tuple[int, int]) -> Light:
+    """Bring what the network saw to the photograph's height and width."""
+    return stops if stops.shape[:2] == size else cv2.resize(stops, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _small(
+    photograph: Ldr | Photograph, of: Callable[[np.ndarray], np.ndarray]
+) -> Stops:
+    """What is made of LDR values, at most `WORKING_SIDE` pixels along the shorter side, shrunk by area.
+
+    A channel at a time: a large photograph is never held as floats.
+    """
+    height, width = photograph.shape[:2]
     scale = WORKING_SIDE / min(height, width)
     if scale >= 1:
-        return picture
+        return of(to_ldr(photograph))
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    channels = (np.ascontiguousarray(of(to_ldr(photograph[:, :, channel]))) for channel in range(3))
+    return np.stack([cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in channels], axis=2)
 
 
 @torch.inference_mode()

@@ -14,11 +14,11 @@ from stirred_network import stir, stirred_network
 from hdrdata.cameras.crf import Levels, srgb_crf
 from hdrdata.cameras.crf_names import named_crfs
 from hdrmodel.networks.baselines.light_photograph import look_at_photograph
+from hdrmodel.networks.batches import to_ldr
 from hdrmodel.networks.variants import BASELINES, VARIANTS
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.prediction.reconstructor import HDRReconstructor, fill_white
 from hdrmodel.reconstruction.reconstruct import reconstruct, response_of
-from hdrmodel.reconstruction.tiles import to_ldr
 
 SMOOTH = sorted(name for name in named_crfs() if name != "gamma14")  # which a table of 8-bit levels tells
 

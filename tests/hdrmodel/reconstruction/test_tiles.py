@@ -13,6 +13,7 @@ from stirred_network import stirred_network
 from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.merge import look_up_exposure
 from hdrmodel.networks.attention import ATTENTIONS
+from hdrmodel.networks.batches import to_ldr
 from hdrmodel.networks.hdr_attnet import pad_by_reflection
 from hdrmodel.networks.unet import STRIDE
 from hdrmodel.prediction.reconstructor import HDRReconstructor
@@ -25,7 +26,6 @@ from hdrmodel.reconstruction.tiles import (
     choose_tiles,
     subnetworks_of,
     tiles_of,
-    to_ldr,
 )
 
 
