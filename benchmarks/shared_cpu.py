@@ -4,9 +4,9 @@
 
 SCENES is a folder of HDR files, of which a dataset is made first. Each task is a command of this project in a process
 of its own, once alone and once beside as many processes that only count as there are cores, in turns; the figure is
-the median of the ratios of seconds. A fair scheduler gives each half: half of alone is what can be had, `--goal` of that
-what is wanted. `waits` says how threads wait for each other: `sleep` as the commands have it, `spin` as GNU OpenMP has it
-when nothing is said, 300,000 turns, which is what these commands did before.
+the median of the ratios of seconds. A fair scheduler gives each half: half of alone is what can be had, `--goal` of it
+what is wanted. `waits` says how threads wait for each other: `sleep` as the commands have it, `spin` as GNU OpenMP has
+it when nothing is said, 300,000 turns, which is what these commands did before.
 """
 
 import os
