@@ -1,6 +1,5 @@
 """Pictures for displays: AVIF and PNG with the signals of HDR television, and an ordinary preview."""
 
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from hdrdata.command import available_cores
 from hdrdata.files.disk import write_bytes, written_whole
 from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
@@ -39,7 +39,7 @@ def avif_writer(signal: Signal) -> Writer:
             primaries=BT2020,
             transfer=signal.transfer,
             matrix=BT2020,
-            numthreads=os.cpu_count(),
+            numthreads=available_cores(),
         )
         write_bytes(path, with_exif(bytes(avif), source.exif) if source.exif else avif)
         return notes
