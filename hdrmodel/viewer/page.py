@@ -17,6 +17,7 @@ from hdrdata.files.disk import sha256_of, write_bytes
 from hdrdata.files.ldr import encode_jpeg
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.radiance import read_radiance, repair_radiance
+from hdrdata.files.suffixes import RADIANCE_SUFFIXES
 from hdrmodel.photos.photo import read_photo
 from hdrmodel.viewer.encoded import ENCODED, WHITE, read_encoded
 from hdrmodel.viewer.light import BINS, FAR, false_colors, measure_light, pack_light, shrink_light, tonemap_photographic
@@ -39,7 +40,8 @@ STRUCTURE = {
     *("channels", "chunkCount", "compression", "dataWindow", "displayWindow", "lineOrder", "name", "pixelAspectRatio"),
     *("preview", "screenWindowCenter", "screenWindowWidth", "tiles", "type", "version", "whiteLuminance"),
 }  # of an OpenEXR file; what all other attributes say is shown as it is
-SUFFIX_NAMES = {".exr": "OpenEXR", ".hdr": "Radiance", ".pfm": "PFM", ".tif": "TIFF", ".tiff": "TIFF"}
+SUFFIX_NAMES = {".exr": "OpenEXR", ".pfm": "PFM", ".tif": "TIFF", ".tiff": "TIFF"}
+SUFFIX_NAMES |= dict.fromkeys(RADIANCE_SUFFIXES, "Radiance")
 
 
 @dataclass(frozen=True)

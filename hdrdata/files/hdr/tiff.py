@@ -10,6 +10,7 @@ import tifffile
 
 from hdrdata.files.claims import check_claim, check_tiff_claim
 from hdrdata.files.hdr.primaries import Profile, convert
+from hdrdata.files.hdr.stated import Stated
 
 ICC, ORIENTATION = 34675, 274
 REDUCED = 1  # bit of NewSubfileType: a smaller copy of another page
@@ -28,7 +29,7 @@ def is_logluv(path: Path) -> bool:
         return getattr(_page(file).photometric, "name", "") in LOGLUV
 
 
-def read_tiff(path: Path) -> tuple[np.ndarray, int]:
+def read_tiff(path: Path) -> tuple[np.ndarray, Stated]:
     """The first page that is no reduced copy, as linear RGB of Rec.709.
 
     Any planes, tiles, byte order, predictor and compression that tifffile and imagecodecs know; grey, RGB and either
@@ -36,7 +37,7 @@ def read_tiff(path: Path) -> tuple[np.ndarray, int]:
     otherwise; an orientation is undone, and MinIsWhite inverted.
 
     Returns:
-        floats of 16, 32 or 64 bits or uint16 or uint8, and how many pixels lie outside Rec.709.
+        floats of 16, 32 or 64 bits or uint16 or uint8, and what was done to them because the file says so.
 
     Raises:
         ValueError: one line naming the file and what is wanted.
@@ -64,13 +65,17 @@ def read_tiff(path: Path) -> tuple[np.ndarray, int]:
             raise ValueError(f"{path}: {pixels.dtype} values of which the least is white; wanted the least to be black")
         pixels = np.iinfo(pixels.dtype).max - pixels
     pixels = np.repeat(pixels[:, :, :1], 3, axis=2) if samples < 3 else pixels[:, :, :3]
-    outside = 0
+    converted, outside = ["MinIsWhite"] if kind == "MINISWHITE" else [], 0
     if icc:
         try:
-            pixels, outside = _by_profile(pixels, Profile(bytes(icc)))
+            profile = Profile(bytes(icc))
+            stored = pixels
+            pixels, outside = _by_profile(pixels, profile)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-    return np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels)), outside
+        converted += [f"ICC profile {profile.name}"] if pixels is not stored else []
+    converted += [f"orientation {turn}"] if turn in TURNS and turn != 1 else []
+    return np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels)), Stated(tuple(converted), outside)
 
 
 def _by_profile(pixels: np.ndarray, profile: Profile) -> tuple[np.ndarray, int]:
