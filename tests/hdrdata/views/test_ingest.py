@@ -150,9 +150,16 @@ def test_stops_are_of_the_luminances_above_zero():
     assert stops_of(np.zeros((4, 4, 3), np.float32)) == 0
 
 
-def test_a_panorama_is_twice_as_wide_as_high():
-    assert is_panorama(64, 128)
-    assert not is_panorama(64, 127)
+def test_a_panorama_is_twice_as_wide_as_high_give_or_take_a_pixel():
+    assert all(is_panorama(*size) for size in ((64, 128), (64, 129), (64, 127), (63, 128), (65, 128)))
+    assert not is_panorama(64, 125) and not is_panorama(64, 131) and not is_panorama(64, 64)
+
+
+def test_a_panorama_of_a_pixel_more_shows_what_one_of_2_to_1_shows(scene_radiance):
+    whole = scene_radiance(1, 256, 512)
+    wider = np.concatenate([whole, whole[:, -1:]], axis=1)
+    views = [views_of_panorama(panorama, 32, 80.0, 10.0, [0, 120]) for panorama in (whole, wider)]
+    assert np.median(np.abs(views[1] / views[0] - 1)) < 0.02
 
 
 def test_crops_are_spread_along_the_long_side():
