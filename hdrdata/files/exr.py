@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def read_exr(path: Path, layer: str | None = None) -> tuple[np.ndarray, Stated]:
     Raises:
         ValueError: one line naming the file and what is wrong, such as several layers that could be meant.
     """
-    headers = _open_exr(path, lambda file: [dict(part.header) for part in file.parts], header_only=True)
+    headers = _open_exr(path, lambda file: [_plain(part.header) for part in file.parts], header_only=True)
     check_exr_claims(path, headers)
     choice = choose_layer(path, headers, layer)
     header = headers[choice.part]
@@ -47,8 +48,9 @@ def read_exr(path: Path, layer: str | None = None) -> tuple[np.ndarray, Stated]:
         stored = pixels
         pixels = in_display_window(path, header, pixels)
         converted += ["display window"] if pixels is not stored else []
-        matrix = _matrix(header)
-        if matrix is not None and not choice.is_grey:
+        stated = None if choice.is_grey else header.get("chromaticities")
+        matrix = None if stated is None else matrix_of(stated)
+        if matrix is not None:
             before = outside
             pixels, outside = convert(pixels, matrix)
             outside += before
@@ -56,12 +58,12 @@ def read_exr(path: Path, layer: str | None = None) -> tuple[np.ndarray, Stated]:
     except ValueError as error:
         raise error if str(error).startswith(f"{path}: ") else ValueError(f"{path}: {error}") from error
     around = header.get("envmap")
-    if around == OpenEXR.ENVMAP_CUBE:
+    if around == "cube":
         pixels = panorama_of_cube(path, pixels)
         converted.append("envmap cube")
     elif around is None:
         stored = pixels
-        pixels = square_pixels(path, pixels, float(header.get("pixelAspectRatio", 1)))
+        pixels = square_pixels(path, pixels, header["pixelAspectRatio"])
         converted += [f"pixelAspectRatio {header['pixelAspectRatio']:g}"] if pixels is not stored else []
     return pixels, Stated(tuple(converted), outside, panorama=around is not None)
 
@@ -76,20 +78,42 @@ def _read_pixels(path: Path, headers: list[dict], choice: Choice) -> tuple[np.nd
     if choice.is_luma:
         if planes[1].shape != planes[2].shape:
             raise ValueError(f"channels {', '.join(choice.channels)} differ in size; wanted chroma of one size")
-        return luma_to_rgb(*planes, _chromaticities(header))
+        return luma_to_rgb(*planes, header.get("chromaticities"))
     if len({plane.shape for plane in planes}) != 1 or planes[0].ndim != 2:
         raise ValueError(f"channels {', '.join(choice.channels)} differ in size; wanted no subsampling")
     return np.stack(planes, axis=-1), 0
 
 
-def _chromaticities(header: dict) -> tuple[float, ...] | None:
-    stated = header.get("chromaticities")
-    return None if stated is None else tuple(float(number) for number in stated)
+def _plain(header: dict) -> dict:
+    """A header whose attributes that count here are plain values.
+
+    Raises:
+        ValueError: naming the attribute that is of another type, or has an impossible value.
+    """
+    plain = {**header, "pixelAspectRatio": header.get("pixelAspectRatio", 1.0)}
+    for name in plain.keys() & ATTRIBUTES.keys():
+        try:
+            plain[name] = ATTRIBUTES[name](plain[name])
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ValueError(f"its attribute {name} is damaged") from error
+    return plain
 
 
-def _matrix(header: dict) -> np.ndarray | None:
-    stated = _chromaticities(header)
-    return None if stated is None else matrix_of(stated)
+def _eight(numbers: Any) -> tuple[float, ...]:
+    made = tuple(float(number) for number in numbers)
+    if len(made) != 8:
+        raise ValueError
+    return made
+
+
+ATTRIBUTES: dict[str, Callable[[Any], Any]] = {
+    "channels": lambda channels: [SimpleNamespace(name=channel.name) for channel in channels],
+    "chromaticities": _eight,
+    "envmap": {OpenEXR.ENVMAP_CUBE: "cube", OpenEXR.ENVMAP_LATLONG: "latlong"}.__getitem__,
+    "multiView": lambda views: [view if isinstance(view, str) else view.decode() for view in views],
+    "pixelAspectRatio": float,
+    "view": lambda view: view if isinstance(view, str) else view.decode(),
+}
 
 
 def _planes(file: OpenEXR.File, choice: Choice) -> list[np.ndarray]:

@@ -11,13 +11,12 @@ from jaxtyping import Float, Float32
 from hdrdata.files.claims import check_tiff_claim
 from hdrdata.files.exr import read_exr
 from hdrdata.files.hdr.pfm import read_pfm
+from hdrdata.files.hdr.primaries import ROUNDING, mean_light
 from hdrdata.files.hdr.rgbe import read_radiance_picture
 from hdrdata.files.hdr.stated import Stated
 from hdrdata.files.hdr.tiff import is_logluv, read_tiff
 from hdrdata.files.quiet import quiet_decoders, quiet_opencv
 from hdrdata.files.suffixes import HDR_SUFFIXES, RADIANCE_SUFFIXES
-
-ROUNDING = 1e-5  # of the mean light: what is as little below 0 changes no level of any picture
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,7 @@ def repair_radiance(
     bits = np.dtype(f"u{radiance.itemsize}")
     first_bad = np.array(np.inf, radiance.dtype).view(bits)  # bits from here on are Inf, NaN or below zero
     suspects = [rows for rows in _bands(radiance) if rows.view(bits).max(initial=0) >= first_bad]
-    rounding = -ROUNDING * _mean_light(radiance) if suspects else 0.0
+    rounding = -ROUNDING * mean_light(radiance) if suspects else 0.0
     counts = np.zeros(4, np.int64)
     for rows in suspects:
         damaged, negative = (rows < rounding).any(axis=2), (rows < 0).any(axis=2)
@@ -149,14 +148,6 @@ def repair_radiance(
         rows[np.isposinf(rows)] = brightest
         rows[np.isnan(rows) | (rows < 0)] = 0
     return radiance, repairs
-
-
-def _mean_light(radiance: Float[np.ndarray, "height width 3"]) -> float:
-    """The mean of the values, what is no light counted as black."""
-    total = 0.0
-    for rows in _bands(radiance):
-        total += float(np.sum(rows, where=np.isfinite(rows) & (rows > 0), dtype=np.float64))
-    return total / max(1, radiance.size)
 
 
 def check_radiance(

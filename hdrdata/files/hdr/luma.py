@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Float32
 
-from hdrdata.files.hdr.primaries import REC709, luminance_weights
+from hdrdata.files.hdr.primaries import REC709, ROUNDING, luminance_weights, mean_light
 
 TAPS = np.float32([0.002128, -0.007540, 0.019597, -0.043159, 0.087929, -0.186077, 0.627123])  # to the middle
 BAND_PIXELS = 2**20
@@ -28,7 +28,7 @@ def luma_to_rgb(
         chromaticities: x and y of red, green, blue and white; None: Rec.709's.
 
     Returns:
-        linear light, and how many pixels have a negative value, which no damage made.
+        linear light, and how many pixels have a negative value by more than rounding, which no damage made.
 
     Raises:
         ValueError: if the chroma is of another size.
@@ -40,12 +40,13 @@ def luma_to_rgb(
     sparse = ry.shape != y.shape
     chroma = [_doubled(_doubled(c, 1, width), 0, height) if sparse else c.astype(np.float32) for c in (ry, by)]
     made, outside = np.empty((height, width, 3), np.float32), 0
-    rows = max(1, BAND_PIXELS // width)
+    rows, rounding = max(1, BAND_PIXELS // width), -ROUNDING * mean_light(y[:, :, None])
     for top in range(0, height, rows):
         inside = slice(top, min(top + rows, height))
         around = np.clip(np.arange(inside.start - 1, inside.stop + 1), 0, height - 1)
         rgb = _to_rgb(y[around].astype(np.float32), chroma[0][around], chroma[1][around], weights)
         made[inside] = _less_saturated(rgb, weights) if sparse else rgb[1:-1]
+        made[inside][(made[inside] < 0) & (made[inside] >= rounding)] = 0
         outside += int((made[inside] < 0).any(axis=2).sum())
     return made, outside
 

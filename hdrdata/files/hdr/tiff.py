@@ -47,6 +47,9 @@ def read_tiff(path: Path) -> tuple[np.ndarray, Stated]:
         page = _page(file)
         height, width, samples = page.imagelength, page.imagewidth, page.samplesperpixel
         check_claim(path, width, height, width * height * samples * max(4, page.bitspersample // 8))
+        longest, size = max(page.databytecounts, default=0), path.stat().st_size
+        if longest > size:  # which would be asked of the memory
+            raise ValueError(f"{path}: a piece of {longest} bytes in a file of {size}: damaged")
         kind = getattr(page.photometric, "name", str(page.photometric))
         if kind not in ("MINISWHITE", "MINISBLACK", "RGB"):
             raise ValueError(f"{path}: {kind} colours; wanted grey or RGB")
