@@ -27,11 +27,16 @@ def _shares(command: Callable) -> Callable:
     return command
 
 
-def _azimuths(ctx: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"'{text}'; wanted whole degrees from 0 to 359, as 0,90,180,270") from None
+class _Azimuths(click.ParamType):
+    """Whole degrees with commas between."""
+
+    name = "degrees"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        try:
+            return value if isinstance(value, tuple) else tuple(int(word) for word in str(value).split(","))
+        except ValueError:
+            self.fail(f"'{value}'; wanted whole degrees from 0 to 359, as 0,90,180,270", param, ctx)
 
 
 @click.command()
@@ -48,8 +53,9 @@ def _azimuths(ctx: click.Context, option: click.Parameter, text: str) -> tuple[i
               show_default=True, metavar="DEGREES", help="Across a panorama's views.")  # fmt: skip
 @click.option("--pitch", "pitch_degrees", type=click.FloatRange(-90, 90), default=10, show_default=True,
               metavar="DEGREES", help="Of a panorama's views, upwards.")  # fmt: skip
-@click.option("--azimuths", "azimuths_degrees", callback=_azimuths, default="0,60,120,180,240,300", show_default=True,
-              metavar="DEGREES,...", help="Of a panorama's views, clockwise from its middle; a view each.")  # fmt: skip
+@click.option("--azimuths", "azimuths_degrees", type=_Azimuths(), default=(0, 60, 120, 180, 240, 300),
+              show_default="0,60,120,180,240,300", metavar="DEGREES,...",
+              help="Of a panorama's views, clockwise from its middle; a view each.")  # fmt: skip
 @click.option("--layer", metavar="NAME", help="Of EXR files, the layer that is the picture.")
 @click.option("--max-repaired", "max_repaired_share", type=click.FloatRange(0, 1), default=0.01, show_default=True,
               metavar="SHARE", help="A scene is bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
