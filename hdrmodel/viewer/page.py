@@ -53,7 +53,9 @@ class ComparedPhoto:
     why_not: str = ""
 
 
-def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int = MAX_PIXELS) -> Path:
+def write_viewer(
+    file: Path, page: Path, photo: Path | None, *, max_pixels: int = MAX_PIXELS, layer: str | None = None
+) -> Path:
     """Write `page`, an HTML viewer of one HDR file; the same inputs give the same bytes.
 
     The page holds light, script and style, and asks for nothing else. Values are those of the file where that is no
@@ -66,6 +68,7 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
         page: a name that ends in .html or .htm.
         photo: the photograph that the file was made of, of the same shape. None: the one that the file's
             attribute `hdrmodel.input` names, where it lies beside the file and is what `hdrmodel.input_sha256` says.
+        layer: of an OpenEXR file, the layer to show; None: as `read_radiance` chooses.
         max_pixels: >= 1; larger pictures are shrunk by area in the page.
 
     Returns:
@@ -79,7 +82,7 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
     if max_pixels < 1:
         raise ValueError(f"at most {max_pixels} pixels; wanted at least 1")
     encoded = file.suffix.lower() in ENCODED
-    light, format_name = read_encoded(file) if encoded else (read_radiance(file), "")
+    light, format_name = read_encoded(file) if encoded else (read_radiance(file, layer), "")
     radiance, repairs = repair_radiance(light)
     del light
     measures = measure_light(radiance, file)
