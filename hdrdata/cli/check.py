@@ -94,7 +94,7 @@ def _print(
             views = f"{found.views} of {found.view_size}"
             rows.append((str(path), found.kind, size, stops, found.colour, views, "; ".join(notes)))
         else:
-            told = [f"converted: {', '.join(found.repairs.stated.converted)}"] if found.colour != "Rec.709" else []
+            told = [found.colour] if found.colour != "Rec.709" else []
             click.echo("; ".join([f"{path}: {size} {found.kind}, {stops} stops", *told, *notes]))
     if rows:
         widths = [max(len(row[place]) for row in (HEADINGS, *rows)) for place in range(len(HEADINGS))]

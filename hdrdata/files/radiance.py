@@ -150,25 +150,37 @@ def repair_radiance(
     return radiance, repairs
 
 
-def check_radiance(
-    path: Path, max_repaired_share: float, layer: str | None = None
-) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
-    """Read an HDR file, repair it by the rule of `repair_radiance`, and refuse what is no HDR picture.
+def read_light(path: Path, layer: str | None = None) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
+    """Read an HDR file and repair it by the rule of `repair_radiance`; light outside Rec.709 is no damage.
 
     Args:
-        max_repaired_share: refuse the picture if more than this share [0, 1] of its pixels needed repair.
         layer: see `read_radiance`.
 
     Returns:
         linear RGB, half floats if the file holds those and else float32; what was repaired, and what the file stated.
 
     Raises:
-        ValueError: one line naming the file, if it is unreadable, all black, an 8-bit picture in disguise (at most 256
-            distinct values in every channel of a picture of 4,096 pixels or more), or too much of it needed repair.
+        ValueError: as `read_radiance`.
     """
     light, stated = _read_light(path, layer)
     radiance, repairs = repair_radiance(light)
-    repairs = replace(repairs, negative=max(0, repairs.negative - stated.outside), stated=stated)
+    return radiance, replace(repairs, negative=max(0, repairs.negative - stated.outside), stated=stated)
+
+
+def check_radiance(
+    path: Path, max_repaired_share: float, layer: str | None = None
+) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
+    """Read and repair an HDR file by `read_light`, and refuse what is no HDR picture.
+
+    Args:
+        max_repaired_share: refuse the picture if more than this share [0, 1] of its pixels needed repair.
+        layer: see `read_radiance`.
+
+    Raises:
+        ValueError: one line naming the file, if it is unreadable, all black, an 8-bit picture in disguise (at most 256
+            distinct values in every channel of a picture of 4,096 pixels or more), or too much of it needed repair.
+    """
+    radiance, repairs = read_light(path, layer)
     pixels = radiance.shape[0] * radiance.shape[1]
     if repairs.total > max_repaired_share * pixels:
         raise ValueError(

@@ -8,6 +8,8 @@ from hdrdata.views.ingest import fit_size, scene_is_panorama, source_pixels_of
 from hdrdata.views.normalise import FEW_LEVELS, levels_of_most, stops_of
 from hdrdata.views.view import IngestConfig
 
+COLOURS = ("chromaticities", "luminance", "PRIMARIES", "XYZE", "ICC", "COLORCORR", "EXPOSURE", "MinIsWhite")
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -24,8 +26,9 @@ class Checked:
 
     @property
     def colour(self) -> str:
-        """'Rec.709', and what was converted as the file says."""
-        return f"Rec.709 by {', '.join(self.repairs.stated.converted)}" if self.repairs.stated.converted else "Rec.709"
+        """'Rec.709', and by what of the file its colours were brought there."""
+        by = [words for words in self.repairs.stated.converted if words.startswith(COLOURS)]
+        return f"Rec.709 by {', '.join(by)}" if by else "Rec.709"
 
     def notes(self, wanted_size: int | None) -> list[str]:
         """What a user should know of it.
@@ -33,8 +36,9 @@ class Checked:
         Args:
             wanted_size: of views, in pixels, if one is asked for.
         """
-        told = []
         repairs = self.repairs
+        other = [words for words in repairs.stated.converted if not words.startswith(COLOURS)]
+        told = [f"as it says: {', '.join(other)}"] if other else []
         if repairs.total:
             told.append(f"repaired: {repairs.negative} negative, {repairs.nan} NaN, {repairs.infinite} infinite pixels")
         if repairs.outside:

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from hdrdata.files.disk import sha256_of, write_bytes
 from hdrdata.files.ldr import encode_jpeg
 from hdrdata.files.quiet import quiet_decoders
-from hdrdata.files.radiance import read_radiance, repair_radiance
+from hdrdata.files.radiance import read_light, repair_radiance
 from hdrdata.files.suffixes import RADIANCE_SUFFIXES
 from hdrmodel.photos.photo import read_photo
 from hdrmodel.viewer.encoded import ENCODED, WHITE, read_encoded
@@ -82,9 +82,13 @@ def write_viewer(
     if max_pixels < 1:
         raise ValueError(f"at most {max_pixels} pixels; wanted at least 1")
     encoded = file.suffix.lower() in ENCODED
-    light, format_name = read_encoded(file) if encoded else (read_radiance(file, layer), "")
-    radiance, repairs = repair_radiance(light)
-    del light
+    if encoded:
+        light, format_name = read_encoded(file)
+        radiance, repairs = repair_radiance(light)
+        del light
+    else:
+        (radiance, repairs), format_name = read_light(file, layer), ""
+        radiance = radiance.astype(np.float32, copy=False)
     measures = measure_light(radiance, file)
     full_height, full_width, _ = radiance.shape
     shown = shrink_light(radiance, max_pixels)

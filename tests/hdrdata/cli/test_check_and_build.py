@@ -72,7 +72,7 @@ def test_check_of_a_folder_is_a_table_and_json(scenes):
     files = {row["file"].rpartition("/")[2]: row for row in told["files"]}
     assert "no layer 'rim'; its layers are (no name)" in files["plain.exr"]["wrong"]
     assert files["layers.exr"]["converted"] == ["layer rim"] and files["layers.exr"]["views"] == 6
-    assert files["layers.exr"]["notes"] == ["too small for views of 256"]
+    assert files["layers.exr"]["notes"] == ["as it says: layer rim", "too small for views of 256"]
 
 
 def test_build_tells_what_files_say_and_what_it_left_out_and_ends_with_3(scenes, tmp_path):
