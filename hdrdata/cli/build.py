@@ -100,13 +100,11 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     On the cores of a Ray cluster whose nodes all see this folder:
         hdrdata build scenes/ dataset/ --engine ray --ray-address 10.0.0.1:6379
     """
-    from hdrdata.cameras.recipe import read_recipe
     from hdrdata.shards.build import build as build_dataset
 
     if address := options.pop("ray_address"):
         os.environ["RAY_ADDRESS"] = address  # from where the engine takes it
     shards = {part: options.pop(f"{part}_shards") for part in PARTS}
-    options["recipe"] = read_recipe(str(options["recipe"]))
     built = build_dataset(scenes, out, shards=shards, tell=_tell, **options)
     if built.ingest.refused:
         sys.exit(REFUSED)

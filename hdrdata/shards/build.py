@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hdrdata.cameras.recipe import RecipeConfig
+from hdrdata.cameras.recipe import RecipeConfig, read_recipe
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.scenes.scene import Scan, write_scenes
 from hdrdata.shards.pack import ShardConfig, shard_stacks
@@ -68,7 +68,7 @@ def build(
         max_repaired_share: of a scene's pixels that may be negative, NaN or infinite.
         layer: of an .exr, the name of the layer that is the picture; else it is chosen by the names.
         on_error: a bad scene: "stop" there, or "skip" it and name it.
-        recipe: a name of `hdrdata.cameras.recipe.RECIPES`, or a recipe.
+        recipe: a name of `hdrdata.cameras.recipe.RECIPES`, a file .yaml (see `read_recipe` there), or a recipe.
         png_encoder: "fpng" or "opencv", which is ten times slower, and everywhere.
         name: first part of the shards' names.
         form: "radiance", "pixels" or "both".
@@ -89,7 +89,8 @@ def build(
         "workers": workers,
     })  # fmt: skip
     synthesize = SynthesizeConfig.parse("synthesize", {
-        "recipe": recipe, "png_encoder": png_encoder, "engine": engine, "workers": workers,
+        "recipe": read_recipe(recipe) if isinstance(recipe, str) else recipe, "png_encoder": png_encoder,
+        "engine": engine, "workers": workers,
     })  # fmt: skip
     counts = dict(shards or {"train": 2, "val": 1, "test": 1})
     shard = ShardConfig.parse("shard", {"name": name, "form": form, "shards": counts})

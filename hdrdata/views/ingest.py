@@ -14,7 +14,7 @@ from hdrdata.files.disk import digest_of, sha256_of, write_bytes
 from hdrdata.files.exr import write_exr
 from hdrdata.files.radiance import Repairs, check_radiance
 from hdrdata.scenes.scene import Scene
-from hdrdata.views.normalise import FEW_LEVELS, levels_of_most, normalise_view, stops_of
+from hdrdata.views.normalise import FEW_LEVELS, is_dark_but_for_few, normalise_view, stops_of
 from hdrdata.views.panorama import is_panorama, views_of_panorama
 from hdrdata.views.view import ALGORITHM, IngestConfig, View, crop_key, panorama_key
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
@@ -214,7 +214,7 @@ def _make_views(folder: Path, task: _Task) -> dict:
         attributes |= {name: "; ".join(value) if name == "converted" else value for name, value in done.items()}
         attributes = {f"hdrdata.{name}": value for name, value in attributes.items()}
         write_exr(folder / f"{view.key}.exr", half, attributes)
-    dim = [view.key for view, half in views if levels_of_most(half) <= FEW_LEVELS]
+    dim = [view.key for view, half in views if is_dark_but_for_few(half)]
     return {
         "views": [asdict(view) for view, _ in views],
         "files": describe_files(folder, [f"{view.key}.exr" for view, _ in views]),

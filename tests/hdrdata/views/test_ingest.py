@@ -15,7 +15,7 @@ from hdrdata.files.radiance import Repairs, check_radiance
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.scenes.scene import Scene
 from hdrdata.views.ingest import crop_of_photo, fit_size, ingest_scenes, views_of_scene
-from hdrdata.views.normalise import normalise_view, stops_of
+from hdrdata.views.normalise import is_dark_but_for_few, levels_of_most, normalise_view, stops_of
 from hdrdata.views.panorama import is_panorama, views_of_panorama
 from hdrdata.views.view import ViewName, crop_key, panorama_key, parse_view_key, read_views
 
@@ -126,6 +126,15 @@ def test_light_above_the_largest_half_float_is_clipped_and_counted():
     view, _, clipped = normalise_view(linear)
     assert view[0, 0].tolist() == [65504] * 3
     assert clipped == 1 / 512**2
+
+
+def test_a_few_pixels_that_have_nearly_all_the_light_are_seen():
+    linear = np.random.default_rng(0).uniform(0.1, 1, (64, 64, 3)).astype(np.float32)
+    # 99 % are below 0.99, 230 levels where the mean is 0.55; a pixel of s makes that s / 4096: 255 * 2028 / 1e5 = 5.2
+    for sun, levels, dark in ((1, 230, False), (1e5, 6, False), (2e5, 3, True), (1e9, 1, True)):
+        linear[20, 30] = sun
+        assert levels_of_most(linear) == pytest.approx(levels, abs=1)
+        assert is_dark_but_for_few(normalise_view(linear)[0]) == dark
 
 
 def test_negative_zero_becomes_zero():
