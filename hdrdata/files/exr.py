@@ -43,7 +43,7 @@ def read_exr(path: Path, layer: str | None = None) -> tuple[np.ndarray, Stated]:
     header = headers[choice.part]
     converted = [f"layer {choice.title}"] if choice.others and choice.title else []
     try:
-        pixels, outside = _read_pixels(path, headers, choice)
+        pixels = _read_pixels(path, headers, choice)
         converted += ["luminance and chroma"] if choice.is_luma else []
         stored = pixels
         pixels = in_display_window(path, header, pixels)
@@ -51,9 +51,7 @@ def read_exr(path: Path, layer: str | None = None) -> tuple[np.ndarray, Stated]:
         stated = None if choice.is_grey else header.get("chromaticities")
         matrix = None if stated is None else matrix_of(stated)
         if matrix is not None:
-            before = outside
-            pixels, outside = convert(pixels, matrix)
-            outside += before
+            pixels = convert(pixels, matrix)
             converted.append("chromaticities")
     except ValueError as error:
         raise error if str(error).startswith(f"{path}: ") else ValueError(f"{path}: {error}") from error
@@ -65,15 +63,15 @@ def read_exr(path: Path, layer: str | None = None) -> tuple[np.ndarray, Stated]:
         stored = pixels
         pixels = square_pixels(path, pixels, header["pixelAspectRatio"])
         converted += [f"pixelAspectRatio {header['pixelAspectRatio']:g}"] if pixels is not stored else []
-    return pixels, Stated(tuple(converted), outside, panorama=around is not None)
+    return pixels, Stated(tuple(converted), panorama=around is not None)
 
 
-def _read_pixels(path: Path, headers: list[dict], choice: Choice) -> tuple[np.ndarray, int]:
-    """The data window as RGB of the file's own primaries, and how many pixels of luminance and chroma lie outside."""
+def _read_pixels(path: Path, headers: list[dict], choice: Choice) -> np.ndarray:
+    """The data window as RGB of the file's own primaries."""
     header = headers[choice.part]
     if len(headers) == 1 and sorted(channel.name for channel in header["channels"]) == ["B", "G", "R"]:
         with contextlib.suppress(ValueError):  # channels of different types, or damage, which is told below
-            return _open_exr(path, lambda file: file.channels()["RGB"].pixels), 0  # interleaved at half the memory
+            return _open_exr(path, lambda file: file.channels()["RGB"].pixels)  # interleaved at half the memory
     planes = _open_exr(path, lambda file: _planes(file, choice), separate_channels=True)
     if choice.is_luma:
         if planes[1].shape != planes[2].shape:
@@ -81,7 +79,7 @@ def _read_pixels(path: Path, headers: list[dict], choice: Choice) -> tuple[np.nd
         return luma_to_rgb(*planes, header.get("chromaticities"))
     if len({plane.shape for plane in planes}) != 1 or planes[0].ndim != 2:
         raise ValueError(f"channels {', '.join(choice.channels)} differ in size; wanted no subsampling")
-    return np.stack(planes, axis=-1), 0
+    return np.stack(planes, axis=-1)
 
 
 def _plain(header: dict) -> dict:

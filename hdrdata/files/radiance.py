@@ -11,12 +11,15 @@ from jaxtyping import Float, Float32
 from hdrdata.files.claims import check_tiff_claim
 from hdrdata.files.exr import read_exr
 from hdrdata.files.hdr.pfm import read_pfm
-from hdrdata.files.hdr.primaries import ROUNDING, mean_light
+from hdrdata.files.hdr.primaries import REC709, luminance_weights
 from hdrdata.files.hdr.rgbe import read_radiance_picture
 from hdrdata.files.hdr.stated import Stated
 from hdrdata.files.hdr.tiff import is_logluv, read_tiff
 from hdrdata.files.quiet import quiet_decoders, quiet_opencv
 from hdrdata.files.suffixes import HDR_SUFFIXES, RADIANCE_SUFFIXES
+
+ROUNDING = 1e-5  # of the mean light: what is as little below 0 changes no level of any picture
+LUMINANCE = luminance_weights(REC709)
 
 
 @dataclass(frozen=True)
@@ -26,17 +29,13 @@ class Repairs:
     negative: int
     nan: int
     infinite: int
+    outside: int = 0  # no damage: light that Rec.709 does not reach
     rounding: int = 0  # no damage: negative by at most `ROUNDING` of the mean light
     stated: Stated = field(default=Stated())  # what was done because the file says so
 
     @property
     def total(self) -> int:
         return self.negative + self.nan + self.infinite
-
-    @property
-    def outside(self) -> int:
-        """Pixels of light that Rec.709 does not reach, of a file with other primaries: no damage."""
-        return self.stated.outside
 
 
 def read_radiance(path: Path | str, layer: str | None = None) -> Float32[np.ndarray, "height width 3"]:
@@ -128,17 +127,26 @@ def repair_radiance(
     """Replace, in place, what is not light: negative and NaN values by 0, +Inf by the largest finite value.
 
     Returns:
-        the same array, and how many pixels held a value of each kind (a pixel counts once a kind). A pixel whose
+        the same array, and how many pixels held a value of each kind (a pixel counts once a kind); a pixel whose
         negative values are all within `ROUNDING` times the mean of the light counts as rounding, not as negative.
     """
+    repairs = _repair(radiance)
+    return radiance, replace(repairs, negative=repairs.negative + repairs.outside, outside=0)
+
+
+def _repair(radiance: Float[np.ndarray, "height width 3"]) -> Repairs:
+    """`repair_radiance`, but of negative pixels those of positive luminance, as every light has, count as outside."""
     bits = np.dtype(f"u{radiance.itemsize}")
     first_bad = np.array(np.inf, radiance.dtype).view(bits)  # bits from here on are Inf, NaN or below zero
     suspects = [rows for rows in _bands(radiance) if rows.view(bits).max(initial=0) >= first_bad]
-    rounding = -ROUNDING * mean_light(radiance) if suspects else 0.0
-    counts = np.zeros(4, np.int64)
+    rounding = -ROUNDING * _mean_light(radiance) if suspects else 0.0
+    counts = np.zeros(5, np.int64)
     for rows in suspects:
-        damaged, negative = (rows < rounding).any(axis=2), (rows < 0).any(axis=2)
-        kinds = (damaged, np.isnan(rows).any(axis=2), np.isposinf(rows).any(axis=2), negative & ~damaged)
+        negative, beyond = (rows < 0).any(axis=2), (rows < rounding).any(axis=2)
+        with np.errstate(invalid="ignore", over="ignore"):
+            luminance = rows.astype(np.float64) @ LUMINANCE
+        light = beyond & (luminance > 0) & np.isfinite(luminance)
+        kinds = (beyond & ~light, np.isnan(rows).any(axis=2), np.isposinf(rows).any(axis=2), light, negative & ~beyond)
         counts += [kind.sum() for kind in kinds]
     repairs = Repairs(*counts.tolist())
     brightest = 0.0
@@ -147,11 +155,21 @@ def repair_radiance(
     for rows in suspects:
         rows[np.isposinf(rows)] = brightest
         rows[np.isnan(rows) | (rows < 0)] = 0
-    return radiance, repairs
+    return repairs
+
+
+def _mean_light(radiance: Float[np.ndarray, "height width 3"]) -> float:
+    """The mean of the values, what is no light counted as black."""
+    total = 0.0
+    for rows in _bands(radiance):
+        total += float(np.sum(rows, where=np.isfinite(rows) & (rows > 0), dtype=np.float64))
+    return total / max(1, radiance.size)
 
 
 def read_light(path: Path, layer: str | None = None) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
     """Read an HDR file and repair it by the rule of `repair_radiance`; light outside Rec.709 is no damage.
+
+    Outside is a pixel with negative values whose luminance is positive.
 
     Args:
         layer: see `read_radiance`.
@@ -163,8 +181,7 @@ def read_light(path: Path, layer: str | None = None) -> tuple[Float[np.ndarray, 
         ValueError: as `read_radiance`.
     """
     light, stated = _read_light(path, layer)
-    radiance, repairs = repair_radiance(light)
-    return radiance, replace(repairs, negative=max(0, repairs.negative - stated.outside), stated=stated)
+    return light, replace(_repair(light), stated=stated)
 
 
 def check_radiance(

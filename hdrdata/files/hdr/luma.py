@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Float32
 
-from hdrdata.files.hdr.primaries import REC709, ROUNDING, luminance_weights, mean_light
+from hdrdata.files.hdr.primaries import REC709, luminance_weights
 
 TAPS = np.float32([0.002128, -0.007540, 0.019597, -0.043159, 0.087929, -0.186077, 0.627123])  # to the middle
 BAND_PIXELS = 2**20
@@ -16,7 +16,7 @@ def luma_to_rgb(
     ry: Float[np.ndarray, "chroma_height chroma_width"],
     by: Float[np.ndarray, "chroma_height chroma_width"],
     chromaticities: tuple[float, ...] | None,
-) -> tuple[Float32[np.ndarray, "height width 3"], int]:
+) -> Float32[np.ndarray, "height width 3"]:
     """RGB of the file's own primaries, by the formula of OpenEXR's RgbaInputFile.
 
     R = (RY + 1) Y, B = (BY + 1) Y and G = (Y - wr R - wb B) / wg, where w are the luminances of the primaries
@@ -27,9 +27,6 @@ def luma_to_rgb(
         ry, by: of the size of y, or of half of it, rounded up.
         chromaticities: x and y of red, green, blue and white; None: Rec.709's.
 
-    Returns:
-        linear light, and how many pixels have a negative value by more than rounding, which no damage made.
-
     Raises:
         ValueError: if the chroma is of another size.
     """
@@ -39,16 +36,13 @@ def luma_to_rgb(
     weights = luminance_weights(chromaticities or REC709)
     sparse = ry.shape != y.shape
     chroma = [_doubled(_doubled(c, 1, width), 0, height) if sparse else c.astype(np.float32) for c in (ry, by)]
-    made, outside = np.empty((height, width, 3), np.float32), 0
-    rows, rounding = max(1, BAND_PIXELS // width), -ROUNDING * mean_light(y[:, :, None])
+    made, rows = np.empty((height, width, 3), np.float32), max(1, BAND_PIXELS // width)
     for top in range(0, height, rows):
         inside = slice(top, min(top + rows, height))
         around = np.clip(np.arange(inside.start - 1, inside.stop + 1), 0, height - 1)
         rgb = _to_rgb(y[around].astype(np.float32), chroma[0][around], chroma[1][around], weights)
         made[inside] = _less_saturated(rgb, weights) if sparse else rgb[1:-1]
-        made[inside][(made[inside] < 0) & (made[inside] >= rounding)] = 0
-        outside += int((made[inside] < 0).any(axis=2).sum())
-    return made, outside
+    return made
 
 
 def _doubled(plane: Plane, axis: int, size: int) -> Float32[np.ndarray, "doubled_height doubled_width"]:

@@ -11,7 +11,6 @@ SAME = 2e-3  # by which x and y may differ and still be meant: headers round the
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 D50 = np.array([0.9642, 1.0, 0.8249])  # of ICC's connection space
 ROWS = 2**20  # pixels that are converted at a time
-ROUNDING = 1e-5  # of the mean light: what is as little below 0 changes no level of any picture
 Matrix = Float64[np.ndarray, "3 3"]
 Picture = Float[np.ndarray, "height width 3"]
 
@@ -79,35 +78,18 @@ def _to_xyz(chromaticities: Float64[np.ndarray, " 8"]) -> tuple[Matrix, Float64[
     return columns * np.linalg.solve(columns, white), white
 
 
-def mean_light(light: Float[np.ndarray, "height width channels"]) -> float:
-    """The mean of all values, what is no light (negative or not finite) counted as black."""
-    total, rows = 0.0, max(1, ROWS // max(1, light.shape[1]))
-    for top in range(0, light.shape[0], rows):
-        band = light[top : top + rows]
-        total += float(np.sum(band, where=np.isfinite(band) & (band > 0), dtype=np.float64))
-    return total / max(1, light.size)
-
-
-def convert(light: Picture, matrix: Matrix) -> tuple[Float32[np.ndarray, "height width 3"], int]:
-    """Bring linear light to Rec.709.
-
-    Returns:
-        light, where what Rec.709 does not reach is negative; and how many pixels became so that were not before, by
-        more than rounding.
-    """
-    made, outside = np.empty(light.shape, np.float32), 0
-    rounding = -ROUNDING * mean_light(light)
+def convert(light: Picture, matrix: Matrix) -> Float32[np.ndarray, "height width 3"]:
+    """Bring linear light to Rec.709; what that does not reach is negative."""
+    made = np.empty(light.shape, np.float32)
     rows = max(1, ROWS // light.shape[1])
     for top in range(0, light.shape[0], rows):
         band = light[top : top + rows].astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
             converted = band @ matrix.T
             small = np.abs(converted) < 1e-6 * np.abs(converted).max(axis=2, keepdims=True)
-            small |= (converted < 0) & (converted >= rounding) & (band >= 0).all(axis=2, keepdims=True)
         converted[small] = 0  # rounding is no colour
         made[top : top + rows] = converted
-        outside += int(((converted < 0).any(axis=2) & ~(band < 0).any(axis=2)).sum())
-    return made, outside
+    return made
 
 
 class Profile:

@@ -106,13 +106,12 @@ def read_radiance_picture(path: Path) -> tuple[Float32[np.ndarray, "height width
     converted = list(header.converted)
     if any(divisor != 1 for divisor in header.divisors):
         light /= np.array(header.divisors, np.float32)
-    outside = 0
     try:
         matrix = _matrix(header)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if matrix is not None:
-        light, outside = convert(light, matrix)
+        light = convert(light, matrix)
         converted += ["PRIMARIES"] if header.format != XYZE else []
     first, second = header.axes
     if first[1] == "X":
@@ -122,7 +121,7 @@ def read_radiance_picture(path: Path) -> tuple[Float32[np.ndarray, "height width
     light = np.ascontiguousarray(light[:, ::-1] if second == "-X" else light)
     square = square_pixels(path, light, 1 / header.height_to_width)
     converted += [f"PIXASPECT {header.height_to_width:g}"] if square is not light else []
-    return square, Stated(tuple(converted), outside)
+    return square, Stated(tuple(converted))
 
 
 def _matrix(header: Header) -> np.ndarray | None:

@@ -8,5 +8,4 @@ class Stated:
     """What a reader did to the pixels because the file says so."""
 
     converted: tuple[str, ...] = ()  # in the file's own words: "chromaticities", "EXPOSURE 4", "layer Combined"
-    outside: int = 0  # pixels of light that Rec.709 does not reach: no damage
     panorama: bool = False  # the file says that it is one, whatever its shape

@@ -68,20 +68,20 @@ def read_tiff(path: Path) -> tuple[np.ndarray, Stated]:
             raise ValueError(f"{path}: {pixels.dtype} values of which the least is white; wanted the least to be black")
         pixels = np.iinfo(pixels.dtype).max - pixels
     pixels = np.repeat(pixels[:, :, :1], 3, axis=2) if samples < 3 else pixels[:, :, :3]
-    converted, outside = ["MinIsWhite"] if kind == "MINISWHITE" else [], 0
+    converted = ["MinIsWhite"] if kind == "MINISWHITE" else []
     if icc:
         try:
             profile = Profile(bytes(icc))
             stored = pixels
-            pixels, outside = _by_profile(pixels, profile)
+            pixels = _by_profile(pixels, profile)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         converted += [f"ICC profile {profile.name}"] if pixels is not stored else []
     converted += [f"orientation {turn}"] if turn in TURNS and turn != 1 else []
-    return np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels)), Stated(tuple(converted), outside)
+    return np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels)), Stated(tuple(converted))
 
 
-def _by_profile(pixels: np.ndarray, profile: Profile) -> tuple[np.ndarray, int]:
+def _by_profile(pixels: np.ndarray, profile: Profile) -> np.ndarray:
     if profile.colours not in (b"RGB ", b"GRAY"):
         raise ValueError(f"its colour profile ({profile.name}) is of other colours than its pixels; wanted RGB")
     if not profile.is_linear:
@@ -89,7 +89,7 @@ def _by_profile(pixels: np.ndarray, profile: Profile) -> tuple[np.ndarray, int]:
             pixels = pixels / np.float32(np.iinfo(pixels.dtype).max)
         pixels = profile.linearise(pixels)
     if profile.matrix is None:
-        return pixels, 0
+        return pixels
     if pixels.dtype.kind == "u":
         pixels = pixels / np.float32(np.iinfo(pixels.dtype).max)
     return convert(pixels, profile.matrix)

@@ -12,7 +12,7 @@ from PIL import ImageCms
 from shared_files import ROOT
 
 from hdrdata.files.hdr.primaries import REC709, matrix_of
-from hdrdata.files.radiance import check_radiance, read_radiance
+from hdrdata.files.radiance import check_radiance, read_radiance, repair_radiance
 
 P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
 AP0 = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
@@ -282,3 +282,15 @@ def test_what_is_below_zero_by_rounding_is_no_damage(tmp_path, dtype, scale):
     write_exr(tmp_path / "a.exr", pixels)
     made, repairs = check_radiance(tmp_path / "a.exr", 0.001)
     assert (repairs.rounding, repairs.negative, repairs.total) == (128, 3, 3) and made.min() == 0
+
+
+def test_a_colour_outside_rec709_is_light_and_what_has_no_luminance_is_damage(tmp_path):
+    pixels = light(64, 64)
+    pixels[0, :40] = 3, -0.5, 2  # .2126 * 3 - .7152 * .5 + .0722 * 2 = .42
+    pixels[1, :5] = 0.5, -0.5, 0.5  # -.22
+    pixels[2, :3] = np.inf, -1, 0
+    write_exr(tmp_path / "a.exr", pixels)
+    made, repairs = check_radiance(tmp_path / "a.exr", 0.003)
+    assert (repairs.outside, repairs.negative, repairs.infinite) == (40, 8, 3)
+    assert made[0, 0].tolist() == [3, 0, 2]
+    assert repair_radiance(read_radiance(tmp_path / "a.exr"))[1].negative == 48
