@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 import OpenEXR
 import tifffile
+from PIL import ImageCms
 
 from hdrdata.files.exr import write_exr
 from hdrdata.files.radiance import check_radiance
@@ -31,6 +32,7 @@ from hdrdata.files.radiance import check_radiance
 MEGABYTES = 1024  # of address space that a reader may take on top of what it has when it starts
 SECONDS = 20  # a file of a few kilobytes takes milliseconds
 OUTCOMES = ("read", "refused in a line", "refused in more", "other error", "crashed", "too slow", "too much memory")
+P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
 NUMBERS = (0, 1, 2**7, 2**8 - 1, 2**15 - 1, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 
 
@@ -62,6 +64,23 @@ def make_seeds(folder: Path) -> dict[str, list[Path]]:
     ]
     with OpenEXR.File(parts) as file:
         file.write(str(add("exr", "parts.exr")))
+
+    def exr(name: str, channels: dict, **header: object) -> None:
+        header = {"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION, **header}
+        with OpenEXR.File(header, channels) as file:
+            file.write(str(add("exr", name)))
+
+    sampled = {name: OpenEXR.Channel(name, np.ascontiguousarray(half[:, :, place]), step, step)
+               for name, place, step in (("Y", 0, 1), ("RY", 1, 2), ("BY", 2, 2))}  # fmt: skip
+    exr("luma.exr", sampled, chromaticities=P3)
+    exr("cube.exr", {"RGB": np.tile(half[:8, :8], (6, 1, 1))}, envmap=OpenEXR.ENVMAP_CUBE)
+    exr("latlong.exr", {"RGB": picture.copy()}, envmap=OpenEXR.ENVMAP_LATLONG, chromaticities=P3)
+    exr("oblong.exr", {"RGB": half.copy()}, pixelAspectRatio=2.0)
+    corners = (np.array([-3, 2], np.int32), np.array([36, 25], np.int32))
+    exr("window.exr", {"RGB": half.copy()}, dataWindow=corners)
+    exr("stereo.exr", {"Y": grey.copy(), "right.Y": grey.copy()}, multiView=["left", "right"])
+    exr("layers.exr", {f"{layer}.{letter}": half[:, :, place].copy() for layer in ("AO", "Combined")
+                       for place, letter in enumerate("RGB")})  # fmt: skip
     write_deep_exr(folder)
     if (folder / "deep.exr").exists():
         seeds["exr"].append(folder / "deep.exr")
@@ -71,10 +90,31 @@ def make_seeds(folder: Path) -> dict[str, list[Path]]:
     old = b"".join(bytes([100 + row, 90, 80, 130]) + bytes([1, 1, 1, 39]) for row in range(24))
     add("hdr", "old.hdr").write_bytes(b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 24 +X 40\n" + old)
 
+    pixels = (folder / "flat.hdr").read_bytes()
+    pixels = pixels[pixels.index(b"+X 40\n") + 6 :]
+    for name, head, size in (
+        ("xyze.hdr", b"FORMAT=32-bit_rle_xyze\n", b"-Y 24 +X 40"),
+        ("exposed.hdr", b"EXPOSURE=4\n\tEXPOSURE=9\nCOLORCORR= 2 1 .5\nEXPOSURE=2e-1\n", b"-Y 24 +X 40"),
+        ("primaries.hdr", b"PRIMARIES= .68 .32 .265 .69 .15 .06 .3127 .329\nPIXASPECT=2\n", b"+Y 24 -X 40"),
+        ("turned.hdr", b"FORMAT=32-bit_rle_rgbe\n" + b"x" * 254 + b"\n", b"+X 40 -Y 24"),
+    ):
+        add("hdr", name).write_bytes(b"#?RADIANCE\n" + head + b"\n" + size + b"\n" + pixels)
+    content = (folder / "rle.hdr").read_bytes()
+    start = content.index(b"+X 40\n") + 6
+    add("hdr", "crlf.hdr").write_bytes(content[:start].replace(b"\n", b"\r\n") + content[start:])
+
     cv2.imwrite(str(add("pfm", "colour.pfm")), picture)
+    values = picture[::-1].astype("<f4").tobytes()
+    for name, head in (
+        ("one-line", "PF 40 24 -1.0 "),
+        ("comments", "PF\n# a\n40 24 # b\n-2.5e-1\n"),
+        ("crlf", "PF\r\n40 24\r\n-1\r\n"),
+    ):
+        add("pfm", f"{name}.pfm").write_bytes(head.encode() + values)
     cv2.imwrite(str(add("pfm", "grey.pfm")), grey)
     add("pfm", "big.pfm").write_bytes(b"PF\n40 24\n1.0\n" + picture[::-1].astype(">f4").tobytes())
 
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for name, pixels, options in (
         ("float", picture, {}),
         ("deflate", picture, {"compression": "zlib", "predictor": True}),
@@ -86,6 +126,17 @@ def make_seeds(folder: Path) -> dict[str, list[Path]]:
         ("double", picture.astype(np.float64), {}),
         ("integer", (picture * 1000).clip(0, 65535).astype(np.uint16), {"compression": "packbits"}),
         ("grey", grey, {"photometric": "minisblack"}),
+        ("half", half, {"compression": "zstd", "predictor": True}),
+        ("alpha", picture[:, :, :2], {"photometric": "minisblack", "extrasamples": ["unassalpha"]}),
+        ("white", (grey * 1000).clip(0, 65535).astype(np.uint16), {"photometric": "miniswhite"}),
+        ("icc", (picture * 1000).clip(0, 65535).astype(np.uint16), {"iccprofile": icc}),
+        ("turned", picture, {"extratags": [(274, 3, 1, 6, True)], "compression": "lzw"}),
+        ("reduced", picture, {"subfiletype": 1}),
+        (
+            "planes of tiles",
+            np.ascontiguousarray(picture.transpose(2, 0, 1)),
+            {"planarconfig": "separate", "tile": (16, 16), "compression": "zlib"},
+        ),
     ):
         tifffile.imwrite(add("tiff", f"{name}.tiff"), pixels, **{"photometric": "rgb", **options})
     return seeds
@@ -153,6 +204,7 @@ def read_cases(pipe: multiprocessing.connection.Connection, folder: Path) -> Non
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pipe.send("ready")
+    light = peak_megabytes()
     while (name := pipe.recv()) is not None:
         try:
             check_radiance(folder / name, 1.0)
@@ -166,19 +218,24 @@ def read_cases(pipe: multiprocessing.connection.Connection, folder: Path) -> Non
             outcome = "too much memory"
         except Exception as error:  # whatever it is, it is a finding, and is told
             outcome = f"other error: {type(error).__name__}: {error}"
-        pipe.send(outcome)
+        pipe.send((outcome, peak_megabytes() - light))
 
 
-def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Counter], list[str], float]:
+def peak_megabytes() -> float:
+    """Memory that this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Counter], list[str], float, float]:
     """Read `cases` damaged files.
 
     Returns:
-        by format the number of cases by outcome; a line for each that is not "read" or "refused in a line"; and the
-        longest time of one case in seconds.
+        by format the number of cases by outcome; a line for each that is not "read" or "refused in a line"; the longest
+        time of one case in seconds; and the most memory that the readers took, in MB.
     """
     context = multiprocessing.get_context("forkserver")
     table: dict[str, Counter] = {}
-    findings, slowest = [], 0.0
+    findings, slowest, most = [], 0.0, 0.0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name)
         seeds = make_seeds(folder)
@@ -196,7 +253,8 @@ def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Cou
             begun = time.perf_counter()
             try:
                 pipe.send(file)
-                outcome = pipe.recv() if pipe.poll(SECONDS) else "too slow"
+                outcome, megabytes = pipe.recv() if pipe.poll(SECONDS) else ("too slow", 0.0)
+                most = max(most, megabytes)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 process.join()
                 outcome = f"crashed: exit code {process.exitcode}"
@@ -214,7 +272,7 @@ def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Cou
         if process is not None:
             pipe.send(None)
             process.join()
-    return table, findings, slowest
+    return table, findings, slowest, most
 
 
 @click.command(help=__doc__.partition("\n")[0])
@@ -224,17 +282,24 @@ def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Cou
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(cases: int, seed: int, keep: Path | None, as_json: bool) -> None:
     begun = time.perf_counter()
-    table, findings, slowest = fuzz(cases, seed, keep)
+    table, findings, slowest, most = fuzz(cases, seed, keep)
     seconds = time.perf_counter() - begun
     if as_json:
-        click.echo(json.dumps({"table": table, "findings": findings, "slowest": slowest, "seconds": seconds}))
+        click.echo(
+            json.dumps(
+                {"table": table, "findings": findings, "slowest": slowest, "seconds": seconds, "megabytes": most}
+            )
+        )
         return
     click.echo(f"| format | cases | {' | '.join(OUTCOMES)} |\n|{' --- |' * (len(OUTCOMES) + 2)}")
     for kind, counts in table.items():
         click.echo(f"| {kind} | {counts.total()} | {' | '.join(str(counts[outcome]) for outcome in OUTCOMES)} |")
     for finding in findings:
         click.echo(finding)
-    click.echo(f"{cases} cases in {seconds:.0f} s; the slowest took {slowest:.2f} s; {MEGABYTES} MB allowed a process")
+    click.echo(
+        f"{cases} cases in {seconds:.0f} s; the slowest took {slowest:.2f} s; {most:.0f} MB taken at most, of "
+        f"{MEGABYTES} MB allowed a process"
+    )
 
 
 if __name__ == "__main__":

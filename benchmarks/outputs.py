@@ -11,7 +11,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hdrdata.files.exr import read_exr
 from hdrdata.files.radiance import read_radiance
 from hdrmodel.outputs.bands import Picture, Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
@@ -27,7 +26,7 @@ LIMITS = {"ultrahdr": 3.0}  # % at the 99th percentile
 
 def photograph(name: str) -> tuple[np.ndarray, np.ndarray]:
     """A scene's light, with white at `CLIPPED`, and its photograph."""
-    light = np.maximum(read_exr(SCENES / f"{name}.exr").astype(np.float32), 0)
+    light = np.maximum(read_radiance(SCENES / f"{name}.exr"), 0)
     light /= np.percentile(light.max(axis=2), CLIPPED)
     return np.rint(255 * srgb_codes(light)).astype(np.uint8), light
 

@@ -21,7 +21,7 @@ def main(scenes: Path, views: Path) -> None:
     click.echo(f"scenes: {outcome.summary()}")
     for refusal in outcome.refused:
         click.echo(f"refused: {refusal.reason}", err=True)
-    for line in describe_views(read_views(views), config):
+    for line in describe_views(read_views(views), config, outcome.rows):
         click.echo(line)
 
 

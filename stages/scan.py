@@ -38,6 +38,8 @@ def main(scenes: Path, cache: Path) -> None:
     click.echo(f"{len(now)} scenes in {folder} ({counts}): {change}; {scan.hashed} files hashed")
     for path, same in scan.duplicates:
         click.echo(f"left out: {folder / path}: the same bytes as {same}")
+    if scan.unread:
+        click.echo(scan.unread_line(), err=True)
     for part, count in scan.counts().items():
         if count == 0:
             click.echo(f"no scene is in the part '{part}'; change scan.seed or its share, or add scenes", err=True)

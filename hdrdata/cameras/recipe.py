@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hdrdata.cameras.crf import CameraResponse, Quantise
@@ -257,6 +258,36 @@ RECIPES = {
         jpeg=Jpeg(low=30, high=100),
     ),
 }
+
+
+def read_recipe(choice: str) -> RecipeConfig:
+    """The recipe of a name, or of a file .yaml or .yml, which holds what `synthesize.recipe` of params.yaml takes.
+
+    The file may also be a piece of params.yaml: the same below `synthesize:` and `recipe:`.
+
+    Raises:
+        ValueError: if the name is unknown, or naming the file and what is wrong in it.
+    """
+    path = Path(choice)
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        if choice not in RECIPES:
+            raise ValueError(f"unknown recipe '{choice}'; known: {', '.join(RECIPES)}, or a file .yaml")
+        return RECIPES[choice]
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be read as YAML: {reason}") from error
+    for name in ("synthesize", "recipe"):
+        values = values[name] if isinstance(values, dict) and name in values else values
+    if isinstance(values, str):
+        values = {"like": values}
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: wanted a recipe, as {{like: drtmo, evs: [-2, 0, 2]}}; got {values!r}")
+    try:
+        return RecipeConfig.parse("recipe", values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def choose_recipe(choice: str | RecipeConfig) -> Recipe:

@@ -1,6 +1,7 @@
 """The command that makes a dataset."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import click
 from hdrdata.cameras.names import RECIPE_NAMES
 from hdrdata.command import FOLDER
 from hdrdata.scenes.parts import PARTS
+
+REFUSED = 3  # exit code: a dataset was made, but not of every scene
 
 
 def _shares(command: Callable) -> Callable:
@@ -24,6 +27,18 @@ def _shares(command: Callable) -> Callable:
     return command
 
 
+class _Azimuths(click.ParamType):
+    """Whole degrees with commas between."""
+
+    name = "degrees"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        try:
+            return value if isinstance(value, tuple) else tuple(int(word) for word in str(value).split(","))
+        except ValueError:
+            self.fail(f"'{value}'; wanted whole degrees from 0 to 359, as 0,90,180,270", param, ctx)
+
+
 @click.command()
 @click.argument("scenes", type=FOLDER)
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
@@ -34,14 +49,24 @@ def _shares(command: Callable) -> Callable:
                    "views smaller.")  # fmt: skip
 @click.option("--photo-crops", type=click.IntRange(1), default=1, show_default=True,
               help="Square crops of a photograph, spread along its long side.")  # fmt: skip
-@click.option("--recipe", type=click.Choice(RECIPE_NAMES), default="drtmo", show_default=True,
-              help="Cameras and exposures.")  # fmt: skip
+@click.option("--fov", "fov_degrees", type=click.FloatRange(0, 170, min_open=True, max_open=True), default=80,
+              show_default=True, metavar="DEGREES", help="Across a panorama's views.")  # fmt: skip
+@click.option("--pitch", "pitch_degrees", type=click.FloatRange(-90, 90), default=10, show_default=True,
+              metavar="DEGREES", help="Of a panorama's views, upwards.")  # fmt: skip
+@click.option("--azimuths", "azimuths_degrees", type=_Azimuths(), default=(0, 60, 120, 180, 240, 300),
+              show_default="0,60,120,180,240,300", metavar="DEGREES,...",
+              help="Of a panorama's views, clockwise from its middle; a view each.")  # fmt: skip
+@click.option("--layer", metavar="NAME", help="Of EXR files, the layer that is the picture.")
+@click.option("--max-repaired", "max_repaired_share", type=click.FloatRange(0, 1), default=0.01, show_default=True,
+              metavar="SHARE", help="A scene is bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
+@click.option("--recipe", default="drtmo", show_default=True, metavar="NAME|FILE.yaml",
+              help=f"Cameras and exposures: {', '.join(RECIPE_NAMES)}, or a file of your own.")  # fmt: skip
 @click.option("--form", type=click.Choice(["radiance", "pixels", "both"]), default="both", show_default=True,
               help="pixels: pictures for any reader; radiance: a nineteenth of it, expanded when read.")  # fmt: skip
 @click.option("--png-encoder", type=click.Choice(["fpng", "opencv"]), default="fpng", show_default=True,
               help="opencv is ten times slower, and everywhere.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
-              help="A bad scene: stop there, or go on without it and name it.")  # fmt: skip
+              help="A bad scene: stop there, or go on without it and name it; exit code 3.")  # fmt: skip
 @click.option("--sidecar", metavar="CSV",
               help="File in SCENES with columns file, location_group, kind (pano, photo), licence, scale.")  # fmt: skip
 @_shares
@@ -68,6 +93,10 @@ def build(scenes: Path, out: Path, **options: object) -> None:
         hdrdata build scenes/ dataset/ --view-size 256
 
     \b
+    With cameras and exposures of your own, and panoramas seen by a wider lens:
+        hdrdata build scenes/ dataset/ --recipe mine.yaml --fov 100 --azimuths 0,90,180,270
+
+    \b
     On the cores of a Ray cluster whose nodes all see this folder:
         hdrdata build scenes/ dataset/ --engine ray --ray-address 10.0.0.1:6379
     """
@@ -76,8 +105,10 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     if address := options.pop("ray_address"):
         os.environ["RAY_ADDRESS"] = address  # from where the engine takes it
     shards = {part: options.pop(f"{part}_shards") for part in PARTS}
-    build_dataset(scenes, out, shards=shards, tell=_tell, **options)
+    built = build_dataset(scenes, out, shards=shards, tell=_tell, **options)
+    if built.ingest.refused:
+        sys.exit(REFUSED)
 
 
 def _tell(line: str) -> None:
-    click.echo(line, err=line.startswith("refused: "))
+    click.echo(line, err=line.startswith(("refused: ", "not read: ")))

@@ -7,7 +7,7 @@ from hdrdata.command import LazyGroup
 PLACES = {
     "build": "hdrdata.cli.build:build",
     "card": "hdrdata.cli.about:card",
-    "check": "hdrdata.cli.scenes:check",
+    "check": "hdrdata.cli.check:check",
     "crf": "hdrdata.cli.crf:crf",
     "export": "hdrdata.cli.layouts:export_shards",
     "expose": "hdrdata.cli.scenes:expose",

@@ -1,13 +1,12 @@
-"""Commands that look at HDR files and photograph them."""
+"""The command that photographs an HDR file."""
 
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import click
 
 from hdrdata.cameras.names import RECIPE_NAMES
-from hdrdata.command import FILE, one_line
+from hdrdata.command import FILE
 from hdrdata.files.disk import write_bytes, write_json
 
 
@@ -18,10 +17,12 @@ from hdrdata.files.disk import write_bytes, write_json
               help="Exposure value; +1 doubles the light, at 0 the picture's mean is 0.5. Once a picture.")  # fmt: skip
 @click.option("--crf", "crf_name", metavar="NAME",
               help="Camera response, one of `hdrdata crf list`. Default: srgb, or all of the recipe.")  # fmt: skip
-@click.option("--like", "recipe_name", type=click.Choice(RECIPE_NAMES),
-              help="Take exposures and cameras of this recipe; several cameras get a folder each.")  # fmt: skip
+@click.option("--like", "recipe_name", metavar="NAME|FILE.yaml",
+              help=f"Take exposures and cameras of this recipe, {', '.join(RECIPE_NAMES)} or one of your own; several "
+                   "cameras get a folder each.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), metavar="NUMBER",
               help="Another number draws other cameras, where the recipe draws them.  [default: 0]")  # fmt: skip
+@click.option("--layer", metavar="NAME", help="Of an EXR, the layer that is the picture.")
 @click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
               help="Refuse the scene if more of its pixels are negative, NaN or infinite.")  # fmt: skip
 def expose(
@@ -31,6 +32,7 @@ def expose(
     crf_name: str | None,
     recipe_name: str | None,
     seed: int | None,
+    layer: str | None,
     max_repaired: float,
 ) -> None:
     """Photograph the HDR image SCENE once per exposure value, as pictures and a stack.json in the new folder OUT.
@@ -43,7 +45,7 @@ def expose(
     Five photographs by random cameras, with noise and JPEG, two exposures each:
         hdrdata expose church.hdr church/ --like hdrcnn --ev 0 --ev 2
     """
-    from hdrdata.cameras.recipe import RECIPES, RecipeConfig, choose_recipe
+    from hdrdata.cameras.recipe import RecipeConfig, choose_recipe, read_recipe
     from hdrdata.files.radiance import check_radiance
     from hdrdata.stacks.encode import encode_stack
     from hdrdata.views.normalise import normalise_view
@@ -54,16 +56,17 @@ def expose(
         raise ValueError(f"{out}: exists; wanted a new folder")
     if len(set(evs)) < len(evs):
         raise ValueError(f"--ev: an exposure value stands twice in {', '.join(f'{ev:g}' for ev in evs)}")
-    values = {"like": recipe_name} if recipe_name else {"name": "command", "crfs": ["srgb"]}
+    like = read_recipe(recipe_name) if recipe_name else None
+    values = like.model_dump() if like else {"name": "command", "crfs": ["srgb"]}
     changes = {"crfs": [crf_name] if crf_name else None, "evs": sorted(evs)}
     values |= {name: change for name, change in changes.items() if change}
     if seed is not None:
-        draws = RECIPES[recipe_name].draws if recipe_name else None
+        draws = like.draws if like else None
         if draws is None:
             raise click.UsageError("--seed is for a recipe that draws its cameras")
         values["draws"] = {"cameras": draws.cameras, "seed": seed}
     recipe = choose_recipe(RecipeConfig.parse("recipe", values))
-    radiance, _ = check_radiance(scene, max_repaired)
+    radiance, _ = check_radiance(scene, max_repaired, layer)
     view, factor, clipped = normalise_view(radiance)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
@@ -88,46 +91,3 @@ def expose(
     click.echo(f"{out}: {count} pictures of {view.shape[1]}x{view.shape[0]}")
     if clipped:
         click.echo(f"{clipped:.3%} of the values are above 65504 times the range of a picture, and were clipped there")
-
-
-@click.command()
-@click.argument("files", nargs=-1, required=True, type=FILE)
-@click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
-              help="Call a file bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
-def check(files: tuple[Path, ...], max_repaired: float) -> None:
-    """Check HDR FILES as `build` does, one line each; exit code 1 if any is bad.
-
-    \b
-    Which files of a folder are fit for a dataset:
-        hdrdata check scenes/*.exr
-    """
-    from hdrdata.work.processes import map_in_processes
-
-    found = dict(map_in_processes(partial(_describe_scene, max_repaired), list(dict.fromkeys(files)), workers=1))
-    bad = 0
-    for path in files:
-        result = found[path]
-        if isinstance(result, str):
-            click.echo(result)
-        else:
-            died = isinstance(result, ChildProcessError)
-            click.echo(f"bad: {f'{path}: {result}: its decoder crashed' if died else one_line(result)}", err=True)
-            bad += 1
-    if bad:
-        raise click.ClickException(f"{bad} of {len(files)} files are bad")
-
-
-def _describe_scene(max_repaired: float, path: Path) -> str | ValueError:
-    """A line about an HDR file, or why it is bad; runs in a worker process, which a decoder may crash."""
-    from hdrdata.files.radiance import check_radiance
-    from hdrdata.views.normalise import stops_of
-    from hdrdata.views.panorama import is_panorama
-
-    try:
-        radiance, repairs = check_radiance(path, max_repaired)
-    except ValueError as error:
-        return error
-    height, width = radiance.shape[:2]
-    kind = "pano" if is_panorama(height, width) else "photo"
-    repaired = f"; repaired: {repairs.negative} negative, {repairs.nan} NaN, {repairs.infinite} infinite pixels"
-    return f"{path}: {width}x{height} {kind}, {stops_of(radiance):.1f} stops{repaired if repairs.total else ''}"

@@ -1,6 +1,5 @@
 """What the header of an HDR file claims, looked at before a decoder believes it and asks for the memory."""
 
-import re
 import struct
 from pathlib import Path
 
@@ -10,8 +9,6 @@ MAX_PIXELS = 2**28  # of one picture: a panorama of 23,170 x 11,585
 MAX_BYTES = 2**32  # of all channels, decoded
 MAX_RATIO = 4096  # decoded bytes a byte of the file; ZIP reaches 1,030 on a constant picture
 SMALL = 2**24  # bytes that any machine has: no ratio is asked of a picture that needs no more
-HEAD = 65536  # bytes in which the header of a .hdr or .pfm ends
-PFM = re.compile(rb"P([Ff])\s+(\d{1,9})\s+(\d{1,9})\s+-?[\d.eE+]+\s")
 TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES = 256, 257, 277
 TIFF_NUMBERS = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
 
@@ -51,22 +48,6 @@ def check_exr_claims(path: Path, headers: list[dict]) -> None:
         check_claim(path, width, height, total)
 
 
-def check_pfm_claim(path: Path) -> None:
-    """Check the header of a portable float map: its signature, and as many bytes as its size needs.
-
-    Raises:
-        ValueError: naming the file and what is wrong.
-    """
-    found = PFM.match(_head(path))
-    if not found:
-        raise ValueError(f"{path}: not a readable .pfm file: wanted PF or Pf, a width, a height and a scale")
-    width, height = int(found[2]), int(found[3])
-    decoded = width * height * (12 if found[1] == b"F" else 4)
-    check_claim(path, width, height, decoded)
-    if path.stat().st_size < found.end() + decoded:
-        raise ValueError(f"{path}: cut short: {path.stat().st_size} bytes, wanted {found.end() + decoded}")
-
-
 def check_tiff_claim(path: Path) -> None:
     """Check the first directory of a TIFF or BigTIFF: its signature, and a size that the file can hold.
 
@@ -91,8 +72,3 @@ def check_tiff_claim(path: Path) -> None:
         raise ValueError(f"{path}: not a readable {path.suffix} file: no sound TIFF directory") from error
     wide, high = tags.get(TIFF_WIDTH, 0), tags.get(TIFF_HEIGHT, 0)
     check_claim(path, wide, high, wide * high * tags.get(TIFF_SAMPLES, 1) * 4)
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(HEAD)

@@ -1,21 +1,25 @@
 """Read an HDR file of any format as linear RGB, and judge and repair what it holds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from hdrdata.files.claims import check_pfm_claim, check_tiff_claim
+from hdrdata.files.claims import check_tiff_claim
 from hdrdata.files.exr import read_exr
+from hdrdata.files.hdr.pfm import read_pfm
+from hdrdata.files.hdr.primaries import REC709, luminance_weights
 from hdrdata.files.hdr.rgbe import read_radiance_picture
+from hdrdata.files.hdr.stated import Stated
 from hdrdata.files.hdr.tiff import is_logluv, read_tiff
 from hdrdata.files.quiet import quiet_decoders, quiet_opencv
-from hdrdata.files.suffixes import HDR_SUFFIXES
+from hdrdata.files.suffixes import HDR_SUFFIXES, RADIANCE_SUFFIXES
 
-TIFF_SUFFIXES = (".tif", ".tiff")
+ROUNDING = 1e-5  # of the mean light: what is as little below 0 changes no level of any picture
+LUMINANCE = luminance_weights(REC709)
 
 
 @dataclass(frozen=True)
@@ -25,32 +29,38 @@ class Repairs:
     negative: int
     nan: int
     infinite: int
-    outside: int = 0  # no damage: light that Rec.709 does not reach, of a file with other primaries
+    outside: int = 0  # no damage: light that Rec.709 does not reach
+    rounding: int = 0  # no damage: negative by at most `ROUNDING` of the mean light
+    stated: Stated = field(default=Stated())  # what was done because the file says so
 
     @property
     def total(self) -> int:
         return self.negative + self.nan + self.infinite
 
 
-def read_radiance(path: Path | str) -> Float32[np.ndarray, "height width 3"]:
+def read_radiance(path: Path | str, layer: str | None = None) -> Float32[np.ndarray, "height width 3"]:
     """Read an HDR file as linear RGB with the primaries of Rec.709 and white D65, unrepaired.
 
     Primaries that a file states (EXR's chromaticities, Radiance's PRIMARIES and XYZE, a TIFF's ICC profile) are brought
-    to these; light that they do not reach comes out negative. Radiance's EXPOSURE and COLORCORR are divided out.
+    to these; light that they do not reach comes out negative. Radiance's EXPOSURE and COLORCORR are divided out, and a
+    PFM's scale multiplies. Windows, orientations, oblong pixels and environment cubes become a plain picture.
 
-    .exr: R, G, B by any case and with any layer's prefix (the layer without a name first), XYZ-free luminance `Y`
-    alone, or a single channel of any name, as grey; half, float and uint pixels. .hdr (Radiance) and .pfm: RGB or grey.
-    .tif/.tiff: floats as they are, 16-bit integers as linear light over 65535, or by their ICC profile.
+    .exr: R, G, B by any case, luminance and chroma, or grey, of one layer (`hdrdata.files.hdr.layers`); half, float and
+    uint pixels. .hdr .pic .rgbe .xyze (Radiance) and .pfm: RGB or grey. .tif/.tiff: floats as they are, 16-bit integers
+    as linear light over 65535, or by their ICC profile.
+
+    Args:
+        layer: of an .exr, the name of the layer that is the picture; other formats have none.
 
     Raises:
         ValueError: one line naming the file and what is wanted, if it cannot be read or is no linear HDR picture, or
             claims more pixels than its bytes can hold or than 2^28.
     """
-    return _read_light(Path(path))[0].astype(np.float32, copy=False)
+    return _read_light(Path(path), layer)[0].astype(np.float32, copy=False)
 
 
-def _read_light(path: Path) -> tuple[Float[np.ndarray, "height width 3"], int]:
-    """`read_radiance`, but half floats stay as they are, half the memory; and how many pixels lie outside Rec.709."""
+def _read_light(path: Path, layer: str | None) -> tuple[Float[np.ndarray, "height width 3"], Stated]:
+    """`read_radiance`, but half floats stay as they are, half the memory; and what the file stated."""
     suffix = path.suffix.lower()
     if suffix not in HDR_SUFFIXES:
         raise ValueError(f"{path}: '{suffix}' is not an HDR format read here; wanted one of {' '.join(HDR_SUFFIXES)}")
@@ -59,10 +69,10 @@ def _read_light(path: Path) -> tuple[Float[np.ndarray, "height width 3"], int]:
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty (0 bytes)")
     try:
-        pixels, outside = _decode(path, suffix)
+        pixels, stated = _decode(path, suffix, layer)
         if pixels.dtype == np.uint16:
             light = pixels.astype(np.float32)
-            return np.divide(light, np.float32(65535), out=light), outside
+            return np.divide(light, np.float32(65535), out=light), stated
         if pixels.dtype == np.uint8:
             raise ValueError(
                 f"{path}: 8-bit values are a display picture, not linear light; wanted float or 16-bit linear"
@@ -71,24 +81,21 @@ def _read_light(path: Path) -> tuple[Float[np.ndarray, "height width 3"], int]:
             raise ValueError(f"{path}: {pixels.dtype} values; wanted float or 16-bit linear (unsigned)")
         kept = pixels.dtype if pixels.dtype == np.float16 else np.float32
         with np.errstate(over="ignore"):  # a double or a uint beyond the floats becomes Inf, which is counted later
-            return np.ascontiguousarray(pixels, dtype=kept), outside
+            return np.ascontiguousarray(pixels, dtype=kept), stated
     except MemoryError as error:
         raise ValueError(f"{path}: too large for the memory of this machine") from error
 
 
-def _decode(path: Path, suffix: str) -> tuple[np.ndarray, int]:
+def _decode(path: Path, suffix: str, layer: str | None) -> tuple[np.ndarray, Stated]:
     if suffix == ".exr":
-        return read_exr(path)
-    if suffix == ".hdr":
+        return read_exr(path, layer)
+    if suffix == ".pfm":
+        return read_pfm(path)
+    if suffix in RADIANCE_SUFFIXES:
         with quiet_opencv():
             return read_radiance_picture(path)
-    if suffix in TIFF_SUFFIXES:
-        check_tiff_claim(path)
-        if not is_logluv(path):
-            return read_tiff(path)
-    else:
-        check_pfm_claim(path)  # else OpenCV would take any other picture that has this name
-    return _read_with_opencv(path), 0
+    check_tiff_claim(path)
+    return (_read_with_opencv(path), Stated()) if is_logluv(path) else read_tiff(path)
 
 
 def _read_with_opencv(path: Path) -> np.ndarray:
@@ -120,14 +127,27 @@ def repair_radiance(
     """Replace, in place, what is not light: negative and NaN values by 0, +Inf by the largest finite value.
 
     Returns:
-        the same array, and how many pixels held a value of each kind (a pixel counts once a kind).
+        the same array, and how many pixels held a value of each kind (a pixel counts once a kind); a pixel whose
+        negative values are all within `ROUNDING` times the mean of the light counts as rounding, not as negative.
     """
+    repairs = _repair(radiance)
+    return radiance, replace(repairs, negative=repairs.negative + repairs.outside, outside=0)
+
+
+def _repair(radiance: Float[np.ndarray, "height width 3"]) -> Repairs:
+    """`repair_radiance`, but of negative pixels those of positive luminance, as every light has, count as outside."""
     bits = np.dtype(f"u{radiance.itemsize}")
     first_bad = np.array(np.inf, radiance.dtype).view(bits)  # bits from here on are Inf, NaN or below zero
     suspects = [rows for rows in _bands(radiance) if rows.view(bits).max(initial=0) >= first_bad]
-    counts = np.zeros(3, np.int64)
+    rounding = -ROUNDING * _mean_light(radiance) if suspects else 0.0
+    counts = np.zeros(5, np.int64)
     for rows in suspects:
-        counts += [bad.any(axis=2).sum() for bad in (rows < 0, np.isnan(rows), np.isposinf(rows))]
+        negative, beyond = (rows < 0).any(axis=2), (rows < rounding).any(axis=2)
+        with np.errstate(invalid="ignore", over="ignore"):
+            luminance = rows.astype(np.float64) @ LUMINANCE
+        light = beyond & (luminance > 0) & np.isfinite(luminance)
+        kinds = (beyond & ~light, np.isnan(rows).any(axis=2), np.isposinf(rows).any(axis=2), light, negative & ~beyond)
+        counts += [kind.sum() for kind in kinds]
     repairs = Repairs(*counts.tolist())
     brightest = 0.0
     if repairs.infinite:
@@ -135,25 +155,49 @@ def repair_radiance(
     for rows in suspects:
         rows[np.isposinf(rows)] = brightest
         rows[np.isnan(rows) | (rows < 0)] = 0
-    return radiance, repairs
+    return repairs
 
 
-def check_radiance(path: Path, max_repaired_share: float) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
-    """Read an HDR file, repair it by the rule of `repair_radiance`, and refuse what is no HDR picture.
+def _mean_light(radiance: Float[np.ndarray, "height width 3"]) -> float:
+    """The mean of the values, what is no light counted as black."""
+    total = 0.0
+    for rows in _bands(radiance):
+        total += float(np.sum(rows, where=np.isfinite(rows) & (rows > 0), dtype=np.float64))
+    return total / max(1, radiance.size)
+
+
+def read_light(path: Path, layer: str | None = None) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
+    """Read an HDR file and repair it by the rule of `repair_radiance`; light outside Rec.709 is no damage.
+
+    Outside is a pixel with negative values whose luminance is positive.
+
+    Args:
+        layer: see `read_radiance`.
+
+    Returns:
+        linear RGB, half floats if the file holds those and else float32; what was repaired, and what the file stated.
+
+    Raises:
+        ValueError: as `read_radiance`.
+    """
+    light, stated = _read_light(path, layer)
+    return light, replace(_repair(light), stated=stated)
+
+
+def check_radiance(
+    path: Path, max_repaired_share: float, layer: str | None = None
+) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
+    """Read and repair an HDR file by `read_light`, and refuse what is no HDR picture.
 
     Args:
         max_repaired_share: refuse the picture if more than this share [0, 1] of its pixels needed repair.
-
-    Returns:
-        linear RGB, half floats if the file holds those and else float32, and what was repaired.
+        layer: see `read_radiance`.
 
     Raises:
         ValueError: one line naming the file, if it is unreadable, all black, an 8-bit picture in disguise (at most 256
             distinct values in every channel of a picture of 4,096 pixels or more), or too much of it needed repair.
     """
-    light, outside = _read_light(path)
-    radiance, repairs = repair_radiance(light)
-    repairs = replace(repairs, negative=max(0, repairs.negative - outside), outside=outside)
+    radiance, repairs = read_light(path, layer)
     pixels = radiance.shape[0] * radiance.shape[1]
     if repairs.total > max_repaired_share * pixels:
         raise ValueError(

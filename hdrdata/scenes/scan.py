@@ -10,9 +10,9 @@ from pydantic import Field, NonNegativeInt
 
 from hdrdata.config import Section
 from hdrdata.files.disk import read_json, sha256_of, write_json
-from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES
+from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES, UNREAD_SUFFIXES
 from hdrdata.scenes.parts import assign_part
-from hdrdata.scenes.scene import Scan, Scene, scene_key, slug
+from hdrdata.scenes.scene import Scan, Scene, describe_unread, scene_key, slug
 from hdrdata.scenes.sidecar import read_sidecar
 
 
@@ -50,7 +50,7 @@ def scan_scenes(
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of scenes")
-    found = find_hdr_files(folder)
+    found, unread = find_hdr_files(folder)
     rows = read_sidecar(folder / sidecar) if sidecar else {}
     for name in rows:
         if name not in found:
@@ -84,13 +84,16 @@ def scan_scenes(
             raise ValueError(f"{folder / path}: has the key of '{scenes[scene.key].path}'; rename one of them")
         scenes[scene.key] = scene
     ordered = tuple(scenes[key] for key in sorted(scenes))
-    return Scan(ordered, tuple(duplicates), hashed)
+    return Scan(ordered, tuple(duplicates), hashed, unread)
 
 
-def find_hdr_files(folder: Path) -> dict[str, os.stat_result]:
-    """Find the HDR files below `folder`, links followed, by path relative to it; each folder is entered once.
+def find_hdr_files(folder: Path) -> tuple[dict[str, os.stat_result], dict[str, int]]:
+    """Find the HDR files below `folder`, links followed; each folder is entered once.
 
     Names that begin with a dot are left out.
+
+    Returns:
+        the files by path relative to the folder; and by suffix the number of those that may be HDR and are not read.
 
     Raises:
         ValueError: if there is none, a folder cannot be listed, or what has an HDR file's name is no regular file.
@@ -123,10 +126,13 @@ def find_hdr_files(folder: Path) -> dict[str, os.stat_result]:
             else:
                 others[suffix] += 1
         waiting.extend(reversed(folders))
+    unread = {suffix: others[suffix] for suffix in sorted({*RAW_SUFFIXES, *UNREAD_SUFFIXES} & others.keys())}
     if found:
-        return dict(sorted(found.items(), key=lambda item: Path(item[0])))
-    raw = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()) if suffix in RAW_SUFFIXES)
+        return dict(sorted(found.items(), key=lambda item: Path(item[0]))), unread
+    raw = ", ".join(f"{count} {suffix}" for suffix, count in unread.items() if suffix in RAW_SUFFIXES)
     hint = f"; first merge the photographs in it ({raw}) by `hdrdata merge`" if raw else ""
+    others = describe_unread({suffix: count for suffix, count in unread.items() if suffix in UNREAD_SUFFIXES})
+    hint = hint or (f"; {others.partition(';')[0]}" if others else "")
     raise ValueError(f"{folder}: no HDR file in it; wanted {' '.join(HDR_SUFFIXES)}{hint}")
 
 

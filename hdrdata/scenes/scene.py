@@ -1,10 +1,11 @@
 """A scene: one HDR file, known by its content; and the list of them that git tracks."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hdrdata.files.disk import read_json, write_json
+from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES
 from hdrdata.scenes.parts import PARTS
 
 KINDS = ("auto", "pano", "photo")
@@ -32,10 +33,24 @@ class Scan:
     scenes: tuple[Scene, ...]  # by key
     duplicates: tuple[tuple[str, str], ...]  # (path left out, path of the same bytes that stays)
     hashed: int  # files whose bytes were read; the others were known by path, size and time
+    unread: dict[str, int] = field(default_factory=dict)  # files by suffix that may be HDR, and are not read as scenes
+
+    def unread_line(self) -> str:
+        """'not read: 2 .dng, 1 .jxr; ...'; empty if there is none."""
+        return describe_unread(self.unread)
 
     def counts(self) -> dict[str, int]:
         """The number of scenes in each part."""
         return {part: sum(scene.part == part for scene in self.scenes) for part in PARTS}
+
+
+def describe_unread(unread: dict[str, int]) -> str:
+    """Files that may be HDR and are not read as scenes, in a line: 'not read: 2 .dng, 1 .jxr; ...'; empty for none."""
+    if not unread:
+        return ""
+    counted = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
+    raw = "; first merge camera RAW by `hdrdata merge`" if unread.keys() & {*RAW_SUFFIXES} else ""
+    return f"not read: {counted}; wanted {' '.join(HDR_SUFFIXES)}{raw}"
 
 
 def slug(text: str) -> str:

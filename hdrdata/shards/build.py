@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hdrdata.cameras.recipe import RecipeConfig
+from hdrdata.cameras.recipe import RecipeConfig, read_recipe
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.scenes.scene import Scan, write_scenes
 from hdrdata.shards.pack import ShardConfig, shard_stacks
@@ -36,11 +36,12 @@ def build(
     view_size: int = 512,
     fov_degrees: float = 80,
     pitch_degrees: float = 10,
-    azimuths_degrees: Sequence[float] = (0, 60, 120, 180, 240, 300),
+    azimuths_degrees: Sequence[int | float] = (0, 60, 120, 180, 240, 300),
     photo_crops: int = 1,
     max_magnification: float = 1.5,
     on_magnified: str = "refuse",
     max_repaired_share: float = 0.01,
+    layer: str | None = None,
     on_error: str = "stop",
     recipe: str | RecipeConfig = "drtmo",
     png_encoder: str = "fpng",
@@ -65,8 +66,9 @@ def build(
         max_magnification: view pixels a source pixel beyond which `on_magnified` holds: "refuse" the scene, or "shrink"
             its views.
         max_repaired_share: of a scene's pixels that may be negative, NaN or infinite.
+        layer: of an .exr, the name of the layer that is the picture; else it is chosen by the names.
         on_error: a bad scene: "stop" there, or "skip" it and name it.
-        recipe: a name of `hdrdata.cameras.recipe.RECIPES`, or a recipe.
+        recipe: a name of `hdrdata.cameras.recipe.RECIPES`, a file .yaml (see `read_recipe` there), or a recipe.
         png_encoder: "fpng" or "opencv", which is ten times slower, and everywhere.
         name: first part of the shards' names.
         form: "radiance", "pixels" or "both".
@@ -83,10 +85,12 @@ def build(
         "view_size": view_size, "fov_degrees": fov_degrees, "pitch_degrees": pitch_degrees,
         "azimuths_degrees": tuple(azimuths_degrees), "photo_crops": photo_crops,
         "max_magnification": max_magnification, "on_magnified": on_magnified,
-        "max_repaired_share": max_repaired_share, "on_error": on_error, "engine": engine, "workers": workers,
+        "max_repaired_share": max_repaired_share, "layer": layer, "on_error": on_error, "engine": engine,
+        "workers": workers,
     })  # fmt: skip
     synthesize = SynthesizeConfig.parse("synthesize", {
-        "recipe": recipe, "png_encoder": png_encoder, "engine": engine, "workers": workers,
+        "recipe": read_recipe(recipe) if isinstance(recipe, str) else recipe, "png_encoder": png_encoder,
+        "engine": engine, "workers": workers,
     })  # fmt: skip
     counts = dict(shards or {"train": 2, "val": 1, "test": 1})
     shard = ShardConfig.parse("shard", {"name": name, "form": form, "shards": counts})
@@ -99,15 +103,19 @@ def build(
     tell(f"scenes: {', '.join(f'{count} {part}' for part, count in scan.counts().items())}")
     for path, same in scan.duplicates:
         tell(f"left out: {scenes / path}: the same bytes as {same}")
+    if scan.unread:
+        tell(scan.unread_line())
     ingested = ingest_scenes(scan.scenes, scenes, out / "views", ingest)
     tell(f"views of scenes: {ingested.summary()}")
     for refusal in ingested.refused:
         tell(f"refused: {' '.join(refusal.reason.split())}")
     views = read_views(out / "views")
-    for line in describe_views(views, ingest):
+    for line in describe_views(views, ingest, ingested.rows):
         tell(line)
     stacks = synthesize_stacks(views, out / "views", out / "stacks", synthesize, shard.forms)
     tell(f"stacks of views: {stacks.summary()}")
     packed = shard_stacks(out / "stacks", out / "shards", shard, workers=workers, engine=engine)
     tell(f"shards: {packed.summary()}")
+    if ingested.refused:
+        tell(f"{len(ingested.refused)} of {len(scan.scenes)} scenes were refused, and are not in {out}")
     return Built(scan, ingested, stacks, packed)

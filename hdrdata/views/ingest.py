@@ -14,7 +14,7 @@ from hdrdata.files.disk import digest_of, sha256_of, write_bytes
 from hdrdata.files.exr import write_exr
 from hdrdata.files.radiance import Repairs, check_radiance
 from hdrdata.scenes.scene import Scene
-from hdrdata.views.normalise import normalise_view, stops_of
+from hdrdata.views.normalise import FEW_LEVELS, is_dark_but_for_few, normalise_view, stops_of
 from hdrdata.views.panorama import is_panorama, views_of_panorama
 from hdrdata.views.view import ALGORITHM, IngestConfig, View, crop_key, panorama_key
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
@@ -68,6 +68,23 @@ def fit_size(source_pixels: int | float, config: IngestConfig) -> int:
     return size
 
 
+def scene_is_panorama(height: int, width: int, repairs: Repairs, kind: str) -> bool:
+    """Whether views are perspectives of a panorama: as `kind` says, else as the file says, else by its shape.
+
+    Raises:
+        ValueError: if `kind` is "pano", and neither the file nor its shape agrees.
+    """
+    pano = repairs.stated.panorama or is_panorama(height, width)
+    if kind == "pano" and not pano:
+        raise ValueError(f"{width}x{height} pixels; a panorama is twice as wide as high")
+    return pano if kind == "auto" else kind == "pano"
+
+
+def source_pixels_of(height: int, width: int, pano: bool, config: IngestConfig) -> int | float:
+    """How many source pixels lie across a view."""
+    return width * config.fov_degrees / 360 if pano else min(height, width)
+
+
 def views_of_scene(
     radiance: Float[np.ndarray, "height width 3"], repairs: Repairs, scene: Scene, config: IngestConfig
 ) -> list[tuple[View, Float16[np.ndarray, "size size 3"]]]:
@@ -77,10 +94,8 @@ def views_of_scene(
         ValueError: if the scene is said to be a panorama and is not 2:1, is too small, or a view is black.
     """
     height, width = radiance.shape[:2]
-    if scene.kind == "pano" and not is_panorama(height, width):
-        raise ValueError(f"{width}x{height} pixels; a panorama is twice as wide as high")
-    pano = is_panorama(height, width) if scene.kind == "auto" else scene.kind == "pano"
-    source_pixels = width * config.fov_degrees / 360 if pano else min(height, width)
+    pano = scene_is_panorama(height, width, repairs, scene.kind)
+    source_pixels = source_pixels_of(height, width, pano, config)
     size = fit_size(source_pixels, config)
     named: list[tuple[str, int | None, np.ndarray]] = []
     if pano:
@@ -131,7 +146,8 @@ def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: 
     Raises:
         ValueError: naming the scene, if one is refused and `config.on_error` is "stop".
     """
-    pixel_parameters = config.model_dump(exclude={"engine", "workers", "on_error"}, mode="json")
+    kept_out = {"engine", "workers", "on_error", *(["layer"] if config.layer is None else [])}  # change no pixel
+    pixel_parameters = config.model_dump(exclude=kept_out, mode="json")
     entries = []
     for scene in scenes:
         made_from = {"sha256": scene.sha256, "kind": scene.kind, "parameters": pixel_parameters, "algorithm": ALGORITHM}
@@ -150,8 +166,12 @@ def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: 
     )
 
 
-def describe_views(views: tuple[View, ...], config: IngestConfig) -> list[str]:
-    """What a user should know of the views that were made, a line each: how many, repaired, clipped, made smaller."""
+def describe_views(views: tuple[View, ...], config: IngestConfig, rows: dict[str, dict]) -> list[str]:
+    """What a user should know of the views that were made, a line each: how many, repaired, clipped, made smaller.
+
+    Args:
+        rows: of scenes, as `ingest_scenes` gives them: what was converted, and views of few levels.
+    """
     repaired = sum({view.scene: view.repaired for view in views}.values())
     clipped = [view.key for view in views if view.clipped_share > 0]
     smaller = [view.key for view in views if view.size < config.view_size]
@@ -160,6 +180,16 @@ def describe_views(views: tuple[View, ...], config: IngestConfig) -> list[str]:
         lines.append(f"{len(clipped)} views hold light above 65504 and were clipped there: {', '.join(clipped)}")
     if smaller:
         lines.append(f"{len(smaller)} views are smaller, so as not to magnify their source: {', '.join(smaller)}")
+    converted = [f"{name} ({', '.join(row['converted'])})" for name, row in rows.items() if "converted" in row]
+    if converted:
+        lines.append(f"{len(converted)} scenes were converted as their files say: {', '.join(converted)}")
+    if outside := sum(row.get("outside", 0) for row in rows.values()):
+        lines.append(f"{outside} pixels of scenes hold light that Rec.709 does not reach; what was negative became 0")
+    if dim := [key for row in rows.values() for key in row.get("few_levels", ())]:
+        lines.append(
+            f"{len(dim)} views are dark but for a few pixels that have nearly all the light "
+            f"(99 % of them lie in at most {FEW_LEVELS} of 256 levels at EV 0): {', '.join(dim)}"
+        )
     return lines
 
 
@@ -170,20 +200,26 @@ def _make_views(folder: Path, task: _Task) -> dict:
     try:
         if sha256_of(Path(task.path)) != task.scene.sha256:
             raise ValueError(f"{task.path}: its content is not that which was scanned; run scan again")
-        radiance, repairs = check_radiance(Path(task.path), task.config.max_repaired_share)
+        radiance, repairs = check_radiance(Path(task.path), task.config.max_repaired_share, task.config.layer)
     except OSError as error:
         raise ValueError(f"{task.path}: cannot be read: {error.strerror}") from error
     try:
         views = views_of_scene(radiance, repairs, task.scene, task.config)
     except ValueError as error:
         raise ValueError(f"{task.path}: {error}") from error
+    done = {"converted": list(repairs.stated.converted), "outside": repairs.outside, "rounding": repairs.rounding}
+    done = {name: value for name, value in done.items() if value}
     for view, half in views:
         attributes = {name: value for name, value in asdict(view).items() if value is not None and value != ""}
+        attributes |= {name: "; ".join(value) if name == "converted" else value for name, value in done.items()}
         attributes = {f"hdrdata.{name}": value for name, value in attributes.items()}
         write_exr(folder / f"{view.key}.exr", half, attributes)
+    dim = [view.key for view, half in views if is_dark_but_for_few(half)]
     return {
         "views": [asdict(view) for view, _ in views],
         "files": describe_files(folder, [f"{view.key}.exr" for view, _ in views]),
+        **done,
+        **({"few_levels": dim} if dim else {}),
     }
 
 

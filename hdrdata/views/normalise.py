@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float16
 
 HALF_MAX = 65504.0
+FEW_LEVELS = 4  # of 256 at EV 0: of these and fewer a user should know
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)  # ITU-R BT.709 as it is printed; part of every view
 
 
@@ -31,6 +32,23 @@ def normalise_view(
     scaled = radiance.astype(np.float64) * (0.5 / mean) + 0.0  # -0.0 becomes 0.0, whose bits a table knows
     clipped = float((scaled > HALF_MAX).mean())
     return np.minimum(scaled, HALF_MAX).astype(np.float16), 0.5 / mean, clipped
+
+
+def levels_of_most(radiance: Float[np.ndarray, "height width 3"]) -> int:
+    """How many of 256 linear levels at EV 0 hold all but the brightest hundredth of a picture's values: 1 to 256.
+
+    At EV 0 the mean is 0.5. `FEW_LEVELS` or fewer say that a handful of pixels, such as a sun without a sky, has nearly
+    all the light.
+    """
+    mean = float(radiance.mean(dtype=np.float64))
+    high = float(np.percentile(radiance.astype(np.float32, copy=False), 99)) * 0.5 / mean if mean > 0 else 0.0
+    return 1 + int(255 * min(high, 1.0))
+
+
+def is_dark_but_for_few(view: Float16[np.ndarray, "height width 3"]) -> bool:
+    """Whether `levels_of_most` of a normalised view are `FEW_LEVELS` or fewer; by its bits, which order halves >= 0."""
+    limit = np.float16(FEW_LEVELS / 255).view(np.uint16)
+    return bool(np.count_nonzero(view.view(np.uint16) < limit) >= 0.99 * view.size)
 
 
 def stops_of(radiance: np.ndarray) -> float:

@@ -9,8 +9,8 @@ from jaxtyping import Float, Float32
 
 
 def is_panorama(height: int, width: int) -> bool:
-    """Whether a picture has the 2:1 shape of an equirectangular panorama."""
-    return width == 2 * height
+    """Whether a picture has the shape of an equirectangular panorama: 2:1, a pixel more or less on either side."""
+    return abs(width - 2 * height) <= 2
 
 
 def views_of_panorama(

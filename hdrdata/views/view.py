@@ -25,6 +25,7 @@ class IngestConfig(Section):
     max_magnification: PositiveFloat  # view pixels to source pixels
     on_magnified: Literal["refuse", "shrink"]
     max_repaired_share: Annotated[float, Field(ge=0, le=1)]
+    layer: Annotated[str, Field(min_length=1)] | None = None  # of an .exr; None: by the rule of the layers' names
     on_error: Literal["stop", "skip"]
     engine: EngineName
     workers: NonNegativeInt  # 0: one a core

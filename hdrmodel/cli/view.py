@@ -13,9 +13,10 @@ from hdrdata.command import OneLineErrors
               help="The page to write. Default: FILE's name with .html.")  # fmt: skip
 @click.option("--input", "photo", type=click.Path(path_type=Path), metavar="PHOTO",
               help="The photograph to compare with. Default: the one that FILE names, if it is there.")  # fmt: skip
+@click.option("--layer", metavar="NAME", help="Of an OpenEXR file, the layer to show.")
 @click.option("--max-pixels", type=click.IntRange(min=1), default=2_000_000, show_default=True, metavar="PIXELS",
               help="A larger picture is shrunk by area in the page; its statistics are those of the file.")  # fmt: skip
-def view(file: Path, page: Path | None, photo: Path | None, max_pixels: int) -> None:
+def view(file: Path, page: Path | None, photo: Path | None, layer: str | None, max_pixels: int) -> None:
     """Write an HTML page that shows the HDR image FILE at any exposure; it needs no other file and no network.
 
     OpenEXR, Radiance, PFM, TIFF, Ultra HDR, and PNG, AVIF, HEIC or JPEG XL of PQ or HLG.
@@ -26,4 +27,4 @@ def view(file: Path, page: Path | None, photo: Path | None, max_pixels: int) -> 
     """
     from hdrmodel.viewer.page import write_viewer
 
-    click.echo(write_viewer(file, page or file.with_suffix(".html"), photo, max_pixels=max_pixels))
+    click.echo(write_viewer(file, page or file.with_suffix(".html"), photo, max_pixels=max_pixels, layer=layer))

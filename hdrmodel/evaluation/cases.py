@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, UInt8
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.exposure import expose_view, half_bits
 from hdrdata.files.ldr import write_png
-from hdrdata.files.radiance import read_radiance
+from hdrdata.files.radiance import read_light
 from hdrdata.files.suffixes import HDR_SUFFIXES
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.batches import to_batch
@@ -168,10 +168,10 @@ class PredictionFiles:
         """
         path = self.paths[case.key]
         with self._reading:
-            radiance = read_radiance(path).astype(np.float32)
+            radiance, repairs = read_light(path)
         if radiance.shape != case.input.shape:
             wanted = f"{case.input.shape[1]}x{case.input.shape[0]}"
             raise ValueError(f"{path}: {radiance.shape[1]}x{radiance.shape[0]} pixels; wanted {wanted}, as the input")
-        if not (np.isfinite(radiance) & (radiance >= 0)).all():
+        if repairs.total:  # what is outside Rec.709, or below 0 by rounding, is 0
             raise ValueError(f"{path}: a value is negative or not finite; wanted linear RGB from 0")
-        return Estimate(None, radiance)
+        return Estimate(None, radiance.astype(np.float32))

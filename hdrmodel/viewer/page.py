@@ -16,7 +16,8 @@ from jaxtyping import UInt8
 from hdrdata.files.disk import sha256_of, write_bytes
 from hdrdata.files.ldr import encode_jpeg
 from hdrdata.files.quiet import quiet_decoders
-from hdrdata.files.radiance import read_radiance, repair_radiance
+from hdrdata.files.radiance import read_light, repair_radiance
+from hdrdata.files.suffixes import RADIANCE_SUFFIXES
 from hdrmodel.photos.photo import read_photo
 from hdrmodel.viewer.encoded import ENCODED, WHITE, read_encoded
 from hdrmodel.viewer.light import BINS, FAR, false_colors, measure_light, pack_light, shrink_light, tonemap_photographic
@@ -39,7 +40,8 @@ STRUCTURE = {
     *("channels", "chunkCount", "compression", "dataWindow", "displayWindow", "lineOrder", "name", "pixelAspectRatio"),
     *("preview", "screenWindowCenter", "screenWindowWidth", "tiles", "type", "version", "whiteLuminance"),
 }  # of an OpenEXR file; what all other attributes say is shown as it is
-SUFFIX_NAMES = {".exr": "OpenEXR", ".hdr": "Radiance", ".pfm": "PFM", ".tif": "TIFF", ".tiff": "TIFF"}
+SUFFIX_NAMES = {".exr": "OpenEXR", ".pfm": "PFM", ".tif": "TIFF", ".tiff": "TIFF"}
+SUFFIX_NAMES |= dict.fromkeys(RADIANCE_SUFFIXES, "Radiance")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class ComparedPhoto:
     why_not: str = ""
 
 
-def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int = MAX_PIXELS) -> Path:
+def write_viewer(
+    file: Path, page: Path, photo: Path | None, *, max_pixels: int = MAX_PIXELS, layer: str | None = None
+) -> Path:
     """Write `page`, an HTML viewer of one HDR file; the same inputs give the same bytes.
 
     The page holds light, script and style, and asks for nothing else. Values are those of the file where that is no
@@ -64,6 +68,7 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
         page: a name that ends in .html or .htm.
         photo: the photograph that the file was made of, of the same shape. None: the one that the file's
             attribute `hdrmodel.input` names, where it lies beside the file and is what `hdrmodel.input_sha256` says.
+        layer: of an OpenEXR file, the layer to show; None: as `read_radiance` chooses.
         max_pixels: >= 1; larger pictures are shrunk by area in the page.
 
     Returns:
@@ -77,9 +82,13 @@ def write_viewer(file: Path, page: Path, photo: Path | None, *, max_pixels: int 
     if max_pixels < 1:
         raise ValueError(f"at most {max_pixels} pixels; wanted at least 1")
     encoded = file.suffix.lower() in ENCODED
-    light, format_name = read_encoded(file) if encoded else (read_radiance(file), "")
-    radiance, repairs = repair_radiance(light)
-    del light
+    if encoded:
+        light, format_name = read_encoded(file)
+        radiance, repairs = repair_radiance(light)
+        del light
+    else:
+        (radiance, repairs), format_name = read_light(file, layer), ""
+        radiance = radiance.astype(np.float32, copy=False)
     measures = measure_light(radiance, file)
     full_height, full_width, _ = radiance.shape
     shown = shrink_light(radiance, max_pixels)

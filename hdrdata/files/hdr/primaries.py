@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x, y of red, green, blue and white (D65)
+XYZ_AXES = (1, 0, 0, 1, 0, 0)  # x, y of primaries that are X, Y and Z
 SAME = 2e-3  # by which x and y may differ and still be meant: headers round them, and D65 has several values
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 D50 = np.array([0.9642, 1.0, 0.8249])  # of ICC's connection space
@@ -17,7 +18,8 @@ Picture = Float[np.ndarray, "height width 3"]
 def matrix_of(chromaticities: tuple[float, ...]) -> Matrix | None:
     """The matrix from linear RGB of these primaries to that of Rec.709, D65; None where they are the same.
 
-    By CIE XYZ, and Bradford's adaptation (Lam 1985) where the white differs.
+    By CIE XYZ, and Bradford's adaptation (Lam 1985) where the white differs. Primaries that are CIE XYZ's own axes hold
+    XYZ of light as it is; what they call white, equal energy, is no white of a picture, and is not adapted.
 
     Args:
         chromaticities: x and y of red, green, blue and white.
@@ -27,21 +29,41 @@ def matrix_of(chromaticities: tuple[float, ...]) -> Matrix | None:
     """
     if np.abs(np.subtract(chromaticities, REC709)).max() <= SAME:
         return None
+    if np.abs(np.subtract(chromaticities[:6], XYZ_AXES)).max() <= SAME:
+        return xyz_matrix()
     try:
         with np.errstate(divide="raise", invalid="raise"):
             from_rgb, white = _to_xyz(np.asarray(chromaticities, np.float64))
             to_rgb, d65 = _to_xyz(np.asarray(REC709))
             matrix = np.linalg.inv(to_rgb) @ adaptation(white, d65) @ from_rgb
     except (FloatingPointError, np.linalg.LinAlgError) as error:
-        raise ValueError(
-            f"primaries {', '.join(f'{x:g}' for x in chromaticities)}: no light is white in them"
-        ) from error
+        raise _no_white(chromaticities) from error
     return matrix
 
 
 def xyz_matrix() -> Matrix:
     """From CIE XYZ to linear RGB of Rec.709, whose white stays as it is: D65."""
     return np.linalg.inv(_to_xyz(np.asarray(REC709))[0])
+
+
+def luminance_weights(chromaticities: tuple[float, ...]) -> Float64[np.ndarray, " 3"]:
+    """How much of the luminance of white is red, green and blue; they add up to 1.
+
+    Raises:
+        ValueError: if no light is white in these primaries.
+    """
+    try:
+        with np.errstate(divide="raise", invalid="raise"):
+            weights = _to_xyz(np.asarray(chromaticities, np.float64))[0][1]
+    except (FloatingPointError, np.linalg.LinAlgError) as error:
+        raise _no_white(chromaticities) from error
+    if not weights[1] > 0:
+        raise ValueError(f"primaries {', '.join(f'{x:g}' for x in chromaticities)}: green gives no luminance")
+    return weights / weights.sum()
+
+
+def _no_white(chromaticities: tuple[float, ...]) -> ValueError:
+    return ValueError(f"primaries {', '.join(f'{x:g}' for x in chromaticities)}: no light is white in them")
 
 
 def adaptation(white: Float64[np.ndarray, " 3"], wanted: Float64[np.ndarray, " 3"]) -> Matrix:
@@ -56,13 +78,9 @@ def _to_xyz(chromaticities: Float64[np.ndarray, " 8"]) -> tuple[Matrix, Float64[
     return columns * np.linalg.solve(columns, white), white
 
 
-def convert(light: Picture, matrix: Matrix) -> tuple[Float32[np.ndarray, "height width 3"], int]:
-    """Bring linear light to Rec.709.
-
-    Returns:
-        light, where what Rec.709 does not reach is negative; and how many pixels became so that were not before.
-    """
-    made, outside = np.empty(light.shape, np.float32), 0
+def convert(light: Picture, matrix: Matrix) -> Float32[np.ndarray, "height width 3"]:
+    """Bring linear light to Rec.709; what that does not reach is negative."""
+    made = np.empty(light.shape, np.float32)
     rows = max(1, ROWS // light.shape[1])
     for top in range(0, light.shape[0], rows):
         band = light[top : top + rows].astype(np.float64)
@@ -71,8 +89,7 @@ def convert(light: Picture, matrix: Matrix) -> tuple[Float32[np.ndarray, "height
             small = np.abs(converted) < 1e-6 * np.abs(converted).max(axis=2, keepdims=True)
         converted[small] = 0  # rounding is no colour
         made[top : top + rows] = converted
-        outside += int(((converted < 0).any(axis=2) & ~(band < 0).any(axis=2)).sum())
-    return made, outside
+    return made
 
 
 class Profile:

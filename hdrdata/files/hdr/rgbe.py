@@ -9,13 +9,16 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from hdrdata.files.claims import check_claim
+from hdrdata.files.hdr.geometry import square_pixels
 from hdrdata.files.hdr.primaries import REC709, convert, matrix_of, xyz_matrix
+from hdrdata.files.hdr.stated import Stated
 
 HEADER = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y %d +X %d\n"  # of what OpenCV is given
 HEAD = 65536  # bytes in which a header ends
 SIZE = re.compile(rb"([-+])([YX]) +(\d{1,9}) +([-+])([YX]) +(\d{1,9})\r?\n")
 BAND_PIXELS = 2**21  # decoded at a time: OpenCV alone would hold a picture twice
 RADIANCE_WHITE = (1 / 3, 1 / 3)  # by default, which in practice stands for a display's
+COUNTS = {"EXPOSURE": 1, "COLORCORR": 3, "PRIMARIES": 8, "PIXASPECT": 1}  # numbers of a variable
 RGBE, XYZE = "32-bit_rle_rgbe", "32-bit_rle_xyze"
 
 
@@ -26,6 +29,8 @@ class Header:
     format: str
     divisors: tuple[float, float, float]  # of the channels: EXPOSURE and COLORCORR, all of them multiplied
     primaries: tuple[float, ...] | None
+    height_to_width: float  # of a pixel: PIXASPECT, all of them multiplied
+    converted: tuple[str, ...]  # what of this changes the pixels
     lines: int  # as they are stored, of `length` pixels
     length: int
     axes: tuple[str, str]  # of the lines, and along them, such as ("-Y", "+X")
@@ -44,28 +49,35 @@ def read_header(path: Path) -> Header:
     found = re.match(rb"#\?(?:RADIANCE|RGBE)[ \t]*\r?\n(.*?)(?:^|\n)\r?\n", head, re.DOTALL | re.MULTILINE)
     size = SIZE.match(head, found.end()) if found else None
     if size is None or {size[2], size[5]} != {b"X", b"Y"}:
-        raise ValueError(f"{path}: not a readable .hdr file: {wanted}")
-    form, exposure, corrections, primaries = RGBE, 1.0, np.ones(3), None
+        raise ValueError(f"{path}: not a readable {path.suffix} file: {wanted}")
+    form, exposure, corrections, primaries, aspect = RGBE, 1.0, np.ones(3), None, 1.0
     for line in found[1].decode("latin-1").splitlines():
         name, equals, value = line.partition("=")
-        if not equals or name not in ("FORMAT", "EXPOSURE", "COLORCORR", "PRIMARIES"):
+        if not equals or name not in ("FORMAT", *COUNTS):
             continue
         if name == "FORMAT":
             form = value.strip()
             continue
-        numbers = _numbers(path, line, value, {"EXPOSURE": 1, "COLORCORR": 3, "PRIMARIES": 8}[name])
+        numbers = _numbers(path, line, value, COUNTS[name])
         if name == "EXPOSURE" and numbers[0] > 0:  # some programs write 0 for none
             exposure *= numbers[0]
         elif name == "COLORCORR" and min(numbers) > 0:
             corrections = corrections * numbers
         elif name == "PRIMARIES" and any(numbers):
             primaries = tuple(numbers)
+        elif name == "PIXASPECT" and numbers[0] > 0:
+            aspect *= numbers[0]
     if form not in (RGBE, XYZE):
         raise ValueError(f"{path}: FORMAT={form}; wanted {RGBE} or {XYZE}")
     lines, length = int(size[3]), int(size[6])
     check_claim(path, length, lines, lines * length * 12)
     axes = (size[1] + size[2]).decode(), (size[4] + size[5]).decode()
-    return Header(form, tuple(exposure * corrections), primaries, lines, length, axes, size.end())
+    converted = ["XYZE"] if form == XYZE else []
+    converted += [f"EXPOSURE {exposure:g}"] if exposure != 1 else []
+    converted += [f"COLORCORR {' '.join(f'{x:g}' for x in corrections)}"] if (corrections != 1).any() else []
+    converted += [f"orientation {axes[0]} {axes[1]}"] if axes != ("-Y", "+X") else []
+    divisors = tuple(exposure * corrections)
+    return Header(form, divisors, primaries, aspect, tuple(converted), lines, length, axes, size.end())
 
 
 def _numbers(path: Path, line: str, value: str, count: int) -> list[float]:
@@ -80,35 +92,36 @@ def _numbers(path: Path, line: str, value: str, count: int) -> list[float]:
     return numbers
 
 
-def read_radiance_picture(path: Path) -> tuple[Float32[np.ndarray, "height width 3"], int]:
-    """A Radiance picture as linear RGB of Rec.709, upright, its exposures divided out.
+def read_radiance_picture(path: Path) -> tuple[Float32[np.ndarray, "height width 3"], Stated]:
+    """A Radiance picture as linear RGB of Rec.709, upright, its exposures divided out, its pixels square.
 
     Primaries are brought to Rec.709's (`hdrdata.files.hdr.primaries`); Radiance's own default white, equal energy,
     counts as D65.
-
-    Returns:
-        light, and how many pixels lie outside Rec.709.
 
     Raises:
         ValueError: naming the file and what is wrong.
     """
     header = read_header(path)
     light = _read_lines(path, header)
+    converted = list(header.converted)
     if any(divisor != 1 for divisor in header.divisors):
         light /= np.array(header.divisors, np.float32)
-    outside = 0
     try:
         matrix = _matrix(header)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     if matrix is not None:
-        light, outside = convert(light, matrix)
+        light = convert(light, matrix)
+        converted += ["PRIMARIES"] if header.format != XYZE else []
     first, second = header.axes
     if first[1] == "X":
         light = light.swapaxes(0, 1)
         first, second = second, first
     light = light[::-1] if first == "+Y" else light
-    return np.ascontiguousarray(light[:, ::-1] if second == "-X" else light), outside
+    light = np.ascontiguousarray(light[:, ::-1] if second == "-X" else light)
+    square = square_pixels(path, light, 1 / header.height_to_width)
+    converted += [f"PIXASPECT {header.height_to_width:g}"] if square is not light else []
+    return square, Stated(tuple(converted))
 
 
 def _matrix(header: Header) -> np.ndarray | None:

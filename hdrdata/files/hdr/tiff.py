@@ -10,6 +10,7 @@ import tifffile
 
 from hdrdata.files.claims import check_claim, check_tiff_claim
 from hdrdata.files.hdr.primaries import Profile, convert
+from hdrdata.files.hdr.stated import Stated
 
 ICC, ORIENTATION = 34675, 274
 REDUCED = 1  # bit of NewSubfileType: a smaller copy of another page
@@ -28,7 +29,7 @@ def is_logluv(path: Path) -> bool:
         return getattr(_page(file).photometric, "name", "") in LOGLUV
 
 
-def read_tiff(path: Path) -> tuple[np.ndarray, int]:
+def read_tiff(path: Path) -> tuple[np.ndarray, Stated]:
     """The first page that is no reduced copy, as linear RGB of Rec.709.
 
     Any planes, tiles, byte order, predictor and compression that tifffile and imagecodecs know; grey, RGB and either
@@ -36,7 +37,7 @@ def read_tiff(path: Path) -> tuple[np.ndarray, int]:
     otherwise; an orientation is undone, and MinIsWhite inverted.
 
     Returns:
-        floats of 16, 32 or 64 bits or uint16 or uint8, and how many pixels lie outside Rec.709.
+        floats of 16, 32 or 64 bits or uint16 or uint8, and what was done to them because the file says so.
 
     Raises:
         ValueError: one line naming the file and what is wanted.
@@ -46,6 +47,9 @@ def read_tiff(path: Path) -> tuple[np.ndarray, int]:
         page = _page(file)
         height, width, samples = page.imagelength, page.imagewidth, page.samplesperpixel
         check_claim(path, width, height, width * height * samples * max(4, page.bitspersample // 8))
+        longest, size = max(page.databytecounts, default=0), path.stat().st_size
+        if longest > size:  # which would be asked of the memory
+            raise ValueError(f"{path}: a piece of {longest} bytes in a file of {size}: damaged")
         kind = getattr(page.photometric, "name", str(page.photometric))
         if kind not in ("MINISWHITE", "MINISBLACK", "RGB"):
             raise ValueError(f"{path}: {kind} colours; wanted grey or RGB")
@@ -64,16 +68,20 @@ def read_tiff(path: Path) -> tuple[np.ndarray, int]:
             raise ValueError(f"{path}: {pixels.dtype} values of which the least is white; wanted the least to be black")
         pixels = np.iinfo(pixels.dtype).max - pixels
     pixels = np.repeat(pixels[:, :, :1], 3, axis=2) if samples < 3 else pixels[:, :, :3]
-    outside = 0
+    converted = ["MinIsWhite"] if kind == "MINISWHITE" else []
     if icc:
         try:
-            pixels, outside = _by_profile(pixels, Profile(bytes(icc)))
+            profile = Profile(bytes(icc))
+            stored = pixels
+            pixels = _by_profile(pixels, profile)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-    return np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels)), outside
+        converted += [f"ICC profile {profile.name}"] if pixels is not stored else []
+    converted += [f"orientation {turn}"] if turn in TURNS and turn != 1 else []
+    return np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels)), Stated(tuple(converted))
 
 
-def _by_profile(pixels: np.ndarray, profile: Profile) -> tuple[np.ndarray, int]:
+def _by_profile(pixels: np.ndarray, profile: Profile) -> np.ndarray:
     if profile.colours not in (b"RGB ", b"GRAY"):
         raise ValueError(f"its colour profile ({profile.name}) is of other colours than its pixels; wanted RGB")
     if not profile.is_linear:
@@ -81,7 +89,7 @@ def _by_profile(pixels: np.ndarray, profile: Profile) -> tuple[np.ndarray, int]:
             pixels = pixels / np.float32(np.iinfo(pixels.dtype).max)
         pixels = profile.linearise(pixels)
     if profile.matrix is None:
-        return pixels, 0
+        return pixels
     if pixels.dtype.kind == "u":
         pixels = pixels / np.float32(np.iinfo(pixels.dtype).max)
     return convert(pixels, profile.matrix)

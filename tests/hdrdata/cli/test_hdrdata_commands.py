@@ -210,7 +210,8 @@ def test_build_refuses_a_bad_scene_by_name_or_skips_and_counts_it(tmp_path, scen
     assert re.match(r"Error: .*bad\.exr: not a readable", stopped.stderr.strip().splitlines()[-1])
     assert not (tmp_path / "out" / "views" / "index.json").exists()
     skipped = hdrdata("build", scenes, tmp_path / "out", *options, "--on-error", "skip")
-    assert skipped.exit_code == 0, skipped.output
+    assert skipped.exit_code == 3, skipped.output
+    assert skipped.stdout.splitlines()[-1] == f"1 of 2 scenes were refused, and are not in {tmp_path / 'out'}"
     # the good scene may have been made, and kept, before the bad one stopped the first run
     assert re.search(
         r"views of scenes: (1 new, 0 kept, 0 removed|nothing has changed: 1 kept), 1 refused", skipped.stdout

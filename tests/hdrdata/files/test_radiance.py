@@ -90,7 +90,7 @@ def test_exr_channels_are_found_by_name(tmp_path, names, red, green, blue):
     assert (read_radiance(tmp_path / "scene.exr") == expected).all()
 
 
-@pytest.mark.parametrize("names", [("R", "G"), ("X", "Y", "Z"), ("diffuse.R", "specular.G", "B"), ("RY", "Y", "BY")])
+@pytest.mark.parametrize("names", [("R", "G"), ("X", "Y", "Z"), ("diffuse.R", "specular.G", "B"), ("RY", "Y")])
 def test_exr_without_red_green_and_blue_is_refused_with_its_channels(tmp_path, names):
     write_channels(tmp_path / "scene.exr", {name: np.ones((2, 4), np.float32) for name in names})
     with pytest.raises(ValueError, match=r"scene\.exr: channels .*: wanted R, G and B") as error:

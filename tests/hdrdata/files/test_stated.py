@@ -12,7 +12,7 @@ from PIL import ImageCms
 from shared_files import ROOT
 
 from hdrdata.files.hdr.primaries import REC709, matrix_of
-from hdrdata.files.radiance import check_radiance, read_radiance
+from hdrdata.files.radiance import check_radiance, read_radiance, repair_radiance
 
 P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
 AP0 = (0.7347, 0.2653, 0.0, 1.0, 0.0001, -0.077, 0.32168, 0.33767)
@@ -221,3 +221,76 @@ def test_every_rare_file_is_read_alike_by_two_processes():
         for _ in range(2)
     ]
     assert runs[0].stdout == runs[1].stdout and runs[0].stdout.count("\n") >= 38
+
+
+def test_an_attribute_of_another_type_is_named(tmp_path):
+    write_exr(tmp_path / "a.exr", light(), chromaticities=P3)
+    content = (tmp_path / "a.exr").read_bytes()
+    (tmp_path / "a.exr").write_bytes(
+        content.replace(b"chromaticities\0chromaticities", b"chromaticities\0chromaticitieZ")
+    )
+    with pytest.raises(
+        ValueError, match=r"a\.exr: not a readable OpenEXR file: its attribute chromaticities is damaged$"
+    ):
+        read_radiance(tmp_path / "a.exr")
+
+
+def test_a_cut_exr_and_one_of_other_bytes_say_so(tmp_path):
+    write_exr(tmp_path / "a.exr", light(64, 64))
+    content = (tmp_path / "a.exr").read_bytes()
+    (tmp_path / "a.exr").write_bytes(content[: len(content) * 3 // 4])
+    with pytest.raises(ValueError, match=r"a\.exr: .*: cut short or damaged: pixels are missing$"):
+        read_radiance(tmp_path / "a.exr")
+    (tmp_path / "b.exr").write_bytes(b"#?RADIANCE\n" + content)
+    with pytest.raises(ValueError, match=r"b\.exr: not a readable OpenEXR file: its first bytes are not those of one$"):
+        read_radiance(tmp_path / "b.exr")
+
+
+def test_a_tiff_s_strip_is_no_longer_than_its_file(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", light(), photometric="rgb", compression="zlib")
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        tag = file.pages[0].tags["StripByteCounts"]
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.seek(tag.offset + 8)
+        file.write((2**31).to_bytes(4, "little"))
+    with pytest.raises(ValueError, match=r"a\.tif: a piece of 2147483648 bytes in a file of \d+: damaged"):
+        read_radiance(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix", [".pic", ".rgbe", ".xyze", ".HDR"])
+def test_radiance_s_other_suffixes_are_read(tmp_path, suffix):
+    wanted = write_hdr(tmp_path / f"a{suffix}", "EXPOSURE=2\n")
+    assert np.array_equal(read_radiance(tmp_path / f"a{suffix}"), wanted / 2)
+    (tmp_path / f"b{suffix}").write_bytes(b"another program's picture")
+    with pytest.raises(ValueError, match=rf"b\{suffix}: not a readable \{suffix} file: wanted #\?RADIANCE"):
+        read_radiance(tmp_path / f"b{suffix}")
+
+
+def test_xyz_as_primaries_is_xyz_itself_whose_white_is_no_white(tmp_path):
+    xyz = light()  # IEC 61966-2-1's matrix, of light whose white is D65 already
+    write_exr(tmp_path / "a.exr", xyz, chromaticities=(1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1 / 3, 1 / 3))
+    to_rgb = [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
+    assert read_radiance(tmp_path / "a.exr") == pytest.approx(xyz @ np.array(to_rgb).T, rel=2e-3, abs=4e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("scale", [1, 64])
+def test_what_is_below_zero_by_rounding_is_no_damage(tmp_path, dtype, scale):
+    pixels = light(64, 64).astype(dtype) * dtype(scale)  # the mean is 4, and a hundred-thousandth of it 4e-5
+    pixels[:2, :, 1] = -2e-5 * scale
+    pixels[2, :3] = -1e-3 * scale
+    write_exr(tmp_path / "a.exr", pixels)
+    made, repairs = check_radiance(tmp_path / "a.exr", 0.001)
+    assert (repairs.rounding, repairs.negative, repairs.total) == (128, 3, 3) and made.min() == 0
+
+
+def test_a_colour_outside_rec709_is_light_and_what_has_no_luminance_is_damage(tmp_path):
+    pixels = light(64, 64)
+    pixels[0, :40] = 3, -0.5, 2  # .2126 * 3 - .7152 * .5 + .0722 * 2 = .42
+    pixels[1, :5] = 0.5, -0.5, 0.5  # -.22
+    pixels[2, :3] = np.inf, -1, 0
+    write_exr(tmp_path / "a.exr", pixels)
+    made, repairs = check_radiance(tmp_path / "a.exr", 0.003)
+    assert (repairs.outside, repairs.negative, repairs.infinite) == (40, 8, 3)
+    assert made[0, 0].tolist() == [3, 0, 2]
+    assert repair_radiance(read_radiance(tmp_path / "a.exr"))[1].negative == 48

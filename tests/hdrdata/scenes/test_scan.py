@@ -14,7 +14,7 @@ from hdrdata.files.radiance import Repairs
 from hdrdata.samples.layout import KEY
 from hdrdata.samples.tars import pack_sample
 from hdrdata.scenes.parts import PARTS, assign_part
-from hdrdata.scenes.scan import scan_scenes
+from hdrdata.scenes.scan import find_hdr_files, scan_scenes
 from hdrdata.scenes.scene import read_scenes, scene_key, slug, source_of_scene, write_scenes
 from hdrdata.scenes.sidecar import read_sidecar
 from hdrdata.views.ingest import views_of_scene
@@ -243,3 +243,17 @@ def test_no_group_of_a_dataset_lies_in_two_parts(dataset):
 def test_the_key_of_a_scene_tells_how_its_digest_begins(stem, sha256):
     assert source_of_scene(scene_key(slug(stem), sha256)) == sha256[:8]
     assert source_of_scene(slug(stem) + "_") is None
+
+
+def test_files_that_may_be_hdr_and_are_not_read_are_counted(tmp_path, scene_radiance):
+    for name in ("a.jxr", "deep/b.JXR", "c.dng", "d.jpg", "e.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"no HDR file in it; wanted \.exr .*merge the photographs in it \(1 \.dng\)"):
+        find_hdr_files(tmp_path)
+    (tmp_path / "c.dng").unlink()
+    with pytest.raises(ValueError, match=r"no HDR file in it; wanted \.exr .*; not read: 2 \.jxr$"):
+        find_hdr_files(tmp_path)
+    write_exr(tmp_path / "f.exr", scene_radiance(0))
+    scan = scan_scenes(tmp_path, sidecar=None, seed=0, val_share=0.0, test_share=0.0)
+    assert scan.unread == {".jxr": 2} and scan.unread_line().startswith("not read: 2 .jxr; wanted .exr .hdr")

@@ -15,7 +15,7 @@ from hdrdata.files.radiance import Repairs, check_radiance
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.scenes.scene import Scene
 from hdrdata.views.ingest import crop_of_photo, fit_size, ingest_scenes, views_of_scene
-from hdrdata.views.normalise import normalise_view, stops_of
+from hdrdata.views.normalise import is_dark_but_for_few, levels_of_most, normalise_view, stops_of
 from hdrdata.views.panorama import is_panorama, views_of_panorama
 from hdrdata.views.view import ViewName, crop_key, panorama_key, parse_view_key, read_views
 
@@ -128,6 +128,15 @@ def test_light_above_the_largest_half_float_is_clipped_and_counted():
     assert clipped == 1 / 512**2
 
 
+def test_a_few_pixels_that_have_nearly_all_the_light_are_seen():
+    linear = np.random.default_rng(0).uniform(0.1, 1, (64, 64, 3)).astype(np.float32)
+    # 99 % are below 0.99, 230 levels where the mean is 0.55; a pixel of s makes that s / 4096: 255 * 2028 / 1e5 = 5.2
+    for sun, levels, dark in ((1, 230, False), (1e5, 6, False), (2e5, 3, True), (1e9, 1, True)):
+        linear[20, 30] = sun
+        assert levels_of_most(linear) == pytest.approx(levels, abs=1)
+        assert is_dark_but_for_few(normalise_view(linear)[0]) == dark
+
+
 def test_negative_zero_becomes_zero():
     linear = np.ones((16, 16, 3), dtype=np.float32)
     linear[0, 0] = -0.0
@@ -150,9 +159,16 @@ def test_stops_are_of_the_luminances_above_zero():
     assert stops_of(np.zeros((4, 4, 3), np.float32)) == 0
 
 
-def test_a_panorama_is_twice_as_wide_as_high():
-    assert is_panorama(64, 128)
-    assert not is_panorama(64, 127)
+def test_a_panorama_is_twice_as_wide_as_high_give_or_take_a_pixel():
+    assert all(is_panorama(*size) for size in ((64, 128), (64, 129), (64, 127), (63, 128), (65, 128)))
+    assert not is_panorama(64, 125) and not is_panorama(64, 131) and not is_panorama(64, 64)
+
+
+def test_a_panorama_of_a_pixel_more_shows_what_one_of_2_to_1_shows(scene_radiance):
+    whole = scene_radiance(1, 256, 512)
+    wider = np.concatenate([whole, whole[:, -1:]], axis=1)
+    views = [views_of_panorama(panorama, 32, 80.0, 10.0, [0, 120]) for panorama in (whole, wider)]
+    assert np.median(np.abs(views[1] / views[0] - 1)) < 0.02
 
 
 def test_crops_are_spread_along_the_long_side():

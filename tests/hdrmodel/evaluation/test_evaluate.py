@@ -21,6 +21,7 @@ from hdrmodel.cli import main
 from hdrmodel.evaluation import evaluate as evaluation
 from hdrmodel.evaluation.cases import (
     Estimate,
+    PredictionFiles,
     case_keys,
     read_cases,
     write_inputs,
@@ -277,6 +278,22 @@ def test_an_interrupted_evaluation_goes_on_by_picture(dataset, scored, tmp_path,
     measured.clear()
     evaluate(dataset.shards, runs, scores, "base", SEEDS, other)
     assert len(measured) == len(case_keys(Shards(dataset.shards, "test", "radiance"), 2))
+
+
+def test_a_prediction_is_read_as_a_scene_is_and_damage_refused(tmp_path, cases):
+    case = cases[0]
+    light = np.full(case.input.shape, 0.5, np.float32)
+    light[0, 0] = 0, 2, 0  # green of P3, which Rec.709 does not reach
+    light[1, 1] = -1e-7  # rounding
+    p3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
+    write_exr(tmp_path / f"{case.key}.exr", light, {"chromaticities": p3})
+    made = PredictionFiles(tmp_path).estimate(case).radiance
+    assert made[0, 0].tolist() == pytest.approx([0, 2 * 1.0419, 0], rel=2e-3)  # SMPTE RP 431-2's matrix, clipped
+    assert made.min() == 0 and made[5, 5] == pytest.approx([0.5] * 3, rel=1e-3)
+    light[1, 1] = -0.1
+    write_exr(tmp_path / f"{case.key}.exr", light)
+    with pytest.raises(ValueError, match="a value is negative or not finite"):
+        PredictionFiles(tmp_path).estimate(case)
 
 
 def test_predictions_of_another_program_are_scored_and_missing_ones_named(dataset, tmp_path, cases, config):

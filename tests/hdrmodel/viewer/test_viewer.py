@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import OpenEXR
 import pytest
 from browser import Browser, find_browser
 from hypothesis import given
@@ -512,3 +513,18 @@ def test_numbers_are_written_for_readers():
 def test_the_viewer_does_without_torch():
     script = "import sys, hdrmodel.viewer; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_a_layer_is_shown_by_its_name(tmp_path):
+    layers = {
+        f"{name}.{letter}": np.full((4, 6), value, np.float32)
+        for name, value in (("key", 1), ("rim", 3))
+        for letter in "RGB"
+    }
+    with OpenEXR.File({"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}, layers) as file:
+        file.write(str(tmp_path / "a.exr"))
+    with pytest.raises(ValueError, match=r"layers key, rim: which is the picture\?"):
+        write_viewer(tmp_path / "a.exr", tmp_path / "a.html", None)
+    for layer in ("key", "rim"):
+        write_viewer(tmp_path / "a.exr", tmp_path / f"{layer}.html", None, layer=layer)
+    assert (tmp_path / "key.html").read_bytes() != (tmp_path / "rim.html").read_bytes()

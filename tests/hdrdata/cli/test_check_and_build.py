@@ -1,0 +1,140 @@
+"""HDR files that say something of themselves: what check tells, and build makes and tells."""
+
+import json
+import re
+
+import numpy as np
+import OpenEXR
+import pytest
+from click.testing import CliRunner
+
+from hdrdata.cli import main
+from hdrdata.files.exr import write_exr
+from hdrdata.views.view import read_views
+
+P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
+RECIPE = "name: mine\ncrfs: [linear]\nevs: [-1, 0, 1.5]\n"
+
+
+def hdrdata(*arguments: object):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory, scene_radiance):
+    """A plain panorama, one in P3, layers of which none is the picture, a sun alone, rounding; and what is not read."""
+    folder = tmp_path_factory.mktemp("stated") / "scenes"
+    light = scene_radiance(0)
+    write_exr(folder / "plain.exr", light)
+    green = scene_radiance(1)
+    green[:20] = 0, 2, 0
+    write_exr(folder / "p3.exr", green, {"chromaticities": P3})
+    layers = {
+        f"{name}.{letter}": light[:, :, place].copy() for name in ("key", "rim") for place, letter in enumerate("RGB")
+    }
+    with OpenEXR.File({"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}, layers) as file:
+        file.write(str(folder / "layers.exr"))
+    sun = np.random.default_rng(0).uniform(0.1, 1, (64, 64, 3)).astype(np.float32)
+    sun[30, 30] = 1e9
+    write_exr(folder / "sun.exr", sun)
+    rounding = np.random.default_rng(1).uniform(0.1, 1, (64, 64, 3)).astype(np.float32)
+    rounding[:4] = -1e-6
+    write_exr(folder / "rounding.exr", rounding)
+    for name in ("a.jxr", "b.dng", "c.dng", "d.psd", "readme.txt"):
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def test_check_of_a_folder_is_a_table_and_json(scenes):
+    result = hdrdata("check", scenes)
+    assert result.exit_code == 1
+    rows = [re.split(r"  +", line) for line in result.stdout.splitlines()]
+    assert rows[0] == ["file", "kind", "size", "stops", "colour", "would be made", "to know"]
+    table = {row[0].rpartition("/")[2]: row[1:] for row in rows[1:]}
+    assert sorted(table) == ["p3.exr", "plain.exr", "rounding.exr", "sun.exr"]
+    assert table["plain.exr"][:2] + table["plain.exr"][3:] == [
+        "pano",
+        "256x128",
+        "Rec.709",
+        "6 of 80",
+    ]  # 256 * 80/360 * 1.5
+    assert table["p3.exr"][3] == "Rec.709 by chromaticities" and "pixels outside Rec.709" in table["p3.exr"][5]
+    assert table["rounding.exr"][4:] == ["1 of 96", "256 pixels below 0 by rounding"]
+    assert "a few pixels have nearly all the light" in table["sun.exr"][5]
+    errors = result.stderr.splitlines()
+    assert re.match(r"bad: .*layers\.exr: layers key, rim: which is the picture\?.* --layer NAME$", errors[0])
+    assert errors[1].startswith("not read: 2 .dng, 1 .jxr, 1 .psd; wanted .exr .hdr .pic ")
+    assert errors[1].endswith("; first merge camera RAW by `hdrdata merge`")
+    assert errors[2] == "Error: 1 of 5 files are bad"
+
+    told = json.loads(hdrdata("check", scenes, "--json", "--layer", "rim", "--view-size", 256).stdout)
+    assert told["not_read"] == {".dng": 2, ".jxr": 1, ".psd": 1}
+    files = {row["file"].rpartition("/")[2]: row for row in told["files"]}
+    assert "no layer 'rim'; its layers are (no name)" in files["plain.exr"]["wrong"]
+    assert files["layers.exr"]["converted"] == ["layer rim"] and files["layers.exr"]["views"] == 6
+    assert files["layers.exr"]["notes"] == ["as it says: layer rim", "too small for views of 256"]
+
+
+def test_build_tells_what_files_say_and_what_it_left_out_and_ends_with_3(scenes, tmp_path):
+    (tmp_path / "mine.yaml").write_text(RECIPE)
+    result = hdrdata(
+        *("build", scenes, tmp_path / "out", "--view-size", 32, "--recipe", tmp_path / "mine.yaml", "--fov", 100),
+        *("--azimuths", "0,90", "--pitch", -5, "--max-repaired", 0, "--on-error", "skip"),
+        *("--form", "pixels", "--workers", 1),
+    )  # fmt: skip
+    assert result.exit_code == 3, result.output
+    lines = result.stdout.splitlines()
+    assert re.search(r"1 scenes were converted as their files say: p3-\w+ \(chromaticities\)", result.stdout)
+    assert re.search(r"\d+ pixels of scenes hold light that Rec\.709 does not reach", result.stdout)
+    assert re.search(r"1 views are dark but for a few pixels .*: sun-\w+_crop_0", result.stdout)
+    assert lines[-1] == f"1 of 5 scenes were refused, and are not in {tmp_path / 'out'}"
+    assert any(line.startswith("not read: 2 .dng, 1 .jxr, 1 .psd") for line in result.stderr.splitlines())
+
+    views = {view.key: view for view in read_views(tmp_path / "out" / "views")}
+    panoramas = [view for view in views.values() if view.kind == "pano"]
+    angles = {(view.pitch_degrees, view.fov_degrees, view.azimuth_degrees) for view in panoramas}
+    assert angles == {(-5, 100, 0), (-5, 100, 90)}
+    headers = {}
+    for key in views:
+        with OpenEXR.File(str(tmp_path / "out" / "views" / f"{key}.exr"), header_only=True) as file:
+            headers[key.partition("-")[0]] = {k: v for k, v in file.header().items() if k.startswith("hdrdata.")}
+    assert headers["p3"]["hdrdata.converted"] == "chromaticities" and headers["p3"]["hdrdata.outside"] > 0
+    assert headers["rounding"]["hdrdata.rounding"] == 256 and headers["rounding"]["hdrdata.repaired"] == 0
+    assert not {"hdrdata.converted", "hdrdata.outside", "hdrdata.rounding"} & headers["plain"].keys()
+    stack = next((tmp_path / "out" / "stacks").glob("plain-*.tar")).read_bytes()
+    assert b'"recipe":{"name":"mine"}' in stack and b'"evs":[-1.0,0.0,1.5]' in stack
+
+
+@pytest.mark.parametrize("text, evs", [
+    (RECIPE, [-1, 0, 1.5]), ("like: srgb\nevs: [0, 2]\n", [0, 2]),
+    ("synthesize:\n  recipe:\n    like: srgb\n    evs: [1]\n", [1]),
+])  # fmt: skip
+def test_expose_takes_a_recipe_of_ones_own(scenes, tmp_path, text, evs):
+    (tmp_path / "mine.yml").write_text(text)
+    result = hdrdata(
+        "expose", scenes / "layers.exr", tmp_path / "out", "--like", tmp_path / "mine.yml", "--layer", "key"
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out" / "stack.json").read_text())["evs"] == evs
+
+
+@pytest.mark.parametrize("text, reason", [
+    ("name: [", "mine.yaml: cannot be read as YAML: "), ("[1, 2]", "mine.yaml: wanted a recipe, as"),
+    ("like: srgb\nevs: [2, 0]\n", "mine.yaml: recipe: .*evs must rise"),
+    ("like: kodak\n", "mine.yaml: .*unknown recipe 'kodak'"),
+])  # fmt: skip
+def test_a_wrong_recipe_is_named_before_anything_is_made(scenes, tmp_path, text, reason):
+    (tmp_path / "mine.yaml").write_text(text)
+    result = hdrdata("build", scenes, tmp_path / "out", "--recipe", tmp_path / "mine.yaml")
+    assert result.exit_code == 1 and re.search(reason, result.stderr.strip()) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options, reason", [
+    (["--recipe", "kodak"], "unknown recipe 'kodak'; known: drtmo, .*or a file .yaml"),
+    (["--recipe", "none.yaml"], "none.yaml: cannot be read as YAML: No such file"),
+    (["--azimuths", "0,0"], "an azimuth stands twice"),
+    (["--azimuths", "0,east"], "wanted whole degrees from 0 to 359"),
+])  # fmt: skip
+def test_wrong_options_of_build_are_named(scenes, tmp_path, options, reason):
+    result = hdrdata("build", scenes, tmp_path / "out", *options)
+    assert result.exit_code in (1, 2) and re.search(reason, result.stderr) and not (tmp_path / "out").exists()

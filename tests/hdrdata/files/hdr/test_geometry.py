@@ -1,0 +1,121 @@
+"""Cubes, pixels that are not square, and what makes a panorama."""
+
+import numpy as np
+import OpenEXR
+import OpenImageIO as oiio
+import pytest
+
+from hdrdata.files.radiance import check_radiance, read_radiance
+from hdrdata.scenes.scene import Scene
+from hdrdata.views.ingest import views_of_scene
+
+FACES = {  # of OpenEXR's File Layout document: from the place on a face, -1 to 1, to a direction; +X, -X, +Y ...
+    0: lambda s, t: (1, -t, s), 1: lambda s, t: (-1, -t, -s), 2: lambda s, t: (s, 1, -t),
+    3: lambda s, t: (s, -1, t), 4: lambda s, t: (-s, -t, 1), 5: lambda s, t: (s, -t, -1),
+}  # fmt: skip
+SLOPE = np.array([[1.0, 0.2, 0.1], [0.3, -0.9, 0.4], [-0.5, 0.6, 0.8]])  # of three channels along x, y and z
+
+
+def write_exr(path, pixels, **header):
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}
+    with OpenEXR.File(header, {"RGB": pixels.astype(np.float32)}) as file:
+        file.write(str(path))
+
+
+def cube(size: int) -> np.ndarray:
+    """Six faces of light that rises evenly along directions; each face's outer pixels lie on its edges."""
+    made = np.empty((6 * size, size, 3), np.float32)
+    for face, direction in FACES.items():
+        for row in range(size):
+            for column in range(size):
+                d = np.array(direction(*(2 * np.array([column, row]) / (size - 1) - 1)), float)
+                made[face * size + row, column] = 3 + SLOPE @ (d / np.linalg.norm(d))
+    return made
+
+
+def test_an_environment_cube_becomes_a_panorama(tmp_path):
+    write_exr(tmp_path / "a.exr", cube(32), envmap=OpenEXR.ENVMAP_CUBE)
+    made = read_radiance(tmp_path / "a.exr")
+    assert made.shape == (64, 128, 3)
+    row, column = np.mgrid[0:64, 0:128]
+    latitude, longitude = np.pi * (0.5 - (row + 0.5) / 64), np.pi * (1 - 2 * (column + 0.5) / 128)
+    d = [np.sin(longitude) * np.cos(latitude), np.sin(latitude), np.cos(longitude) * np.cos(latitude)]
+    assert made == pytest.approx(3 + np.stack(d, axis=2) @ SLOPE.T, abs=2e-3)
+    write_exr(tmp_path / "b.exr", np.ones((190, 32, 3)), envmap=OpenEXR.ENVMAP_CUBE)
+    with pytest.raises(ValueError, match=r"b\.exr: an environment cube of 32x190 pixels; wanted six squares"):
+        read_radiance(tmp_path / "b.exr")
+
+
+def scene(kind: str) -> Scene:
+    return Scene("court-0", "court.exr", "0" * 64, 1, "court", "train", kind, "CC0", 1.0)
+
+
+@pytest.mark.parametrize("size, header, kind, made", [
+    ((6 * 32, 32), {"envmap": OpenEXR.ENVMAP_CUBE}, "auto", "pano"),
+    ((64, 100), {"envmap": OpenEXR.ENVMAP_LATLONG}, "auto", "pano"),  # the whole sphere, whatever its shape
+    ((64, 100), {"envmap": OpenEXR.ENVMAP_LATLONG}, "photo", "photo"),
+    ((64, 128), {}, "auto", "pano"), ((64, 129), {}, "auto", "pano"), ((64, 127), {}, "pano", "pano"),
+    ((65, 128), {}, "auto", "pano"), ((63, 128), {}, "auto", "pano"), ((64, 125), {}, "auto", "photo"),
+    ((64, 64), {"pixelAspectRatio": 2.0}, "auto", "pano"), ((64, 128), {"pixelAspectRatio": 0.5}, "auto", "photo"),
+])  # fmt: skip
+def test_what_is_a_panorama(tmp_path, scene_radiance, ingest_config, size, header, kind, made):
+    write_exr(tmp_path / "a.exr", scene_radiance(0, *size), **header)
+    radiance, repairs = check_radiance(tmp_path / "a.exr", 0.0)
+    views = views_of_scene(radiance, repairs, scene(kind), ingest_config(view_size=16))
+    assert {view.kind for view, _ in views} == {made}
+
+
+@pytest.mark.parametrize("ratio", [0.5, 2.0, 4 / 3])
+def test_oblong_pixels_become_square_and_keep_their_light(tmp_path, ratio):
+    pixels = np.repeat(np.linspace(1, 3, 60)[None, :, None], 20, axis=0) * np.array([1, 2, 3])
+    write_exr(tmp_path / "a.exr", pixels, pixelAspectRatio=ratio)
+    made = read_radiance(tmp_path / "a.exr")
+    assert made.shape == (20, round(60 * ratio), 3)
+    place = (np.arange(made.shape[1]) + 0.5) / ratio - 0.5  # where each pixel's middle lay; the light rises evenly
+    wanted = np.interp(place, np.arange(60), np.linspace(1, 3, 60))
+    assert made[3, 1:-1, 1] == pytest.approx(2 * wanted[1:-1], rel=1e-4)
+    assert check_radiance(tmp_path / "a.exr", 0.0)[1].stated.converted == (f"pixelAspectRatio {ratio:g}",)
+
+
+def test_radiance_s_pixel_aspect_is_height_to_width(tmp_path):
+    rgbe = np.tile(np.uint8([[80, 90, 100, 129], [10, 20, 30, 129]]), (3, 1)).tobytes()
+    head = b"#?RADIANCE\nPIXASPECT=2\nFORMAT=32-bit_rle_rgbe\nPIXASPECT= 0.25\n\n-Y 2 +X 3\n"
+    (tmp_path / "a.hdr").write_bytes(head + rgbe)
+    assert read_radiance(tmp_path / "a.hdr").shape == (2, 6, 3)
+
+
+def test_pixels_stretched_beyond_any_lens_are_refused(tmp_path):
+    write_exr(tmp_path / "a.exr", np.ones((4, 4, 3)), pixelAspectRatio=20.0)
+    with pytest.raises(ValueError, match=r"a\.exr: pixels 20 times as wide as high; wanted 1/8 to 8 times"):
+        read_radiance(tmp_path / "a.exr")
+
+
+@pytest.mark.parametrize("head, order, scale", [
+    ("PF\n5 3\n-1.0\n", "<", 1), ("PF 5 3 -1.000000e+00\n", "<", 1), ("PF 5 3 -1.0 ", "<", 1),
+    ("PF\r\n5 3\r\n1\r\n", ">", 1),
+    ("PF\n# a\n5 # b\n3\n# c\n-1e0\n", "<", 1), ("PF\n5 3\n-1 # d\n", "<", 1), ("PF\n5 3\n2.5E-1\n", ">", 0.25),
+    ("PF\n5\n3\n-.5\n", "<", 0.5),
+])  # fmt: skip
+def test_a_pfm_header_of_any_form_is_read_and_its_scale_multiplies(tmp_path, head, order, scale):
+    light = np.random.default_rng(0).uniform(0.1, 9, (3, 5, 3)).astype(np.float32)
+    light[2, 0, 0] = np.frombuffer(b" #\n?", f"{order}f4")[0]  # the first value could be the header's end
+    (tmp_path / "a.pfm").write_bytes(head.encode() + light[::-1].astype(f"{order}f4").tobytes())
+    assert np.array_equal(read_radiance(tmp_path / "a.pfm"), light * np.float32(scale))
+
+
+def test_a_pfm_is_scaled_as_openimageio_scales_it(tmp_path):
+    light = np.random.default_rng(0).uniform(0.1, 9, (3, 5)).astype("<f4")
+    (tmp_path / "a.pfm").write_bytes(b"Pf\n5 3\n-4\n" + light.tobytes())
+    theirs = oiio.ImageBuf(str(tmp_path / "a.pfm")).get_pixels().reshape(3, 5)
+    assert np.array_equal(read_radiance(tmp_path / "a.pfm")[:, :, 1], light[::-1] * 4)
+    assert sorted(theirs.ravel()) == sorted((light * 4).ravel())  # its rows are those of the file, from the bottom
+
+
+@pytest.mark.parametrize("head, reason", [
+    ("PF\n5 3\n0\n", "scale 0; wanted 1 or -1"), ("PF\n5 3\nwide\n", "wanted PF or Pf, a width, a height and a scale"),
+    ("PF\n5 4\n-1\n", "cut short: 190 bytes, wanted 250"),
+])  # fmt: skip
+def test_a_pfm_that_is_none_is_refused(tmp_path, head, reason):
+    (tmp_path / "a.pfm").write_bytes(head.encode() + np.ones((3, 5, 3), "<f4").tobytes())
+    with pytest.raises(ValueError, match=rf"a\.pfm: .*{reason}"):
+        read_radiance(tmp_path / "a.pfm")
