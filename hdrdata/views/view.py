@@ -11,7 +11,7 @@ from hdrdata.config import Section
 from hdrdata.work.engines import EngineName
 from hdrdata.work.index import read_index
 
-ALGORITHM = "views-2"  # raise the number when the same input and parameters give other pixels
+ALGORITHM = "views-3"  # raise the number when the same input and parameters give other pixels
 
 
 class IngestConfig(Section):
