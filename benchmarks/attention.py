@@ -30,8 +30,7 @@ from hdrmodel.scores.intervals import Difference, Table, difference_interval
 
 HOME = Path(__file__).resolve().parent.parent / "docs" / "experiments" / "attention"
 ATTENTIONS = tuple(PAPER_SCORES)
-COLUMNS = ("psnr_ldr", "ssim_ldr", "lpips_ldr", "psnr_tonemapped", "psnr_pu21_gain", "psnr_pu21_crf")
-COMPARED = ("psnr_ldr", "ssim_ldr", "lpips_ldr", "psnr_tonemapped", "psnr_pu21_gain")
+COLUMNS = ("psnr_ldr", "ssim_ldr", "psnr_tonemapped", "psnr_pu21_gain")
 FLOOR = "clipped_constant"
 KEPT = ("network", "step0", "network_srgb", "network_auto", *FLOORS, "clipped_best", "oracle")
 STRONG = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#8c564b")
@@ -91,7 +90,7 @@ def differences(all_scores: dict[str, Scores]) -> str:
         if name == "base":
             continue
         cells = []
-        for column in COMPARED:
+        for column in COLUMNS:
             found, digits = compare(scores, base, column), scores.columns[column].digits
             interval = found.interval
             verdict = "not separable"
@@ -101,7 +100,7 @@ def differences(all_scores: dict[str, Scores]) -> str:
                 f"{interval.value:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}] {verdict}"
             )
         rows.append([PEERS.get(name, name), *cells])
-    return markdown(["less base", *heads(base, COMPARED)], rows)
+    return markdown(["less base", *heads(base, COLUMNS)], rows)
 
 
 def seeds(all_scores: dict[str, Scores]) -> str:
@@ -117,7 +116,7 @@ def seeds(all_scores: dict[str, Scores]) -> str:
 
 def paper(all_scores: dict[str, Scores]) -> str:
     """Table 3 of the paper beside ours, both also less their own base."""
-    columns = {"PSNR": ("psnr_ldr", 2), "SSIM": ("ssim_ldr", 3), "LPIPS": ("lpips_ldr", 3)}
+    columns = {"PSNR": ("psnr_ldr", 2), "SSIM": ("ssim_ldr", 3)}
     rows = []
     for name, numbers in PAPER_SCORES.items():
         cells = []
