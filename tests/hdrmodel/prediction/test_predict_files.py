@@ -898,9 +898,7 @@ def test_an_exr_file_tells_how_it_was_made(predict, weights, tmp_path):
     assert (said["hdrmodel.input"], said["hdrmodel.input_sha256"]) == ("a.png", sha256_of(photo))
     assert said["hdrmodel.exposure"] == "s 0.004, f/ 5.6, ISO 400"
     assert (said["hdrmodel.program"], said["hdrmodel.variant"]) == ("hdr-attnet", "spatial")
-    assert said["hdrmodel.version"] and said["hdrmodel.light"].endswith(
-        "white or black, merged from the generated exposures"
-    )
+    assert said["hdrmodel.version"] and said["hdrmodel.light"].endswith("white, merged from the generated exposures")
 
 
 def test_nits_and_white_scale_the_files_that_they_are_for(predict, tmp_path):
