@@ -35,7 +35,7 @@ FLOOR = "clipped_constant"
 KEPT = ("network", "step0", "network_srgb", "network_auto", *FLOORS, "clipped_best", "oracle")
 STRONG = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#8c564b")
 DECIBELS = 0.5  # the difference that is to be told
-DRAWS, RESAMPLES = 40, 200  # of one number of scenes and seeds; of each draw's interval
+DRAWS, RESAMPLES = 150, 200  # of one number of scenes and seeds; of each draw's interval
 
 
 def read_all(home: Path) -> dict[str, Scores]:
@@ -171,7 +171,7 @@ def enough(all_scores: dict[str, Scores], column: str = "psnr_ldr") -> str:
     tables = [one.pictures.table(column, one.pictures.of("network")) for one in all_scores.values()
               if len(one.summary.seeds) > 1]  # fmt: skip
     rows = []
-    for count, number in product((25, 50, 100), (3, 5, 10)):
+    for count, number in product((25, 50, 100, 200), (3, 5, 10)):
         told = 0
         for _ in range(DRAWS):
             one, other = draw.choice(len(tables), 2, replace=False)
