@@ -72,9 +72,7 @@ def enlarge(stops: Stops, size: tuple[int, int]) -> Light:
     return stops if stops.shape[:2] == size else cv2.resize(stops, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _small(
-    photograph: Ldr | Photograph, of: Callable[[np.ndarray], np.ndarray]
-) -> Stops:
+def _small(photograph: Ldr | Photograph, of: Callable[[np.ndarray], np.ndarray]) -> Stops:
     """What is made of LDR values, at most `WORKING_SIDE` pixels along the shorter side, shrunk by area.
 
     A channel at a time: a large photograph is never held as floats.
