@@ -1,7 +1,9 @@
-"""Benchmarks that must work the first time, because the machine that they are for is lent."""
+"""Benchmarks that must work the first time, because the machine that they are for is lent; and a page made by one."""
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -21,3 +23,19 @@ def test_all_that_a_gpu_has_to_show_runs_on_a_cpu_at_a_small_size(dataset, tmp_p
     assert found["speed"]["variants"]["base"]["fp32"]["steps_per_second"] > 0
     assert found["training"]["light"]["means"]["truth in clipped"] > found["training"]["light"]["means"]["own light"]
     assert (tmp_path / "lightunet.safetensors").stat().st_size < 16_000_000
+
+
+def test_the_page_on_attention_is_made_of_the_files_beside_it(tmp_path):
+    folder = ROOT / "docs" / "experiments"
+    shutil.copytree(folder, tmp_path / "experiments")
+    page = tmp_path / "experiments" / "attention.md"
+    numbers = re.compile(r"[-+]?\d+\.\d+")
+    page.write_text(re.sub(r"(<!-- \w+ -->\n).*?(\n<!-- end -->)", r"\1\2", page.read_text(), flags=re.DOTALL))
+    assert len(numbers.findall(page.read_text())) < 40  # its tables are gone
+    program = [sys.executable, str(ROOT / "benchmarks" / "attention.py"), "page"]
+    places = ["--home", str(page.with_suffix("")), "--to", str(page)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run([*program, *places], env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    for path in (page, page.with_suffix("") / "curves.svg"):
+        assert path.read_text() == (folder / path.relative_to(tmp_path / "experiments")).read_text()

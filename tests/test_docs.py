@@ -37,7 +37,7 @@ from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.weights import initial_network, save_weights
 
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in [
-    ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))
+    ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))
 ]}  # fmt: skip
 BLOCKS = {page: re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) for page, text in PAGES.items()}
 BLOCKS = {page: [(kind.strip(), code) for kind, code in blocks] for page, blocks in BLOCKS.items()}
