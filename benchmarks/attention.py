@@ -32,7 +32,7 @@ HOME = Path(__file__).resolve().parent.parent / "docs" / "experiments" / "attent
 ATTENTIONS = tuple(PAPER_SCORES)
 COLUMNS = ("psnr_ldr", "ssim_ldr", "psnr_tonemapped", "psnr_pu21_gain")
 FLOOR = "clipped_constant"
-KEPT = ("network", "step0", "network_srgb", "network_auto", *FLOORS, "clipped_best", "oracle")
+KEPT = ("network", FLOOR)  # rows that differences are made of; means of all others stand in the summaries
 STRONG = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#8c564b")
 DECIBELS = 0.5  # the difference that is to be told
 DRAWS, RESAMPLES = 150, 200  # of one number of scenes and seeds; of each draw's interval
@@ -44,9 +44,9 @@ def read_all(home: Path) -> dict[str, Scores]:
     return {name: read_scores(home / "scores" / name) for name in names if (home / "scores" / name).is_dir()}
 
 
-def compare(a: Scores, b: Scores, column: str, of_a: str = "network", of_b: str = "network") -> Difference:
+def compare(a: Scores, b: Scores, column: str, of_b: str = "network") -> Difference:
     facts = a.columns[column]
-    tables = (one.pictures.table(column, one.pictures.of(method)) for one, method in ((a, of_a), (b, of_b)))
+    tables = (one.pictures.table(column, one.pictures.of(method)) for one, method in ((a, "network"), (b, of_b)))
     return difference_interval(*tables, facts.higher_is_better, facts.resolution, facts.unit)
 
 
@@ -84,15 +84,16 @@ def results(all_scores: dict[str, Scores]) -> str:
     return markdown(["", "seeds", *heads(first, COLUMNS)], rows)
 
 
-def differences(all_scores: dict[str, Scores]) -> str:
+def differences(all_scores: dict[str, Scores], other: str) -> str:
+    """Each network less the network without attention, or less the floor."""
     base, rows = all_scores["base"], []
     for name, scores in all_scores.items():
-        if name == "base":
+        if name == other:
             continue
         cells = []
         for column in COLUMNS:
-            found, digits = compare(scores, base, column), scores.columns[column].digits
-            interval = found.interval
+            found = compare(scores, base, column) if other == "base" else compare(scores, scores, column, other)
+            interval, digits = found.interval, scores.columns[column].digits
             verdict = "not separable"
             if found.separable:
                 verdict = "better" if (interval.value > 0) == scores.columns[column].higher_is_better else "worse"
@@ -100,7 +101,7 @@ def differences(all_scores: dict[str, Scores]) -> str:
                 f"{interval.value:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}] {verdict}"
             )
         rows.append([PEERS.get(name, name), *cells])
-    return markdown(["less base", *heads(base, COLUMNS)], rows)
+    return markdown([f"less {FLOORS.get(other, other)}", *heads(base, COLUMNS)], rows)
 
 
 def seeds(all_scores: dict[str, Scores]) -> str:
@@ -228,7 +229,8 @@ def write_page(page: Path, home: Path) -> None:
     """Put the tables between the page's marks, and the curves beside them."""
     scores, runs = read_all(home), json.loads((home / "runs.json").read_text(encoding="utf-8"))
     made = {
-        "settled": settled(runs), "results": results(scores), "differences": differences(scores),
+        "settled": settled(runs), "results": results(scores), "differences": differences(scores, "base"),
+        "floor": differences(scores, FLOOR),
         "seeds": seeds(scores), "paper": paper(scores), "clipping": clipping(scores), "costs": costs(scores, runs),
         "enough": enough(scores),
     }  # fmt: skip
@@ -275,6 +277,7 @@ def draw_pictures(runs: Path, shards: Path, home: Path, view: str, cell: int = 1
     """A row a network: four generated exposures, how far two are from the truth, and the result tone mapped."""
     from light import read_case  # PyTorch, which the tables need nothing of
 
+    from hdrdata.cameras.exposure import expose_view, half_bits
     from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
     from hdrdata.stream.shard_reader import Shards
     from hdrmodel.networks.batches import to_batch
@@ -285,8 +288,6 @@ def draw_pictures(runs: Path, shards: Path, home: Path, view: str, cell: int = 1
     number = source.keys.index(view)
     case, evs = read_case(source, number, 0), (-2.0, -1.0, 0.0, 1.0, 2.0)
     sample = source.radiance(number)
-    from hdrdata.cameras.exposure import expose_view, half_bits
-
     crf = sorted(source.crfs)[0]
     truth = expose_view(half_bits(sample.radiance), source.tables[crf][[source.evs.index(ev) for ev in evs]])
     rows = {"truth": (truth.astype(np.float32) / 255, case.radiance)}

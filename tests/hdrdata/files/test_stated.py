@@ -8,6 +8,7 @@ import numpy as np
 import OpenEXR
 import pytest
 import tifffile
+from exr_parts import rgb, write_parts
 from PIL import ImageCms
 from shared_files import ROOT
 
@@ -166,20 +167,6 @@ def test_a_tiff_s_colour_profile_is_undone(tmp_path):
         read_radiance(tmp_path / "b.tif")
 
 
-def layers(path: Path, parts: list[tuple[dict, dict[str, float]]]) -> None:
-    made = [
-        OpenEXR.Part({"type": OpenEXR.scanlineimage, **header},
-                     {name: np.full((3, 4), value, np.float32) for name, value in channels.items()})
-        for header, channels in parts
-    ]  # fmt: skip
-    with OpenEXR.File(made) as file:
-        file.write(str(path))
-
-
-def rgb(prefix: str, value: float) -> dict[str, float]:
-    return {f"{prefix}{letter}": value + place for place, letter in enumerate("RGB")}
-
-
 @pytest.mark.parametrize("parts, wanted", [
     ([({}, {**rgb("ViewLayer.AO.", 1), **rgb("ViewLayer.Combined.", 5)})], 5),
     ([({}, {**rgb("albedo.", 1), **rgb("", 5)})], 5),
@@ -189,12 +176,12 @@ def rgb(prefix: str, value: float) -> dict[str, float]:
     ([({"name": "left"}, rgb("", 5)), ({"name": "right"}, rgb("", 1))], 5),
 ])  # fmt: skip
 def test_the_picture_is_chosen_among_layers_and_parts(tmp_path, parts, wanted):
-    layers(tmp_path / "a.exr", parts)
+    write_parts(tmp_path / "a.exr", parts)
     assert read_radiance(tmp_path / "a.exr")[0, 0].tolist() == [wanted, wanted + 1, wanted + 2]
 
 
 def test_several_layers_that_could_be_meant_are_refused_and_listed(tmp_path):
-    layers(tmp_path / "a.exr", [({}, {**rgb("albedo.", 1), **rgb("normal.", 5)})])
+    write_parts(tmp_path / "a.exr", [({}, {**rgb("albedo.", 1), **rgb("normal.", 5)})])
     with pytest.raises(ValueError, match=r"a\.exr: layers albedo, normal: which is the picture\?"):
         read_radiance(tmp_path / "a.exr")
 

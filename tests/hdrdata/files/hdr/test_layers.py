@@ -5,25 +5,12 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 import pytest
+from exr_parts import rgb, write_parts
 
 from hdrdata.files.radiance import check_radiance, read_radiance
 
 P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
 WEIGHTS = {None: (0.2126, 0.7152, 0.0722), P3: (0.2290, 0.6917, 0.0793)}  # Rec.709; Display P3 (SMPTE EG 432-1)
-
-
-def write_parts(path: Path, parts: list[tuple[dict, dict[str, float]]]) -> None:
-    made = [
-        OpenEXR.Part({"type": OpenEXR.scanlineimage, **header},
-                     {name: np.full((3, 4), value, np.float32) for name, value in channels.items()})
-        for header, channels in parts
-    ]  # fmt: skip
-    with OpenEXR.File(made) as file:
-        file.write(str(path))
-
-
-def rgb(prefix: str, value: float) -> dict[str, float]:
-    return {f"{prefix}{letter}": value + place for place, letter in enumerate("RGB")}
 
 
 @pytest.mark.parametrize("parts, layer, wanted", [
