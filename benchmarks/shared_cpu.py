@@ -1,12 +1,12 @@
-"""What is left of the speed of training, evaluation, prediction and synthesis beside one busy process a core.
+"""What is left of the speed of training, evaluation, prediction and synthesis beside busy processes.
 
     python benchmarks/shared_cpu.py SCENES [--rounds 3]
 
 SCENES is a folder of HDR files, of which a dataset is made first. Each task is a command of this project in a process
-of its own, once alone and once beside as many processes that only count as there are cores, in turns; the figure is
-the median of the ratios of seconds. A fair scheduler gives each half: half of alone is what can be had, `--goal` of it
-what is wanted. `waits` says how threads wait for each other: `sleep` as the commands have it, `spin` as GNU OpenMP has
-it when nothing is said, 300,000 turns, which is what these commands did before.
+of its own, alone, beside one process that only counts, and beside one a core, in turns; a figure is the median of the
+ratios of seconds. A fair scheduler gives n threads on n cores n / (n + 1) beside one process and half beside one a
+core: that is what can be had, `--goal` of it what is wanted. `ours` is a command as it is; `plain` what PyTorch does
+when nothing is said: threads wait by spinning 300,000 turns, on whatever core they are.
 """
 
 import os
@@ -25,12 +25,11 @@ import numpy as np
 import torch
 
 from hdrdata import build
-from hdrdata.command import SPINS, available_cores
+from hdrdata.command import available_cores
 from hdrdata.files.ldr import write_png
 from hdrmodel.networks.weights import initial_network, save_weights
 
-WAITS = {"sleep": SPINS, "spin": "300000"}
-HALF = 0.5  # of alone: the fair share beside one process a core
+WAYS = {"ours": {}, "plain": {"GOMP_SPINCOUNT": "300000", "OMP_PROC_BIND": "false"}}
 
 
 @contextmanager
@@ -45,13 +44,13 @@ def busy(count: int) -> Iterator[None]:
             other.wait()
 
 
-def seconds(command: list[str], folder: Path, spins: str) -> float:
+def seconds(command: list[str], folder: Path, way: str) -> float:
     """Of one command, the start of Python and its libraries included; what it made before is removed."""
     for made in ("scores", "made"):
         shutil.rmtree(folder / made, ignore_errors=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     start = time.perf_counter()
-    subprocess.run(command, cwd=folder, env={**kept, "GOMP_SPINCOUNT": spins}, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=folder, env={**kept, **WAYS[way]}, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
@@ -87,29 +86,40 @@ def tasks(folder: Path, scenes: Path) -> dict[str, list[str]]:
 @click.option("--goal", default=0.8, show_default=True, help="Of the fair share.")
 @click.option("--task", "wanted", multiple=True, help="Default: all.")
 def main(scenes: Path, rounds: int, goal: float, wanted: tuple[str, ...]) -> None:
-    """Time commands alone and beside one busy process a core."""
+    """Time commands alone and beside busy processes."""
     cores = available_cores()
-    print(f"{cores} cores, PyTorch {torch.__version__}; wanted beside: {goal * HALF:.2f} of alone or more")
-    print(f"{'task':<12}{'waits':<8}{'alone, s':>10}{'beside, s':>11}{'of alone':>10}{'of the fair share':>19}")
+    others = {"alone": 0, "beside one": 1, f"beside {cores}": cores}
+    fair = {name: cores / (cores + count) for name, count in others.items()}
+    print(f"{cores} cores, PyTorch {torch.__version__}; beside others: of the speed alone, and of the fair share of it")
+    heads = "".join(f"{name:>20}" for name in list(others)[1:])
+    print(f"{'task':<12}{'way':<7}{'alone, s':>10}{'to plain':>10}{heads}")
+    limits = "".join(f"{share:>11.2f}{'100%':>9}" for share in list(fair.values())[1:])
+    wanted_of = "".join(f"{goal * share:>11.2f}{goal:>9.0%}" for share in list(fair.values())[1:])
+    print(f"{'limit':<29}{'':>10}{limits}\n{'goal':<29}{'0.98':>10}{wanted_of}")
     with tempfile.TemporaryDirectory(prefix="shared-cpu-") as temporary:
         folder = Path(temporary)
         for name, command in tasks(folder, scenes).items():
             if wanted and name not in wanted:
                 continue
-            for waits, spins in WAITS.items():
-                if name == "synthesis" and waits == "spin":
-                    continue  # it has no such threads
-                alone, beside = [], []
-                for _ in range(rounds):
-                    alone.append(seconds(command, folder, spins))
-                    with busy(cores):
-                        beside.append(seconds(command, folder, spins))
-                ratio = statistics.median(one / other for one, other in zip(alone, beside, strict=True))
-                print(
-                    f"{name:<12}{waits:<8}{statistics.median(alone):>10.1f}{statistics.median(beside):>11.1f}"
-                    f"{ratio:>10.2f}{ratio / HALF:>19.0%}",
-                    flush=True,
-                )
+            ways = ["ours"] if name == "synthesis" else list(WAYS)  # it has no such threads
+            taken = {(way, place): [] for way in ways for place in others}
+            for _ in range(rounds):
+                for place, count in others.items():
+                    for way in ways:
+                        with busy(count):
+                            taken[way, place].append(seconds(command, folder, way))
+            for way in ways:
+                alone, plain = taken[way, "alone"], taken[ways[-1], "alone"]
+                figures = f"{name:<12}{way:<7}{statistics.median(alone):>10.1f}{ratio(plain, alone):>10.2f}"
+                for place in list(others)[1:]:
+                    kept = ratio(alone, taken[way, place])
+                    figures += f"{kept:>11.2f}{kept / fair[place]:>9.0%}"
+                print(figures, flush=True)
+
+
+def ratio(one: list[float], other: list[float]) -> float:
+    """The median over the rounds."""
+    return statistics.median(a / b for a, b in zip(one, other, strict=True))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ FILE = click.Path(path_type=Path)
 
 
 QUOTAS = Path("/sys/fs/cgroup/cpu.max")  # of a container, cgroup v2: "<microseconds> <of a period>", or "max ..."
-SPINS = "1000"  # some microseconds
+SPINS = "10000"  # some tens of microseconds
 
 
 def available_cores() -> int:

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from hdrmodel.sampling.batches import PairBatch, PhotoBatch
 from hdrmodel.sampling.light import LightBatch
 from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.distributed import World
+from hdrmodel.training.threads import a_core_a_thread
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MULTIPLIES_BF16 = ("avx512_bf16", "amx_bf16")  # instructions of processors
@@ -116,6 +118,7 @@ class Stepper:
             objective = DistributedDataParallel(objective, device_ids=[world.device] if gpu else None)
         self._parallel = objective
         self._objective = torch.compile(objective) if config.compile else objective
+        self._binds = False  # not in the first step: the processes that torch.compile starts would share its core
 
     @property
     def weights(self) -> Network:
@@ -136,6 +139,12 @@ class Stepper:
         if self.plateau is None:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate_at(number, self.config)
+        with a_core_a_thread() if self._binds else nullcontext():
+            terms = self._learn(parts)
+        self._binds = self.world.device.type == "cpu"
+        return terms
+
+    def _learn(self, parts: Sequence[PairBatch | PhotoBatch | LightBatch]) -> Float[Tensor, " terms"]:
         self.optimizer.zero_grad(set_to_none=True)
         terms = []
         for place, part in enumerate(parts):
