@@ -35,7 +35,7 @@ import click
 import numpy as np
 import torch
 from light import measure_views, summarise_rows
-from training import OurStep, batches_of, ceiling, seconds_of, wait_for, wait_share
+from training import OurStep, batches_of, ceiling, seconds_of, step_flops, wait_for, wait_share
 
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.command import available_cores
@@ -195,7 +195,21 @@ def speed(bench: Bench) -> dict:
             found.setdefault(variant, {})[precision] = _rate(OurStep(variant, config, world), batch, bench)
     config = bench.config("precision=fp32" if bench.tiny else "precision=bf16")
     waiting = wait_share(reader, config, bench.workers, 2 if bench.tiny else 60, world)
-    return {"size": bench.sizes, "variants": found, "loader_wait_share": waiting, "lightunet": _light_rate(bench)}
+    flops = step_flops(OurStep("base", config, world), batch)
+    rates = {variant: of[config.precision]["steps_per_second"] for variant, of in found.items()}
+    top = bench.found.get("machine", {}).get("teraflops", {}).get(config.precision)
+    goals = {
+        "steps_per_second": {"goal": 25, "limit": top and 1e12 * top / flops, "figure": rates["base"]},
+        "loader_wait_share": {"goal": 0.03, "limit": 0, "figure": waiting},
+        "slowest_variant_to_base": {"goal": 1.5, "limit": 1, "figure": rates["base"] / min(rates.values())},
+    }
+    return {
+        "size": bench.sizes,
+        "variants": found,
+        "flops_a_step": flops,
+        "goals": goals,
+        "lightunet": _light_rate(bench),
+    }
 
 
 def _rate(step: OurStep, batch: object, bench: Bench) -> dict:
@@ -305,7 +319,10 @@ def main(
             bench.found[name] = {"error": f"{type(error).__name__}: {error}"}
         bench.found[name]["took_seconds"] = time.monotonic() - begun
         write_json(out / "gpu.json", bench.found)
+        goals = bench.found[name].get("goals", {})
         click.echo(f"{name}: {json.dumps(bench.found[name])}")
+        for what, told in goals.items():
+            click.echo(f"    {what}: " + ", ".join(f"{side} {value}" for side, value in told.items()))
     if failed:
         raise click.ClickException(f"failed: {', '.join(failed)}")
 

@@ -42,6 +42,7 @@ from hdrdata.views.view import IngestConfig, read_views
 from hdrdata.work.index import read_index
 
 LETTERS = "abcdefghi"
+PIXELS_GOAL = 500  # pictures a second
 TIMEOUT = 120  # seconds that a reader may be silent
 INGEST = {
     "view_size": 512,
@@ -437,6 +438,13 @@ def print_table(measured: dict[str, list]) -> None:
             ratio = f"{median(speeds[name][k] / max(speeds[rival][k] for rival in rivals) for k in range(rounds)):.2f}"
         size = turns[-1][1] / turns[-1][0] / 1e3
         click.echo(f"{name:40}{median(speeds[name]):12,.0f}{clock:14,.0f}{size:14,.1f}{ratio:>25}")
+    name, limit = "hdrdata, pixels: 9 of 9", "limit: PNG decoder of hdrdata"
+    if name in speeds and limit in speeds:
+        share = median(own / top for own, top in zip(speeds[name], speeds[limit], strict=True))
+        click.echo(
+            f"\n{name}: goal {PIXELS_GOAL}, limit {median(speeds[limit]):,.0f} (its PNG decoder, which inflates), "
+            f"figure {median(speeds[name]):,.0f}: {share:.0%} of the limit"
+        )
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ def test_all_that_a_gpu_has_to_show_runs_on_a_cpu_at_a_small_size(dataset, tmp_p
     assert found["tables"]["equal"] and found["resume"]["equal_to_the_bit"]
     assert found["agreement"]["base"]["x"] == found["agreement"]["base"]["weights"] == 0  # the CPU beside itself
     assert found["speed"]["variants"]["base"]["fp32"]["steps_per_second"] > 0
+    assert found["speed"]["goals"]["steps_per_second"]["figure"] > 0 and found["speed"]["flops_a_step"] > 0
     assert found["training"]["light"]["means"]["truth in clipped"] > found["training"]["light"]["means"]["own light"]
     assert (tmp_path / "lightunet.safetensors").stat().st_size < 16_000_000
 

@@ -21,6 +21,9 @@ HEADINGS = ("file", "kind", "size", "stops", "colour", "would be made", "to know
 @click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
               help="Call a file bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
 @click.option("--layer", metavar="NAME", help="Of EXR files, the layer that is the picture.")
+@click.option(
+    "--sidecar", metavar="CSV", help="In each folder, the file that tells the kind of its files, as for build."
+)
 @click.option("--view-size", type=click.IntRange(16, 8192), metavar="PIXELS",
               help="Height and width of the views.  [default: 512, or what the file is enough for]")  # fmt: skip
 @click.option("--photo-crops", type=click.IntRange(1), default=1, show_default=True,
@@ -30,6 +33,7 @@ def check(
     files: tuple[Path, ...],
     max_repaired: float,
     layer: str | None,
+    sidecar: str | None,
     view_size: int | None,
     photo_crops: int,
     as_json: bool,
@@ -42,6 +46,7 @@ def check(
     """
     from hdrdata.scenes.scan import find_hdr_files
     from hdrdata.scenes.scene import describe_unread
+    from hdrdata.scenes.sidecar import read_sidecar
     from hdrdata.views.view import IngestConfig
     from hdrdata.work.processes import map_in_processes
 
@@ -51,16 +56,22 @@ def check(
         "on_magnified": "shrink",
         "max_repaired_share": max_repaired, "layer": layer, "on_error": "skip", "engine": "local", "workers": 1,
     })  # fmt: skip
+    if sidecar and not any(path.is_dir() for path in files):
+        raise click.UsageError("--sidecar is of folders, and none is named")
     paths: list[Path] = []
+    kinds: dict[Path, str] = {}
     unread: dict[str, int] = {}
     for path in files:
         if path.is_dir():
             found, left = find_hdr_files(path)
             paths += [path / name for name in found]
+            rows = read_sidecar(path / sidecar, found) if sidecar else {}
+            kinds |= {path / name: row.get("kind") or "auto" for name, row in rows.items()}
             unread |= {suffix: unread.get(suffix, 0) + count for suffix, count in left.items()}
         else:
             paths.append(path)
-    results = dict(map_in_processes(partial(_check, config), list(dict.fromkeys(paths)), workers=1))
+    tasks = [(path, kinds.get(path, "auto")) for path in dict.fromkeys(paths)]
+    results = {path: made for (path, _), made in map_in_processes(partial(_check, config), tasks, workers=1)}
     bad = {path: _reason(path, results[path]) for path in results if isinstance(results[path], Exception)}
     if as_json:
         rows = [{"file": str(path), **({"wrong": bad[path]} if path in bad else results[path].to_json(view_size))}
@@ -106,11 +117,11 @@ def _reason(path: Path, error: Exception) -> str:
     return f"{path}: {error}: its decoder crashed" if isinstance(error, ChildProcessError) else one_line(error)
 
 
-def _check(config: "IngestConfig", path: Path) -> "Checked | ValueError":
-    """What is known of an HDR file, or why it is bad; runs in a worker process, which a decoder may crash."""
+def _check(config: "IngestConfig", task: tuple[Path, str]) -> "Checked | ValueError":
+    """What is known of an HDR file of a kind, or why it is bad; runs in a worker process, which a decoder may crash."""
     from hdrdata.views.checking import check_scene
 
     try:
-        return check_scene(path, config)
+        return check_scene(task[0], config, task[1])
     except ValueError as error:
         return error

@@ -14,6 +14,8 @@ try:
 except ImportError:  # there is no wheel for this machine: OpenCV decodes
     kornia_io = None
 
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_CHUNK = struct.Struct(">I4s")
 _PNG_HEAD = struct.Struct(">16xIIBBBBB")  # of IHDR: width, height, bit depth, colour type, and three that are 0
 
 
@@ -48,7 +50,7 @@ def decode_png(png: bytes) -> UInt8[np.ndarray, "height width 3"]:
     """
     width, height, *kind = _PNG_HEAD.unpack_from(png) if len(png) >= _PNG_HEAD.size else (0, 0)
     # Deflate packs 1032 bytes into one at most, which bounds what a head may claim. OpenCV turns pictures by eXIf.
-    plain = kind == [8, 2, 0, 0, 0] and 0 < 3 * width * height < 1032 * len(png) and b"eXIf" not in png
+    plain = kind == [8, 2, 0, 0, 0] and 0 < 3 * width * height < 1032 * len(png) and b"eXIf" not in _chunks(png)
     if plain and kornia_io is not None:
         try:
             return kornia_io.decode_image_png_u8(png, (height, width), "rgb")
@@ -58,6 +60,16 @@ def decode_png(png: bytes) -> UInt8[np.ndarray, "height width 3"]:
     if rgb is None:
         raise ValueError(f"{len(png)} bytes are not a PNG picture")
     return rgb
+
+
+def _chunks(png: bytes) -> list[bytes]:
+    """The kinds of a PNG file's chunks, as far as their lengths lead."""
+    kinds, at = [], len(_PNG_SIGNATURE)
+    while at + _PNG_CHUNK.size <= len(png):
+        length, kind = _PNG_CHUNK.unpack_from(png, at)
+        kinds.append(kind)
+        at += _PNG_CHUNK.size + length + 4  # and its checksum
+    return kinds
 
 
 def encode_jpeg(ldr: UInt8[np.ndarray, "height width 3"], quality: int) -> bytes:

@@ -51,11 +51,7 @@ def scan_scenes(
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder of scenes")
     found, unread = find_hdr_files(folder)
-    rows = read_sidecar(folder / sidecar) if sidecar else {}
-    for name in rows:
-        if name not in found:
-            raise ValueError(f"{folder / sidecar}: names '{name}', which is not in the folder")
-
+    rows = read_sidecar(folder / sidecar, found) if sidecar else {}
     hashes, hashed = _hash_files(folder, found, cache)
     scenes: dict[str, Scene] = {}
     owner: dict[str, str] = {}

@@ -2,13 +2,17 @@
 
 import csv
 import math
+from collections.abc import Container
 from pathlib import Path
 
 from hdrdata.scenes.scene import KINDS
 
 
-def read_sidecar(path: Path) -> dict[str, dict[str, str]]:
+def read_sidecar(path: Path, among: Container[str] | None = None) -> dict[str, dict[str, str]]:
     """Read a CSV that says more about the files: `file`, and any of location_group, kind, licence (license), scale.
+
+    Args:
+        among: paths relative to the folder of the files that there are; None: any may be named.
 
     Returns:
         path relative to the folder -> its row.
@@ -27,6 +31,8 @@ def read_sidecar(path: Path) -> dict[str, dict[str, str]]:
             raise ValueError(f"{path}, line {line}: no 'file'; wanted a path relative to the folder")
         if row["file"] in known:
             raise ValueError(f"{path}, line {line}: '{row['file']}' stands twice")
+        if among is not None and row["file"] not in among:
+            raise ValueError(f"{path}: names '{row['file']}', which is not in the folder")
         if (row.get("kind") or "auto") not in KINDS:
             raise ValueError(f"{path}, line {line}: kind '{row['kind']}'; wanted one of {', '.join(KINDS)}")
         try:

@@ -19,6 +19,7 @@ EXIT_ABSENT = 3  # of `evaluate`, where a metric is not to be had
 @click.option("--predictions", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
               help="HDR files of another program instead: one a picture, named by its key.")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Of that program, in the tables. Default: the folder's name.")
+@click.option("--layer", metavar="NAME", help="Of that program's EXR files, the layer that is the picture.")
 @click.option(
     "--allow-missing", is_flag=True, help="Measure where there are predictions; else a missing one is refused."
 )
@@ -34,6 +35,7 @@ def evaluate(
     weights: tuple[Path, ...],
     predictions: Path | None,
     name: str | None,
+    layer: str | None,
     allow_missing: bool,
     inputs: bool,
     changes: tuple[str, ...],
@@ -83,13 +85,13 @@ def evaluate(
         return
     if bool(weights) == (predictions is not None):
         raise click.UsageError("wanted --weights FILE or --predictions FOLDER")
-    if weights and (name or allow_missing):
-        raise click.UsageError("--name and --allow-missing are for --predictions")
+    if weights and (name or layer or allow_missing):
+        raise click.UsageError("--name, --layer and --allow-missing are for --predictions")
     if weights:
         summary = evaluate_weights(shards, weights, out, config)
     else:
         summary = evaluate_predictions(
-            shards, predictions, out, name or predictions.resolve().name, config, allow_missing
+            shards, predictions, out, name or predictions.resolve().name, config, allow_missing, layer
         )
     click.echo("\n".join(format_scores(summary)))
     click.echo(out / "summary.json")

@@ -145,10 +145,15 @@ def fuse(stack: Float32[np.ndarray, "exposures height width 3"]) -> Float32[np.n
 
 
 class PredictionFiles:
-    """HDR files of another program in a folder, one a case, named by its key: `<key>.exr`, .hdr, .pfm or .tif."""
+    """HDR files of another program in a folder, one a case, named by its key: `<key>.exr`, .hdr, .pfm or .tif.
 
-    def __init__(self, folder: Path):
+    Args:
+        layer: of .exr files, the name of the layer that is the picture.
+    """
+
+    def __init__(self, folder: Path, layer: str | None = None):
         self.paths: dict[str, Path] = {}
+        self.layer = layer
         self._reading = threading.Lock()  # the decoders' messages are collected from the whole process
         for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in HDR_SUFFIXES):
             key = path.name.removesuffix(path.suffix)
@@ -168,7 +173,7 @@ class PredictionFiles:
         """
         path = self.paths[case.key]
         with self._reading:
-            radiance, repairs = read_light(path)
+            radiance, repairs = read_light(path, self.layer)
         if radiance.shape != case.input.shape:
             wanted = f"{case.input.shape[1]}x{case.input.shape[0]}"
             raise ValueError(f"{path}: {radiance.shape[1]}x{radiance.shape[0]} pixels; wanted {wanted}, as the input")

@@ -93,7 +93,13 @@ def evaluate_weights(shards: Path, files: Sequence[Path], scores: Path, config: 
 
 
 def evaluate_predictions(
-    shards: Path, folder: Path, scores: Path, name: str, config: EvaluateConfig, allow_missing: bool = False
+    shards: Path,
+    folder: Path,
+    scores: Path,
+    name: str,
+    config: EvaluateConfig,
+    allow_missing: bool = False,
+    layer: str | None = None,
 ) -> dict:
     """As `evaluate`, of HDR files that another program made of the inputs (`hdrmodel.evaluation.cases.write_inputs`).
 
@@ -101,11 +107,12 @@ def evaluate_predictions(
         folder: `<key>.exr`, .hdr, .pfm or .tif, linear RGB of any scale, of the size of the input.
         name: of the program, for the tables.
         allow_missing: measure on the pictures that have a file; else a missing one is refused.
+        layer: of .exr files, the name of the layer that is the picture.
 
     Raises:
         ValueError: naming the files that are missing, or the one that is wrong.
     """
-    predictions = PredictionFiles(folder)
+    predictions = PredictionFiles(folder, layer)
     keys = case_keys(open_test_part(shards), config.crfs_a_view)
     missing = set(predictions.missing(keys))
     if len(missing) == len(keys):
@@ -121,7 +128,8 @@ def evaluate_predictions(
         return [("network", None, predictions.estimate(case))]
 
     digests = {key: sha256_of(predictions.paths[key]) for key in keys if key in predictions.paths}
-    subject = Subject(name, "predictions", (), digests, "", None, estimate)
+    identity = digests if layer is None else {"layer": layer, "files": digests}
+    subject = Subject(name, "predictions", (), identity, "", None, estimate)
     return _evaluate(shards, scores, subject, config, missing)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from hdrdata.files.disk import written_whole
+from hdrmodel.networks.weights import device_name
 from hdrmodel.training.setup import CHECKPOINT, Progress, Setup
 
 LOGGER = logging.getLogger(__name__)
@@ -32,6 +33,11 @@ def resume(path: Path, setup: Setup) -> Progress:
         if checkpoint["identity"] != setup.identity:
             LOGGER.warning("%s is of other parameters, data or processes; training begins anew", path)
             return Progress()
+        begun, now = checkpoint.get("device"), device_name(device)
+        if begun not in (None, now):
+            LOGGER.warning(
+                "%s: begun on %s, goes on on %s: the last digits of its weights depend on it", path, begun, now
+            )
         setup.stepper.load_state_dict(checkpoint["stepper"])
         torch.set_rng_state(checkpoint["random"]["cpu"].cpu())
         if device.type == "cuda":
@@ -47,6 +53,7 @@ def save_checkpoint(setup: Setup, progress: Progress) -> None:
     device = setup.world.device
     content = {
         "identity": setup.identity,
+        "device": device_name(device),
         "stepper": setup.stepper.state_dict(),
         "progress": asdict(progress),
         "random": {

@@ -31,9 +31,9 @@ def train(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig)
     """Train a variant and write `weights.safetensors`, `run.json` and `dvclive/` to the folder `run`.
 
     A run that was cut short goes on from `last.ckpt` if configuration, seed, data and number of processes are the same,
-    and ends with the weights it would have had: bit for bit on a CPU in one process or two (of more, PyTorch adds up
-    the first gradients after a resumption in another order). One that ended begins anew. Under torchrun all its
-    processes train together, and the first one writes.
+    and ends with the weights it would have had: bit for bit on a CPU with as many threads, in one process or two (of
+    more, PyTorch adds up the first gradients after a resumption in another order). One that ended begins anew. Under
+    torchrun all its processes train together, and the first one writes.
 
     Args:
         shards: folder of shards with the parts train and val in the configured form.

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import OpenEXR
@@ -73,6 +74,20 @@ def test_check_of_a_folder_is_a_table_and_json(scenes):
     assert "no layer 'rim'; its layers are (no name)" in files["plain.exr"]["wrong"]
     assert files["layers.exr"]["converted"] == ["layer rim"] and files["layers.exr"]["views"] == 6
     assert files["layers.exr"]["notes"] == ["as it says: layer rim", "too small for views of 256"]
+
+
+def test_check_takes_the_kind_from_a_sidecar_as_build_does(scenes, tmp_path):
+    for name in ("plain.exr", "sun.exr"):
+        shutil.copy(scenes / name, tmp_path)
+    (tmp_path / "scenes.csv").write_text("file,kind\nplain.exr,photo\nsun.exr,pano\n")
+    told = json.loads(hdrdata("check", tmp_path, "--sidecar", "scenes.csv", "--json").stdout)
+    files = {row["file"].rpartition("/")[2]: row for row in told["files"]}
+    assert files["plain.exr"]["kind"] == "photo"  # of 256x128, which is a panorama's shape
+    assert "64x64" in files["sun.exr"]["wrong"] and "pano" in files["sun.exr"]["wrong"]
+    (tmp_path / "scenes.csv").write_text("file,kind\nnone.exr,photo\n")
+    refused = hdrdata("check", tmp_path, "--sidecar", "scenes.csv")
+    assert refused.exit_code == 1 and refused.stderr.endswith("names 'none.exr', which is not in the folder\n")
+    assert hdrdata("check", tmp_path / "sun.exr", "--sidecar", "scenes.csv").exit_code == 2
 
 
 def test_build_tells_what_files_say_and_what_it_left_out_and_ends_with_3(scenes, tmp_path):

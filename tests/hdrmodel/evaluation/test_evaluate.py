@@ -6,6 +6,7 @@ import shutil
 from urllib.error import URLError
 
 import numpy as np
+import OpenEXR
 import pytest
 import torch
 import yaml
@@ -318,6 +319,20 @@ def test_predictions_of_another_program_are_scored_and_missing_ones_named(datase
     write_exr(theirs / f"{cases[0].key}.exr", cases[0].radiance[:-1])
     with pytest.raises(ValueError, match=rf"{cases[0].key}\.exr: \d+x\d+ pixels; wanted"):
         evaluate_predictions(dataset.shards, theirs, tmp_path / "scores", "other", config)
+
+
+def test_of_predictions_with_layers_the_named_one_is_measured(dataset, tmp_path, cases, config):
+    for case in cases:
+        light = {"theirs": case.radiance, "depth": 1 - case.radiance}
+        layers = {f"{name}.{letter}": light[name][:, :, place].copy() for name in light
+                  for place, letter in enumerate("RGB")}  # fmt: skip
+        with OpenEXR.File({"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}, layers) as file:
+            file.write(str(tmp_path / f"{case.key}.exr"))
+        assert (PredictionFiles(tmp_path, "theirs").estimate(case).radiance == case.radiance).all()
+    with pytest.raises(ValueError, match=r"layers depth, theirs: which is the picture\? .* --layer NAME"):
+        PredictionFiles(tmp_path).estimate(cases[0])
+    with pytest.raises(ValueError, match="no layer 'none'; its layers are depth, theirs"):
+        evaluate_predictions(dataset.shards, tmp_path, tmp_path / "scores", "other", config, layer="none")
 
 
 def test_what_the_report_shows_is_what_was_measured(scored, cases):

@@ -130,13 +130,15 @@ def test_a_run_cut_short_at_any_step_and_resumed_ends_with_the_same_weights(chan
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_one_seed_gives_one_file_of_weights_in_any_precision_and_with_any_number_of_threads(
-    precision, threads, dataset, tmp_path
+    precision, threads, dataset, tmp_path, monkeypatch
 ):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         changes = (f"precision={precision}", "channels_last=auto", "steps=3", "validation_stacks=0")
-        once, again = (train(dataset.shards, tmp_path / run, "base", 1, config(*changes)) for run in ("one", "other"))
+        once = train(dataset.shards, tmp_path / "one", "base", 1, config(*changes))
+        monkeypatch.setenv("OMP_PROC_BIND", "false")  # nor does it matter whether each keeps a core of its own
+        again = train(dataset.shards, tmp_path / "other", "base", 1, config(*changes))
     finally:
         torch.set_num_threads(before)
     assert once["precision"] == precision
@@ -164,6 +166,22 @@ def test_another_number_of_steps_between_logs_and_validations_goes_on(dataset, t
     record = train(dataset.shards, tmp_path / "run", "base", 0, config("log_every=1", "validate_every=4"))
     assert record["resumed"] == 1
     assert record["weights_sha256"] == train(dataset.shards, tmp_path / "fresh", "base", 0, config())["weights_sha256"]
+
+
+def test_a_run_that_goes_on_with_other_threads_says_that_its_digits_depend_on_them(
+    dataset, tmp_path, monkeypatch, caplog
+):
+    stop_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset.shards, tmp_path / "run", "base", 0, config("validation_stacks=0"))
+    monkeypatch.undo()
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        train(dataset.shards, tmp_path / "run", "base", 0, config("validation_stacks=0"))
+    finally:
+        torch.set_num_threads(before)
+    assert f"{before} threads), goes on on cpu" in caplog.text and f"{before + 1} threads)" in caplog.text
 
 
 def test_what_dvclive_left_half_written_does_not_stop_a_resumption(dataset, tmp_path, monkeypatch):
