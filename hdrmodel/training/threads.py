@@ -7,7 +7,7 @@ other programs Linux puts two of them on one core, where each spins until its sl
 import ctypes
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -54,8 +54,14 @@ def a_core_a_thread() -> Iterator[None]:
     cores = sorted(allowed)
     here = ctypes.CDLL(None).sched_getcpu()
     first = cores.index(here) if here in allowed else 0  # the caller stays where it is
-    _in_each_thread(openmp, threads, lambda number: os.sched_setaffinity(0, {cores[(first + number) % threads]}))
+    _in_each_thread(openmp, threads, lambda number: _keep_to({cores[(first + number) % threads]}))
     try:
         yield
     finally:
-        _in_each_thread(openmp, threads, lambda number: os.sched_setaffinity(0, allowed))
+        _in_each_thread(openmp, threads, lambda number: _keep_to(allowed))
+
+
+def _keep_to(cores: set[int]) -> None:
+    """Let the calling thread run on these cores alone, where the system lets it choose."""
+    with suppress(OSError):
+        os.sched_setaffinity(0, cores)

@@ -61,6 +61,18 @@ def test_fewer_threads_than_cores_or_threads_bound_already_are_left_alone(thread
         os.sched_setaffinity(0, allowed)
 
 
+@needs_cores
+def test_a_system_that_lets_no_thread_choose_its_core_is_no_mistake(threads, monkeypatch, capfd):
+    def refuse(process, cores):
+        raise PermissionError(1, "Operation not permitted")
+
+    threads(CORES)
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    with a_core_a_thread():
+        assert torch.ones(3).sum() == 3
+    assert capfd.readouterr() == ("", "")
+
+
 def test_without_affinities_nothing_is_done(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     with a_core_a_thread():
