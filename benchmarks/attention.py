@@ -7,6 +7,8 @@
 `page` writes between the page's marks `<!-- name -->` and `<!-- end -->`; a second run writes the same.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 import csv
 import json
 import re

@@ -12,6 +12,8 @@ Of views of the test part of radiance shards at EV 0, the shards' camera respons
   its lower end, or where the network that is not told the response puts them inside of it.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 from collections import defaultdict
 from pathlib import Path
 

@@ -8,6 +8,8 @@ of doing nothing and of the oracle, of each alignment, and of every metric that 
 What `evaluate` cannot do without, the network alone, is the limit that its time is told against.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 import statistics
 import subprocess
 import sys

@@ -18,6 +18,8 @@ DIR/gpu.json, an error in place of figures where one failed, and goes on:
 Goals: 25 steps a second at width 1 in bf16, loader waiting under 3 %, no variant slower than base by more than half.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 import copy
 import json
 import os

@@ -22,6 +22,8 @@ unclipped values), as `hdrmodel evaluate` measures it. Rows:
 and differences of them with 95 % intervals over scenes, and means by the share of clipped values.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 from itertools import pairwise
 from pathlib import Path
 

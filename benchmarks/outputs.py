@@ -4,6 +4,8 @@
 of its scene, in every format; read back by this project's readers (the tests compare those with other programs).
 """
 
+import threads  # noqa: F401  # isort: skip
+
 import tempfile
 from pathlib import Path
 

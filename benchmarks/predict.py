@@ -18,6 +18,8 @@ measured before. Others, by their authors' programs on two such cores at 1088x19
 60 s and 4.6 GB, Le et al. 2023 (the base of this network) 53 s and 3.2 GB.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 import json
 import resource
 import subprocess

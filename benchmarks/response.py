@@ -10,6 +10,8 @@ levels 1 to 254; PU21-PSNR is after a gain, as `hdrmodel evaluate` measures it. 
 95 %.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 from dataclasses import replace
 from pathlib import Path
 

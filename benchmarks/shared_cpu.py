@@ -9,6 +9,8 @@ core: that is what can be had, `--goal` of it what is wanted. `ours` is a comman
 when nothing is said: threads wait by spinning 300,000 turns, on whatever core they are.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 import os
 import shutil
 import statistics

@@ -10,6 +10,8 @@ on the machine disturb all rows alike; read the ratios. A step's floating-point 
 and matrix products, forward and backward, trunk included; the ceiling is a large matrix product in the same precision.
 """
 
+import threads  # noqa: F401  # isort: skip
+
 import copy
 import resource
 import statistics
