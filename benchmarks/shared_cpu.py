@@ -90,30 +90,31 @@ def tasks(folder: Path, scenes: Path) -> dict[str, list[str]]:
 def main(scenes: Path, rounds: int, goal: float, wanted: tuple[str, ...]) -> None:
     """Time commands alone and beside busy processes."""
     cores = available_cores()
-    others = {"alone": 0, "beside one": 1, f"beside {cores}": cores}
-    fair = {name: cores / (cores + count) for name, count in others.items()}
+    beside = {"beside one": 1, f"beside {cores}": cores}
+    fair = {place: cores / (cores + count) for place, count in beside.items()}
     print(f"{cores} cores, PyTorch {torch.__version__}; beside others: of the speed alone, and of the fair share of it")
-    heads = "".join(f"{name:>20}" for name in list(others)[1:])
+    heads = "".join(f"{name:>20}" for name in beside)
     print(f"{'task':<12}{'way':<7}{'alone, s':>10}{'to plain':>10}{heads}")
-    limits = "".join(f"{share:>11.2f}{'100%':>9}" for share in list(fair.values())[1:])
-    wanted_of = "".join(f"{goal * share:>11.2f}{goal:>9.0%}" for share in list(fair.values())[1:])
+    limits = "".join(f"{share:>11.2f}{'100%':>9}" for share in fair.values())
+    wanted_of = "".join(f"{goal * share:>11.2f}{goal:>9.0%}" for share in fair.values())
     print(f"{'limit':<29}{'':>10}{limits}\n{'goal':<29}{'0.98':>10}{wanted_of}")
     with tempfile.TemporaryDirectory(prefix="shared-cpu-") as temporary:
         folder = Path(temporary)
-        for name, command in tasks(folder, scenes).items():
+        for name, command in tasks(folder, scenes.resolve()).items():
             if wanted and name not in wanted:
                 continue
             ways = ["ours"] if name == "synthesis" else list(WAYS)  # it has no such threads
-            taken = {(way, place): [] for way in ways for place in others}
+            places = {"alone": 0, **beside}
+            taken = {(way, place): [] for way in ways for place in places}
             for _ in range(rounds):
-                for place, count in others.items():
+                for place, count in places.items():
                     for way in ways:
                         with busy(count):
                             taken[way, place].append(seconds(command, folder, way))
             for way in ways:
                 alone, plain = taken[way, "alone"], taken[ways[-1], "alone"]
                 figures = f"{name:<12}{way:<7}{statistics.median(alone):>10.1f}{ratio(plain, alone):>10.2f}"
-                for place in list(others)[1:]:
+                for place in beside:
                     kept = ratio(alone, taken[way, place])
                     figures += f"{kept:>11.2f}{kept / fair[place]:>9.0%}"
                 print(figures, flush=True)
