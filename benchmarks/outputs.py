@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hdrdata.files.radiance import read_radiance
+from hdrdata.photos.colours.encodings import srgb_codes
 from hdrmodel.outputs.bands import Picture, Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
-from hdrmodel.photos.colours.encodings import srgb_codes
 from hdrmodel.viewer.encoded import ENCODED, read_encoded
 
 SCENES = Path(__file__).parents[1] / "data/scenes"

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hdrdata.cameras.crf_names import named_crfs
     from hdrdata.files.exr import write_exr
     from hdrdata.files.radiance import read_radiance
+    from hdrdata.photos.photo import read_photo
     from hdrdata.shards.build import build
     from hdrdata.shards.verify import verify_shards
     from hdrdata.stream.stack_reader import open_stacks
@@ -19,6 +20,7 @@ __all__ = [
     "build",
     "named_crfs",
     "open_stacks",
+    "read_photo",
     "read_radiance",
     "verify_shards",
     "write_exr",
@@ -29,6 +31,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "cameras.crf_names": ["named_crfs"],
         "files.exr": ["write_exr"],
         "files.radiance": ["read_radiance"],
+        "photos.photo": ["read_photo"],
         "shards.build": ["build"],
         "shards.verify": ["verify_shards"],
         "stream.stack_reader": ["open_stacks"],

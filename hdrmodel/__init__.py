@@ -7,9 +7,8 @@ import lazy_loader
 if TYPE_CHECKING:
     from hdrmodel.networks.hdr_attnet import HDRAttNet
     from hdrmodel.networks.weights import load_weights
-    from hdrmodel.photos.photo import read_photo
     from hdrmodel.prediction.reconstructor import HDRReconstructor
-    from hdrmodel.release.shipped import reconstruct
+    from hdrmodel.release.shipped import read_photo, reconstruct
 
 __all__ = ["HDRAttNet", "HDRReconstructor", "load_weights", "read_photo", "reconstruct"]
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -17,8 +16,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "networks.hdr_attnet": ["HDRAttNet"],
         "networks.weights": ["load_weights"],
-        "photos.photo": ["read_photo"],
         "prediction.reconstructor": ["HDRReconstructor"],
-        "release.shipped": ["reconstruct"],
+        "release.shipped": ["read_photo", "reconstruct"],
     },
 )

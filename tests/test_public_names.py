@@ -41,6 +41,7 @@ PUBLIC = {
         "build": "shards.build",
         "named_crfs": "cameras.crf_names",
         "open_stacks": "stream.stack_reader",
+        "read_photo": "photos.photo",
         "read_radiance": "files.radiance",
         "verify_shards": "shards.verify",
         "write_exr": "files.exr",
@@ -49,7 +50,7 @@ PUBLIC = {
         "HDRAttNet": "networks.hdr_attnet",
         "HDRReconstructor": "prediction.reconstructor",
         "load_weights": "networks.weights",
-        "read_photo": "photos.photo",
+        "read_photo": "release.shipped",
         "reconstruct": "release.shipped",
     },
 }

@@ -11,8 +11,10 @@ from pydantic import NonNegativeFloat, NonNegativeInt
 from hdrdata.config import Section
 from hdrdata.files.disk import INDEX, digest_of, read_json
 from hdrdata.files.suffixes import DISPLAY_SUFFIXES, RAW_SUFFIXES
+from hdrdata.photos.exposure import read_exposure
+from hdrdata.photos.formats.exif import Exposure
+from hdrdata.photos.formats.raw import is_raw
 from hdrdata.sources.brackets import ALGORITHM, MergeConfig, merge_to_file
-from hdrdata.sources.photographs import Exposure, is_raw, read_exposure
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
 from hdrdata.work.index import describe_files
 

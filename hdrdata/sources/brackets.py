@@ -15,7 +15,9 @@ from hdrdata.config import Section
 from hdrdata.files.exr import write_exr
 from hdrdata.files.quiet import quiet_opencv
 from hdrdata.files.suffixes import DISPLAY_SUFFIXES, RAW_SUFFIXES
-from hdrdata.sources.photographs import RawPicture, is_raw, read_display, read_exposure, read_raw, read_white_balance
+from hdrdata.photos.exposure import read_exposure
+from hdrdata.photos.formats.raw import RawPicture, is_raw, read_raw, read_white_balance
+from hdrdata.photos.photo import read_photo
 
 ALGORITHM = "brackets-1"  # raise the number when the same pictures give other values
 SIDE = 20  # of the square of values that the response is found from: as many as OpenCV solves for in a second
@@ -134,8 +136,10 @@ def _merge_display(
     OpenCV's own merge weighs a pixel by the mean of its channels and gives saturated levels a weight, so that a channel
     that clips pulls at the others, and what is white in every picture comes out darker than what just is not.
     """
-    pictures = [read_display(path) for path in paths]
+    pictures = [read_photo(path).ldr for path in paths]
     for path, picture in zip(paths, pictures, strict=True):
+        if picture.dtype != np.uint8:
+            raise ValueError(f"{path}: {picture.dtype} values; expected an 8-bit photograph, or a camera's RAW file")
         _check_size(path, picture, paths[0], pictures[0])
     if config.align:
         places = common_places([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures])

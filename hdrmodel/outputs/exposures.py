@@ -15,7 +15,7 @@ from PIL.TiffImagePlugin import IFDRational
 from hdrdata.cameras.recipe import LETTERS
 from hdrdata.files.disk import PARTIAL, write_bytes, write_json
 from hdrdata.files.ldr import encode_png
-from hdrdata.sources.photographs import Exposure
+from hdrdata.photos.formats.exif import Exposure
 from hdrmodel.outputs.display import PNG_HEAD, chunk
 
 UNKNOWN_SECONDS = 1 / 60  # where the photograph does not tell how long it was exposed: the ratios are what counts

@@ -14,16 +14,15 @@ import numpy as np
 from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import digest_of, sha256_of
-from hdrdata.sources.photographs import Exposure
+from hdrdata.photos.colours.made import rgb_profile
+from hdrdata.photos.finding import find_photos, left_out
+from hdrdata.photos.formats.exif import Exposure, exposure_of
+from hdrdata.photos.photo import Photo, check_file, read_photo
 from hdrmodel.networks.batches import to_ldr
 from hdrmodel.networks.names import BASELINE_NAMES
 from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import FORMATS, write_output
-from hdrmodel.photos.colours.made import rgb_profile
-from hdrmodel.photos.finding import find_photos, left_out
-from hdrmodel.photos.formats.exif import exposure_of
-from hdrmodel.photos.photo import Photo, check_file, read_photo
 from hdrmodel.prediction.index import PredictionIndex, check_writable, remove_partial, shown
 from hdrmodel.prediction.places import STACK, check_places, folders_of, places_of, suffix_of
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress
@@ -93,7 +92,7 @@ def predict_files(
     is there and not listed is another's: it is refused, and stays.
 
     Args:
-        inputs: files, folders and patterns (`hdrmodel.photos.finding.find_photos`).
+        inputs: files, folders and patterns (`hdrdata.photos.finding.find_photos`).
         out: of one photograph, a file whose suffix is that of a format; else a folder, which gets
             `<name>.<suffix>` for each format and `<name>.stack/`. None: the folder of each photograph.
         anew: make all again, in place of whatever is there.

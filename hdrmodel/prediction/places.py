@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.suffixes import RAW_SUFFIXES
+from hdrdata.photos.finding import PHOTO_SUFFIXES, output_stems
 from hdrmodel.outputs.exposures import exposure_files
 from hdrmodel.outputs.formats import FORMATS
-from hdrmodel.photos.finding import PHOTO_SUFFIXES, output_stems
 
 PREVIEW, STACK = "preview", "stack"  # of a photograph's outputs, those that are not its HDR files
 ALSO = {".jpeg": ".jpg"}  # suffixes that OUT may have for another

@@ -7,8 +7,8 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from hdrdata.cameras.crf_names import choose_crf
+from hdrdata.photos.photo import read_photo
 from hdrmodel.networks.weights import load_weights, save_weights
-from hdrmodel.photos.photo import read_photo
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.release.names import WEIGHTS
 

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float32
 from PIL import Image
 
-from hdrmodel.photos.colours.encodings import srgb_light
-from hdrmodel.photos.formats.exif import load, orientation_of
-from hdrmodel.photos.formats.jpeg import read_segments
-from hdrmodel.photos.photo import TURNS, check_file, read_photo, undisturbed
+from hdrdata.photos.colours.encodings import srgb_light
+from hdrdata.photos.formats.exif import load, orientation_of
+from hdrdata.photos.formats.jpeg import read_segments
+from hdrdata.photos.photo import TURNS, check_file, read_photo, undisturbed
 
 WHITE = 203.0  # cd/m2 of 1.0: an SDR display's white
 ISO_NAME = b"urn:iso:std:iso:ts:21496:-1\0"

@@ -18,7 +18,7 @@ from hdrdata.files.ldr import encode_jpeg
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.radiance import read_light, repair_radiance
 from hdrdata.files.suffixes import RADIANCE_SUFFIXES
-from hdrmodel.photos.photo import read_photo
+from hdrdata.photos.photo import read_photo
 from hdrmodel.viewer.encoded import ENCODED, WHITE, read_encoded
 from hdrmodel.viewer.light import BINS, FAR, false_colors, measure_light, pack_light, shrink_light, tonemap_photographic
 from hdrmodel.viewer.words import (

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from hdrdata.files.disk import write_bytes
+from hdrdata.photos.colours.encodings import P3_TO_BT709, srgb_codes, srgb_light
+from hdrdata.photos.colours.made import rgb_profile
 from hdrmodel.outputs.bands import Picture, Radiance, Scale, Source, bands, fill, notes_of
 from hdrmodel.outputs.ultrahdr.gain_map import MOST, Gain, join_jpegs
-from hdrmodel.photos.colours.encodings import P3_TO_BT709, srgb_codes, srgb_light
-from hdrmodel.photos.colours.made import rgb_profile
 
 # Measured on a photograph of 0.6 megapixels (data/photo.jpg): the base within 0.26 of a code (mean), light within 0.2 %
 # (median) and 1.5 % (99th percentile), by libultrahdr's tables 0.6 and 2.7. With qualities of 98 the base within 0.40,

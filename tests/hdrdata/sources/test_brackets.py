@@ -17,6 +17,8 @@ from click.testing import CliRunner
 from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cli import main
 from hdrdata.files.radiance import read_radiance
+from hdrdata.photos.exposure import read_exposure
+from hdrdata.photos.formats.raw import read_raw, read_white_balance
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.sources.bracket_folders import find_brackets
 from hdrdata.sources.brackets import (
@@ -27,7 +29,6 @@ from hdrdata.sources.brackets import (
     parse_times,
     read_exposures,
 )
-from hdrdata.sources.photographs import read_exposure, read_raw, read_white_balance
 
 SECONDS = [Fraction(1, 60), Fraction(1, 15), Fraction(1, 4), Fraction(1), Fraction(4)]
 CALIBRATE, SRGB = (MergeConfig(response=response, align=False) for response in ("calibrate", "srgb"))
@@ -268,7 +269,7 @@ def test_what_cannot_be_merged_is_told_in_one_line(tmp_path, light, raw_bracket)
     assert "time '1/0'" in refused(a, b, "--times", "1,1/0", "-o", out)
     assert "wanted RAW or display pictures" in refused(a, raw_bracket[0], "-o", out)
     assert "out.png: wanted a name that ends in .exr" in refused(a, b, "-o", tmp_path / "out.png")
-    assert "none.png: not a readable picture" in refused(a, tmp_path / "none.png", "-o", out)
+    assert "none.png: no such file" in refused(a, tmp_path / "none.png", "-o", out)
     assert "none.png: no such file" in refused(a, tmp_path / "none.png", "--times", "1,2", "-o", out)
     assert "none.dng: not a readable camera RAW file" in refused(tmp_path / "none.dng", "-o", out)
     assert "notes.txt: not a kind of picture that is merged" in refused(a, tmp_path / "notes.txt", "-o", out)
@@ -339,7 +340,7 @@ def test_a_bad_bracket_stops_the_run_or_is_skipped_and_named(photos, tmp_path):
     (photos / "garden" / "img_0.jpg").write_bytes(b"no picture")
     result = merge_all(photos, out, "--on-error", "skip")
     assert said(result) == "scenes of brackets: 2 new, 0 kept, 0 removed, 1 refused"
-    assert re.fullmatch(r"refused: \S+/garden/img_0\.jpg: not a readable picture: .*\n", result.stderr)
+    assert re.fullmatch(r"refused: \S+/garden/img_0\.jpg: not a readable picture; .*\n", result.stderr)
     result = merge_all(photos, out)
     assert result.exit_code == 1 and "img_0.jpg: not a readable picture" in result.stderr.splitlines()[-1]
 

@@ -19,12 +19,12 @@ from PIL import Image, ImageCms
 
 from hdrdata.files.radiance import read_radiance
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
+from hdrdata.photos.colours.made import rgb_profile
 from hdrmodel.outputs.bands import Picture, Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
 from hdrmodel.outputs.names import describe_formats
 from hdrmodel.outputs.signals import BT709_TO_BT2020, hlg_signal, pq_signal
-from hdrmodel.photos.colours.made import rgb_profile
 
 FACTS = {"program": "hdrmodel 0.1.0", "input": "Zoë.jpg"}
 P3_TO_BT709 = np.array([[1.2249, -0.2249, 0.0], [-0.0420, 1.0420, 0.0], [-0.0197, -0.0786, 1.0983]])

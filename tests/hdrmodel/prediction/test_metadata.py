@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
+from hdrdata.photos.photo import read_photo
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, save_weights
-from hdrmodel.photos.photo import read_photo
 
 FORMATS = {"exr": "a.exr", "ultrahdr": "a.jpg", "avif-pq": "a.avif", "png-pq": "a.png"}
 ARGUMENTS = [part for name in FORMATS for part in ("--format", name)]

@@ -29,14 +29,14 @@ from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import PARTIAL, read_json, sha256_of, write_bytes, write_json
 from hdrdata.files.ldr import decode_png, write_png
 from hdrdata.files.radiance import read_radiance
-from hdrdata.sources.photographs import read_exposure
+from hdrdata.photos.colours.encodings import P3_TO_BT709
+from hdrdata.photos.colours.made import rgb_profile
+from hdrdata.photos.exposure import read_exposure
+from hdrdata.photos.photo import read_photo
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.outputs.bands import Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
-from hdrmodel.photos.colours.encodings import P3_TO_BT709
-from hdrmodel.photos.colours.made import rgb_profile
-from hdrmodel.photos.photo import read_photo
 from hdrmodel.prediction.files import PredictSettings, predict_files
 from hdrmodel.prediction.index import INDEX
 from hdrmodel.prediction.places import formats_of

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hdrdata.photos.colours.encodings import P3_TO_BT709
+from hdrdata.photos.colours.made import rgb_profile
 from hdrmodel.outputs.bands import Picture, Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
-from hdrmodel.photos.colours.encodings import P3_TO_BT709
-from hdrmodel.photos.colours.made import rgb_profile
 from hdrmodel.viewer.encoded import read_encoded
 from hdrmodel.viewer.page import write_viewer
 

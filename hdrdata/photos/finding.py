@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from hdrdata.files.suffixes import RAW_SUFFIXES
-from hdrmodel.photos.formats.others import can_read_raw
+from hdrdata.photos.formats.raw import can_read_raw
 
 PHOTO_SUFFIXES = (
     ".jpg",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hdrdata.files.claims import check_claim
-from hdrmodel.photos.colours.encodings import Encoding
+from hdrdata.photos.colours.encodings import Encoding
 
 LOOSE = 4096  # bytes that a coder may make of one: `check_claim` asks for no more
 

@@ -9,10 +9,10 @@ import numpy as np
 import tifffile
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from hdrmodel.photos.colours.made import BT709_TO_D50, D50
-from hdrmodel.photos.formats.decoded import LOOSE, Decoded, check_size, of_array
-from hdrmodel.photos.formats.exif import made_of
-from hdrmodel.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.colours.made import BT709_TO_D50, D50
+from hdrdata.photos.formats.decoded import LOOSE, Decoded, check_size, of_array
+from hdrdata.photos.formats.exif import made_of
+from hdrdata.photos.formats.pillow import decode_by_pillow
 
 WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS, ORIENTATION, SAMPLES, PLANES = 256, 257, 258, 259, 262, 274, 277, 284
 SUBFILE, EXTRA, FORMAT, ICC, DNG = 254, 338, 339, 34675, 50706

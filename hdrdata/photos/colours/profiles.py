@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float, UInt16
 from PIL import ImageCms
 
-from hdrmodel.photos.colours.conversion import Conversion, by_encoding
-from hdrmodel.photos.colours.encodings import BT2020_TO_BT709, HDR_TRANSFERS, encoding_of
-from hdrmodel.photos.colours.made import BT709_TO_D50, rgb_profile
+from hdrdata.photos.colours.conversion import Conversion, by_encoding
+from hdrdata.photos.colours.encodings import BT2020_TO_BT709, HDR_TRANSFERS, encoding_of
+from hdrdata.photos.colours.made import BT709_TO_D50, rgb_profile
 
 FLAGS = imagecodecs.CMS.FLAGS
 SPACES = {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}  # by the number of colours; as a profile's header names them

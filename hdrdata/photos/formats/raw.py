@@ -1,30 +1,22 @@
-"""Read a camera's pictures: how they were exposed, and display or RAW pixels."""
+"""Camera RAW files: their exposure, and the light that the sensor measured, developed by LibRaw."""
 
-import datetime
-import math
-import warnings
-from dataclasses import dataclass
+import importlib.util
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
-from PIL import ExifTags, Image
+from jaxtyping import Float32
+from PIL import ExifTags
+from PIL.TiffImagePlugin import IFDRational
 
-from hdrdata.files.quiet import quiet_decoders, quiet_opencv
 from hdrdata.files.suffixes import RAW_SUFFIXES
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """How a picture was taken, as its file tells it; None where it does not."""
-
-    seconds: float | None
-    f_number: float | None
-    iso: float | None
-    taken: datetime.datetime | None
+from hdrdata.photos.colours.conversion import deep_codes
+from hdrdata.photos.formats.decoded import Decoded, of_array
+from hdrdata.photos.formats.exif import Exposure, made_of, positive
 
 
 @dataclass(frozen=True)
@@ -40,63 +32,44 @@ def is_raw(path: Path) -> bool:
     return path.suffix.lower() in RAW_SUFFIXES
 
 
-def read_exposure(path: Path) -> Exposure:
-    """Read how a picture was exposed: EXIF of JPEG, PNG and TIFF by Pillow, a RAW file's own header by LibRaw.
+def can_read_raw() -> bool:
+    """Whether the extra that reads camera RAW files is there."""
+    return importlib.util.find_spec("rawpy") is not None
+
+
+def decode_raw(path: Path) -> Decoded:
+    """Develop a camera RAW file as it was exposed: white balance of the camera, sRGB's curve and nothing more."""
+    raw = read_raw(path, read_white_balance(path))
+    pixels = deep_codes(raw.linear)
+    return replace(of_array(pixels, notes=["developed from camera RAW"], turn=1), exif=_exif_block(raw_exposure(path)))
+
+
+def _exif_block(exposure: Exposure) -> bytes | None:
+    base = ExifTags.Base
+    numbers = {base.ExposureTime: exposure.seconds, base.FNumber: exposure.f_number}
+    inner: dict[int, object] = {int(tag): _rational(value) for tag, value in numbers.items() if value is not None}
+    if exposure.iso is not None and exposure.iso < 2**16:
+        inner[int(base.ISOSpeedRatings)] = round(exposure.iso)
+    if exposure.taken is not None:
+        inner[int(base.DateTimeOriginal)] = exposure.taken.strftime("%Y:%m:%d %H:%M:%S")
+    return made_of({}, inner, {})
+
+
+def _rational(value: float) -> IFDRational:
+    fraction = Fraction(value).limit_denominator(10**6 if value >= 1e-3 else 10**9)
+    return IFDRational(fraction.numerator, fraction.denominator)
+
+
+def raw_exposure(path: Path) -> Exposure:
+    """Return the exposure stated by a RAW file's header.
 
     Raises:
         ValueError: one line naming the file, if it cannot be read.
     """
-    if is_raw(path):
-        with _opened_raw(path) as raw:
-            other = raw.other
-        taken = other.timestamp if other.timestamp and other.timestamp.year > 1970 else None
-        return Exposure(_positive(other.shutter_speed), _positive(other.aperture), _positive(other.iso_speed), taken)
-    try:
-        with quiet_decoders(), warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
-            exif = picture.getexif()
-            tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
-    except Exception as error:  # OSError, SyntaxError, KeyError, struct.error and others of Pillow's readers
-        raise ValueError(f"{path}: not a readable picture: {_reason(error)}") from error
-    try:
-        text = str(tags.get(ExifTags.Base.DateTimeOriginal) or tags.get(ExifTags.Base.DateTime))
-        taken = datetime.datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
-    except ValueError:
-        taken = None
-    names = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
-    return Exposure(*(_positive(tags.get(name)) for name in names), taken)
-
-
-def _positive(value: object) -> float | None:
-    """A number of a header that is one and positive, else None; of several the first."""
-    try:
-        number = float(value[0] if isinstance(value, tuple) else value)
-    except (TypeError, ValueError, IndexError, ZeroDivisionError):
-        return None
-    return number if math.isfinite(number) and number > 0 else None
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].replace("cannot identify image file", "unknown kind")
-
-
-def read_display(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Read an 8-bit RGB or grey picture, turned as its EXIF says.
-
-    Raises:
-        ValueError: one line naming the file, if it is unreadable or not of 8 bits.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        with quiet_opencv():
-            bgr = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error as error:
-        raise ValueError(f"{path}: not a readable picture: {error.err}") from error
-    if bgr is None:
-        raise ValueError(f"{path}: not a readable picture")
-    if bgr.dtype != np.uint8:
-        raise ValueError(f"{path}: {bgr.dtype} values; wanted an 8-bit picture of a bracket, or a camera's RAW file")
-    return np.ascontiguousarray(bgr[:, :, ::-1])
+    with _opened_raw(path) as raw:
+        other = raw.other
+    taken = other.timestamp if other.timestamp and other.timestamp.year > 1970 else None
+    return Exposure(positive(other.shutter_speed), positive(other.aperture), positive(other.iso_speed), taken)
 
 
 def read_white_balance(path: Path) -> list[float]:
@@ -156,3 +129,7 @@ def _opened_raw(path: Path) -> Any:  # a rawpy.RawPy, whose package is optional
         return rawpy.imread(str(path))
     except (rawpy.LibRawError, OSError) as error:
         raise ValueError(f"{path}: not a readable camera RAW file: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].replace("cannot identify image file", "unknown kind")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from hdrmodel.photos.colours.encodings import (
+from hdrdata.photos.colours.encodings import (
     BT2020_TO_BT709,
     HLG,
     Encoding,

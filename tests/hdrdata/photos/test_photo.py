@@ -15,8 +15,8 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image, ImageCms
 
-from hdrmodel.photos.finding import find_photos, output_stems
-from hdrmodel.photos.photo import read_photo
+from hdrdata.photos.finding import find_photos, output_stems
+from hdrdata.photos.photo import read_photo
 
 D65 = (0.3127, 0.3290, 1.0)
 P3_PRIMARIES = (0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0)
@@ -653,7 +653,7 @@ def test_a_damaged_file_is_a_picture_or_one_line_and_never_noise(tmp_path, capfd
 
 
 def test_importing_the_room_does_not_import_torch():
-    code = "import sys, hdrmodel.photos.photo; sys.exit('torch' in sys.modules)"
+    code = "import sys, hdrdata.photos.photo; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

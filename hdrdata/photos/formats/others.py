@@ -1,53 +1,17 @@
-"""Camera RAW, netpbm, GIF, BMP and WebP."""
+"""netpbm, GIF, BMP and WebP."""
 
-import importlib.util
 import re
 import struct
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags
-from PIL.TiffImagePlugin import IFDRational
 
-from hdrdata.sources.photographs import Exposure, is_raw, read_exposure, read_raw, read_white_balance
-from hdrmodel.photos.colours.conversion import deep_codes
-from hdrmodel.photos.colours.encodings import BT709, Encoding, gamma_encoding
-from hdrmodel.photos.formats.decoded import Decoded, check_size, of_array
-from hdrmodel.photos.formats.exif import made_of
-from hdrmodel.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.colours.encodings import BT709, Encoding, gamma_encoding
+from hdrdata.photos.formats.decoded import Decoded, check_size, of_array
+from hdrdata.photos.formats.pillow import decode_by_pillow
 
 NETPBM = re.compile(rb"P([56])(?:\s+|#[^\n]*\n)*(\d+)(?:\s+|#[^\n]*\n)+(\d+)(?:\s+|#[^\n]*\n)+(\d+)\s")
-
-
-def can_read_raw() -> bool:
-    """Whether the extra that reads camera RAW files is there."""
-    return importlib.util.find_spec("rawpy") is not None
-
-
-def decode_raw(path: Path) -> Decoded:
-    """Develop a camera RAW file as it was exposed: white balance of the camera, sRGB's curve and nothing more."""
-    raw = read_raw(path, read_white_balance(path))
-    exposure = read_exposure(path) if is_raw(path) else Exposure(None, None, None, None)
-    pixels = deep_codes(raw.linear)
-    return replace(of_array(pixels, notes=["developed from camera RAW"], turn=1), exif=_told(exposure))
-
-
-def _told(exposure: Exposure) -> bytes | None:
-    base = ExifTags.Base
-    numbers = {base.ExposureTime: exposure.seconds, base.FNumber: exposure.f_number}
-    inner: dict[int, object] = {int(tag): _rational(value) for tag, value in numbers.items() if value is not None}
-    if exposure.iso is not None and exposure.iso < 2**16:
-        inner[int(base.ISOSpeedRatings)] = round(exposure.iso)
-    if exposure.taken is not None:
-        inner[int(base.DateTimeOriginal)] = exposure.taken.strftime("%Y:%m:%d %H:%M:%S")
-    return made_of({}, inner, {})
-
-
-def _rational(value: float) -> IFDRational:
-    fraction = Fraction(value).limit_denominator(10**6 if value >= 1e-3 else 10**9)
-    return IFDRational(fraction.numerator, fraction.denominator)
 
 
 def decode_netpbm(path: Path) -> Decoded:

@@ -14,17 +14,18 @@ from PIL import Image
 
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.suffixes import RAW_SUFFIXES
-from hdrmodel.photos.colours.conversion import Conversion, by_encoding, by_light, is_outside
-from hdrmodel.photos.colours.encodings import ADOBE_RGB
-from hdrmodel.photos.colours.profiles import by_profile
-from hdrmodel.photos.formats import exif as metadata
-from hdrmodel.photos.formats.boxes import decode_avif, decode_heif, decode_jpeg2000, decode_jpegxl
-from hdrmodel.photos.formats.decoded import Decoded
-from hdrmodel.photos.formats.jpeg import decode_jpeg
-from hdrmodel.photos.formats.kinds import LOSSY, kind_of
-from hdrmodel.photos.formats.others import decode_bmp, decode_gif, decode_netpbm, decode_raw, decode_webp
-from hdrmodel.photos.formats.png import decode_png
-from hdrmodel.photos.formats.tiff import decode_tiff, is_raw, read_tags
+from hdrdata.photos.colours.conversion import Conversion, by_encoding, by_light, is_outside
+from hdrdata.photos.colours.encodings import ADOBE_RGB
+from hdrdata.photos.colours.profiles import by_profile
+from hdrdata.photos.formats import exif as metadata
+from hdrdata.photos.formats.boxes import decode_avif, decode_heif, decode_jpeg2000, decode_jpegxl
+from hdrdata.photos.formats.decoded import Decoded
+from hdrdata.photos.formats.jpeg import decode_jpeg
+from hdrdata.photos.formats.kinds import LOSSY, kind_of
+from hdrdata.photos.formats.others import decode_bmp, decode_gif, decode_netpbm, decode_webp
+from hdrdata.photos.formats.png import decode_png
+from hdrdata.photos.formats.raw import decode_raw
+from hdrdata.photos.formats.tiff import decode_tiff, is_raw, read_tags
 
 BAND_PIXELS = 2**20  # converted at a time, so that what is computed of a picture takes little memory
 BACKGROUNDS = {"black": 0, "white": 1}
@@ -59,7 +60,7 @@ class Photo:
 
 
 def read_photo(path: Path | str, own_colours: bool = False, background: str = "black") -> Photo:
-    """Read a picture of any kind that `hdrmodel.photos.formats.kinds` knows by its content, as upright sRGB.
+    """Read a picture of any kind that `hdrdata.photos.formats.kinds` knows by its content, as upright sRGB.
 
     8-bit pictures come as uint8, deeper ones as uint16. Turned by EXIF, or as the format's own header says. Colours
     are converted to sRGB and clipped to it: from the encoding that the file states (PNG's cICP, or gAMA and cHRM; the
@@ -121,7 +122,7 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told(path: Path, kind: str) -> Iterator[None]:
+def decoder_errors(path: Path, kind: str) -> Iterator[None]:
     """Turn whatever a decoder raises for bad bytes into one line that names the file."""
     try:
         yield
@@ -138,14 +139,14 @@ def _told(path: Path, kind: str) -> Iterator[None]:
 
 def _decode(path: Path, kind: str) -> tuple[Decoded, str]:
     if kind == "TIFF":
-        with _told(path, kind):
+        with decoder_errors(path, kind):
             tags = read_tags(path)
         if is_raw(tags) or path.suffix.lower() in RAW_SUFFIXES:
             kind = "camera RAW"
         else:
-            with _told(path, kind):
+            with decoder_errors(path, kind):
                 return decode_tiff(path, tags), kind
-    with _told(path, kind):
+    with decoder_errors(path, kind):
         return (decode_raw if kind == "camera RAW" else DECODERS[kind])(path), kind
 
 
@@ -159,7 +160,7 @@ def _read(path: Path, kind: str, own_colours: bool, background: str) -> Photo:
     if decoded.colours == 1:
         notes.append("grey")
     conversion = _conversion_of(decoded, exif, own_colours, notes)
-    with _told(path, kind):
+    with decoder_errors(path, kind):
         if conversion.wide is not None and _needs(decoded, conversion.wide):
             conversion = conversion.wide
         ldr, light, clear = _convert(decoded, conversion, BACKGROUNDS[background])

@@ -9,10 +9,10 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
-from hdrmodel.photos.colours.encodings import Encoding, encoding_of, gamma_encoding
-from hdrmodel.photos.formats.decoded import Decoded, check_size, of_array
-from hdrmodel.photos.formats.exif import of_text, plain
-from hdrmodel.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.colours.encodings import Encoding, encoding_of, gamma_encoding
+from hdrdata.photos.formats.decoded import Decoded, check_size, of_array
+from hdrdata.photos.formats.exif import of_text, plain
+from hdrdata.photos.formats.pillow import decode_by_pillow
 
 KEPT = (b"IHDR", b"cICP", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"tRNS", b"eXIf")
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")

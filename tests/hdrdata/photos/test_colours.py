@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from test_photo import GAMMA, P3_TO_SRGB, corners, encode_srgb, p3_profile, png_bytes, png_with, save
 
-from hdrmodel.photos.photo import read_photo
+from hdrdata.photos.photo import read_photo
 
 
 def cicp(png: bytes, primaries: int, transfer: int, full: int = 1) -> bytes:
@@ -164,8 +164,8 @@ def test_adobe_rgb_by_dcf_is_converted_where_no_profile_stands(tmp_path, name, s
 
 
 def test_a_picture_of_wide_gamut_keeps_its_own_values_where_its_curve_is_srgb_s(tmp_path):
-    from hdrmodel.photos.colours.encodings import P3_TO_BT709
-    from hdrmodel.photos.colours.made import rgb_profile
+    from hdrdata.photos.colours.encodings import P3_TO_BT709
+    from hdrdata.photos.colours.made import rgb_profile
 
     icc = rgb_profile("Display P3", P3_TO_BT709)
     ldr = np.full((8, 8, 3), (235, 0, 0), np.uint8)

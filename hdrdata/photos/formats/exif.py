@@ -1,18 +1,31 @@
 """EXIF as a block of bytes: what it tells, and the same with its orientation reset."""
 
 import datetime
+import math
 import re
 import struct
+from dataclasses import dataclass
 
 from PIL import ExifTags, Image
-
-from hdrdata.sources.photographs import Exposure
 
 ORIENTATION = 274
 EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, WIDTH, HEIGHT = 34665, 40965, 40961, 40962, 40963
 SRGB, ADOBE, UNCALIBRATED = 1, 2, 65535  # of ColorSpace; 2 is no value of EXIF's, and is written
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of each TIFF type
 PROFILE = re.compile(r"\s*(?:exif|app1|APP1)\s+(\d{1,8})\s+([0-9a-fA-F\s]+)")
+
+
+NO_ISO = 65535  # of ISOSpeedRatings, 16 bits: the value is in another tag
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How a photograph was taken; None for what its file does not state."""
+
+    seconds: float | None
+    f_number: float | None
+    iso: float | None
+    taken: datetime.datetime | None
 
 
 def load(block: bytes | None) -> Image.Exif | None:
@@ -65,25 +78,49 @@ def is_adobe_rgb(exif: Image.Exif | None) -> bool:
     return space == ADOBE or (space != SRGB and str(index or "").strip("\0 ") == "R03")
 
 
-def exposure_of(block: bytes | None) -> Exposure:
-    """How a photograph was exposed, as far as its EXIF tells."""
-    exif = load(block)
-    tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)} if exif is not None else {}
+def exposure_of(exif: bytes | Image.Exif | None) -> Exposure:
+    """Return the exposure stated by EXIF, given as a block or loaded.
+
+    APEX values count where the plain ones are missing: t = 2^-Tv and N = 2^(Av / 2). An ISO above 65,534 is in
+    another tag (EXIF 2.3).
+    """
+    exif = load(exif) if isinstance(exif, bytes) else exif
     try:
-        text = str(tags.get(ExifTags.Base.DateTimeOriginal) or tags.get(ExifTags.Base.DateTime))
-        taken = datetime.datetime.strptime(text, "%Y:%m:%d %H:%M:%S")
+        tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)} if exif is not None else {}
+    except Exception:  # of damaged directories
+        tags = {}
+    base = ExifTags.Base
+    try:
+        taken = datetime.datetime.strptime(
+            str(tags.get(base.DateTimeOriginal) or tags.get(base.DateTime)).strip("\0 "), "%Y:%m:%d %H:%M:%S"
+        )
     except ValueError:
         taken = None
-    names = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings)
-    return Exposure(*(_positive(tags.get(name)) for name in names), taken)
+    seconds, f_number = positive(tags.get(base.ExposureTime)), positive(tags.get(base.FNumber))
+    if seconds is None and (apex := _number(tags.get(base.ShutterSpeedValue))) is not None and abs(apex) <= 32:
+        seconds = 2.0**-apex
+    if f_number is None and (apex := _number(tags.get(base.ApertureValue))) is not None and abs(apex) <= 32:
+        f_number = 2.0 ** (apex / 2)
+    iso = positive(tags.get(base.ISOSpeedRatings))
+    if iso is None or iso >= NO_ISO:
+        others = (base.ISOSpeed, base.RecommendedExposureIndex, base.StandardOutputSensitivity)
+        iso = next((value for tag in others if (value := positive(tags.get(tag))) is not None), None)
+    return Exposure(seconds, f_number, iso, taken)
 
 
-def _positive(value: object) -> float | None:
+def _number(value: object) -> float | None:
+    """Return a finite number, of several the first; None if there is none."""
     try:
         number = float(value[0] if isinstance(value, tuple) else value)
     except (TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
-    return number if 0 < number < float("inf") else None
+    return number if math.isfinite(number) else None
+
+
+def positive(value: object) -> float | None:
+    """Return a positive finite number, of several the first; None if there is none."""
+    number = _number(value)
+    return number if number is not None and number > 0 else None
 
 
 def reset(block: bytes | None, width: int, height: int) -> bytes | None:

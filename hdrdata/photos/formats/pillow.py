@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hdrmodel.photos.formats.decoded import Decoded, check_size
-from hdrmodel.photos.formats.exif import plain
+from hdrdata.photos.formats.decoded import Decoded, check_size
+from hdrdata.photos.formats.exif import plain
 
 MODES = {"1": "L", "L": "L", "LA": "LA", "La": "La", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBA": "RGBA",
          "RGBa": "RGBa", "RGBX": "RGBX", "CMYK": "CMYK", "YCbCr": "RGB"}  # fmt: skip

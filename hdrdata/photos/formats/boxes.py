@@ -10,10 +10,10 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from hdrmodel.photos.colours.encodings import Encoding, encoding_of
-from hdrmodel.photos.formats.decoded import Decoded, check_size, full_scale, of_array
-from hdrmodel.photos.formats.exif import load, orientation_of, plain
-from hdrmodel.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.colours.encodings import Encoding, encoding_of
+from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
+from hdrdata.photos.formats.exif import load, orientation_of, plain
+from hdrdata.photos.formats.pillow import decode_by_pillow
 
 RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # of width to height, in JPEG XL
 HOLDERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0}  # boxes of boxes, and what stands before those
@@ -75,6 +75,14 @@ def decode_avif(path: Path) -> Decoded:
         decoded = of_array(pixels, bits=bits, is_alpha=pixels.shape[-1] in (2, 4), **told)
     encoding = None if decoded.icc else nclx_of(content, notes)
     return replace(decoded, encoding=encoding, notes=notes, turn=orientation_of(load(decoded.exif)))
+
+
+def heif_exif(path: Path) -> bytes | None:
+    """Return the EXIF block of a HEIC's primary image."""
+    import pillow_heif
+
+    heif = pillow_heif.open_heif(path)
+    return plain(heif[heif.primary_index].info.get("exif"))
 
 
 def decode_heif(path: Path) -> Decoded:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import imagecodecs
 
-from hdrmodel.photos.formats.decoded import Decoded, check_size, full_scale, of_array
-from hdrmodel.photos.formats.exif import plain
-from hdrmodel.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
+from hdrdata.photos.formats.exif import plain
+from hdrdata.photos.formats.pillow import decode_by_pillow
 
 GAIN_MAPS = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1", b"aux:hdrgainmap")
 FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF markers; F7 is JPEG-LS's

@@ -15,9 +15,9 @@ from camera_files import write_dng
 from PIL import Image, ImageCms
 from test_photo import P3_TO_SRGB, corners, encode_srgb, noise, orientation_exif, png_chunk, png_with, refused, save
 
-from hdrmodel.photos.colours.encodings import P3_TO_BT709
-from hdrmodel.photos.colours.made import rgb_profile
-from hdrmodel.photos.photo import read_photo
+from hdrdata.photos.colours.encodings import P3_TO_BT709
+from hdrdata.photos.colours.made import rgb_profile
+from hdrdata.photos.photo import read_photo
 
 P3_ICC = rgb_profile("Display P3", P3_TO_BT709)
 PATCH = np.array([[200, 100, 50], [128, 128, 128], [90, 140, 200]])
@@ -177,7 +177,7 @@ def test_jpeg_xl_of_every_depth_fills_its_range(tmp_path, bits):
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (9, 17), (64, 300), (700, 512)])
 def test_the_header_of_a_jpeg_xl_says_its_size(shape):
-    from hdrmodel.photos.formats.boxes import jxl_header
+    from hdrdata.photos.formats.boxes import jxl_header
 
     stream = imagecodecs.jpegxl_encode(noise(*shape), lossless=True)
     assert jxl_header(stream) == (shape[1], shape[0], 8)

@@ -1,0 +1,34 @@
+"""How a photograph in a file was exposed."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from hdrdata.photos.formats.exif import Exposure, exposure_of
+from hdrdata.photos.formats.kinds import kind_of
+from hdrdata.photos.formats.raw import is_raw, raw_exposure
+from hdrdata.photos.photo import check_file, decoder_errors, undisturbed
+
+PILLOW_NAMES = {"JPEG 2000": "JPEG2000"}  # where its name of a format is not ours
+
+
+def read_exposure(path: Path) -> Exposure:
+    """Read how a photograph was exposed, without its pixels: EXIF, or the header of a camera RAW file.
+
+    Raises:
+        ValueError: one line naming the file, if it is not a readable photograph.
+    """
+    check_file(path)
+    with path.open("rb") as file:
+        kind = kind_of(path, file.read(64))
+    if kind == "camera RAW" or is_raw(path):
+        return raw_exposure(path)
+    with undisturbed(), decoder_errors(path, kind):
+        if kind == "HEIF":
+            from hdrdata.photos.formats.boxes import heif_exif
+
+            return exposure_of(heif_exif(path))
+        if kind == "JPEG XL":
+            import pillow_jxl  # noqa: F401  # registers the format with Pillow
+        with Image.open(path) as image:
+            return exposure_of(image.getexif())
