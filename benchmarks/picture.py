@@ -1,6 +1,6 @@
 """The picture at the top of README: what the weights of the package make of a photograph, beside the truth.
 
-    python benchmarks/picture.py data/photo.jpg trial/loft.exr data/readme.jpg
+    python benchmarks/picture.py data/photo.jpg trial/loft.exr docs/images/readme.jpg
 
 Top: the photograph, and its own light three stops darker. Below: the reconstruction and the truth, as much darker. The
 truth is what `data/renderer/render.py` wrote beside the photograph (its docstring has the line); 1.0 is white.

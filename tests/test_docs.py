@@ -233,9 +233,9 @@ def anchors(text: str) -> set[str]:
 
 def test_every_picture_is_shown_and_captioned():
     for page, name in (
-        ("README.md", "data/readme.jpg"),
-        ("docs/photographs.md", "../data/readme.jpg"),
-        ("docs/pipeline.md", "../data/stack.jpg"),
+        ("README.md", "docs/images/readme.jpg"),
+        ("docs/photographs.md", "images/readme.jpg"),
+        ("docs/pipeline.md", "images/stack.jpg"),
     ):
         assert re.search(rf"^!\[.+\]\({re.escape(name)}\)\n\n\*[^*]+\*$", PAGES[page], re.MULTILINE), name
 
@@ -246,7 +246,7 @@ def test_no_page_names_places_that_a_reader_does_not_have(page):
 
 
 def test_the_house_shows_every_room():
-    shown = set(re.findall(r"`([\w.]+)`", PAGES["docs/house.md"]))
+    shown = set(re.findall(r"`([\w.]+)`", PAGES["docs/architecture.md"]))
     for package in (hdrdata, hdrmodel):
         rooms = {path.name for path in Path(package.__path__[0]).iterdir() if not path.name.startswith("_")}
         assert rooms and rooms <= shown, rooms - shown
@@ -286,7 +286,7 @@ def find(name: str) -> bool:
 
 
 def test_the_page_of_public_names_lists_them_all_and_where_they_live():
-    rows = re.findall(r"^\| `(\w+)\.(\w+)` \| `([\w.]+)` \|", PAGES["docs/api.md"], re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)\.(\w+)` \| `([\w.]+)` \|", PAGES["docs/reference/README.md"], re.MULTILINE)
     for package in (hdrdata, hdrmodel):
         listed = {name: module for owner, name, module in rows if owner == package.__name__}
         assert sorted(listed) == sorted(package.__all__)

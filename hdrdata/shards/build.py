@@ -60,7 +60,8 @@ def build(
     Args:
         sidecar: name of a CSV in `scenes` (see `hdrdata.scenes.sidecar.read_sidecar`).
         seed: another number splits the scenes' groups into other parts.
-        val_share, test_share: expected shares [0, 1) of the groups.
+        val_share: expected share [0, 1) of the groups in the part val.
+        test_share: expected share [0, 1) of the groups in the part test.
         view_size: pixels, height and width of a view; of a panorama views of `fov_degrees` at `pitch_degrees` above the
             horizon, one at each of `azimuths_degrees`; of a photograph `photo_crops` squares along its long side.
         max_magnification: view pixels a source pixel beyond which `on_magnified` holds: "refuse" the scene, or "shrink"
