@@ -4,8 +4,8 @@
     python tools/prose.py docs/speed.md        # one file or folder
 
 Code, inline code and addresses in pages are skipped. A docstring must not begin with a question word or "Of": its first
-line is imperative or a noun phrase. Findings are printed as `file:line: text (write: advice)`; the exit code is 1 if there
-are any.
+line is imperative or a noun phrase. Findings are printed as `file:line: text (write: advice)`; the exit code is 1 if
+there are any.
 """
 
 import ast
@@ -76,9 +76,8 @@ def main(places: list[str]) -> int:
         if path.suffix in (".py", ".md"):
             for number, text, advice in findings(path):
                 count += 1
-                print(
-                    f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}:{number}: {text} (write: {advice})"
-                )
+                place = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+                print(f"{place}:{number}: {text} (write: {advice})")
     print(f"{count} findings in {len(paths)} files")
     return 1 if count else 0
 
