@@ -3,8 +3,8 @@
     python tools/third_party.py            # write THIRD_PARTY.md
     python tools/third_party.py --check    # exit with 1 if a required package has a licence that is not accepted
 
-Required packages must be permissive, weak copyleft by file or library (MPL, EPL, LGPL), or offer such a choice. Packages
-with another licence are listed in EXCEPTIONS with the reason.
+Required packages must be permissive, weak copyleft by file or library (MPL, EPL, LGPL), or offer such a choice.
+Packages with another licence are listed in EXCEPTIONS with the reason.
 """
 
 import re
@@ -95,8 +95,8 @@ def page() -> tuple[str, dict[str, str]]:
     notes = [f"- `{name.rstrip('-')}`: {reason}." for name, reason in EXCEPTIONS.items()]
     text = f"""# Third-party licences
 
-hdr-attnet is under the Apache License 2.0. It contains no code of others; its dependencies are installed by pip. This page
-is made by `python tools/third_party.py` from the metadata of the installed packages, on Linux with Python 3.11.
+hdr-attnet is under the Apache License 2.0. It contains no code of others; its dependencies are installed by pip.
+This page is made by `python tools/third_party.py` from the metadata of the installed packages, on Linux with Python 3.11.
 
 ## Required packages
 
