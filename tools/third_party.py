@@ -96,7 +96,7 @@ def page() -> tuple[str, dict[str, str]]:
     text = f"""# Third-party licences
 
 hdr-attnet is under the Apache License 2.0. It contains no code of others; its dependencies are installed by pip.
-This page is made by `python tools/third_party.py` from the metadata of the installed packages, on Linux with Python 3.11.
+`python tools/third_party.py` makes this page from the metadata of the installed packages (Linux, Python 3.11).
 
 ## Required packages
 
