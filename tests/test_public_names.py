@@ -14,9 +14,9 @@ from shared_files import ROOT
 
 import hdrdata
 import hdrmodel
-from hdrdata.cameras.names import RECIPE_NAMES
 from hdrdata.cameras.recipe import RECIPES
 from hdrdata.cli.build import build as build_command
+from hdrdata.cli.recipe_names import RECIPE_NAMES
 from hdrdata.cli.sources import fetch
 from hdrdata.shards.build import build
 from hdrdata.sources import polyhaven

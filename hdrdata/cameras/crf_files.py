@@ -11,7 +11,8 @@ from jaxtyping import Float64
 from hdrdata.cameras.crf import CameraResponse, EmorModel, key_name, sampled_crf, staircase_crf
 
 
-def _read_table(file: str) -> tuple[list[str], Float64[np.ndarray, "rows columns"]]:
+def read_shipped_table(file: str) -> tuple[list[str], Float64[np.ndarray, "rows columns"]]:
+    """Read the header and the numbers of a table in `curves`, without its comments."""
     text = resources.files("hdrdata.cameras").joinpath("curves", file).read_text(encoding="utf-8")
     header, *rows = csv.reader(line for line in text.splitlines() if not line.startswith("#"))
     return header, np.array(rows, dtype=np.float64)
@@ -24,9 +25,9 @@ def drtmo_crfs() -> dict[str, CameraResponse]:
     Four are film curves; the fifth, "gamma14", is a darkening curve close to I^1.4 that was a coarse table, held here
     as it was measured on the authors' stacks.
     """
-    header, table = _read_table("drtmo_film.csv")
+    header, table = read_shipped_table("drtmo_film.csv")
     crfs = {name: sampled_crf(name, table[:, 0], table[:, k], smooth=True) for k, name in enumerate(header) if k > 0}
-    _, staircase = _read_table("drtmo_gamma14_levels.csv")
+    _, staircase = read_shipped_table("drtmo_gamma14_levels.csv")
     crfs["gamma14"] = staircase_crf("gamma14", staircase[:, 0], staircase[:, 1])
     return crfs
 

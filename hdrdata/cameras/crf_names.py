@@ -7,6 +7,7 @@ from pydantic import Field, PositiveFloat
 
 from hdrdata.cameras.crf import CameraResponse, emor_crf, gamma_crf, key_name, sigmoid_crf, srgb_crf
 from hdrdata.cameras.crf_files import drtmo_crfs, read_dorf, read_emor
+from hdrdata.cameras.measured import mean_crf
 from hdrdata.config import Section
 
 
@@ -46,8 +47,9 @@ CrfChoice = str | Annotated[GammaCrf | SigmoidCrf | FileCrf | EmorCrf, Field(dis
 
 
 def named_crfs() -> dict[str, CameraResponse]:
-    """Every CRF that has a name of its own."""
-    return {**drtmo_crfs(), "srgb": srgb_crf(), "linear": gamma_crf("linear", 1.0)}
+    """Return every named CRF: DrTMO's five, the measured mean curves of cameras and of phones, sRGB, linear."""
+    measured = {kind: mean_crf(kind) for kind in ("camera", "phone")}
+    return {**drtmo_crfs(), **measured, "srgb": srgb_crf(), "linear": gamma_crf("linear", 1.0)}
 
 
 def choose_crf(choice: CrfChoice) -> CameraResponse:

@@ -1,9 +1,9 @@
-"""Camera responses drawn at random, as tables over half floats: what an unknown camera may have done.
+"""Random camera responses, as tables over half floats.
 
-Curves that are known (the five of DrTMO, sRGB), families (gamma curves, the sigmoids of Eilertsen et al., "HDR image
-reconstruction from a single exposure using deep CNNs", SIGGRAPH Asia 2017), their random mixtures (Grossberg and Nayar,
-"What is the Space of Camera Response Functions?", CVPR 2003: the space is convex), and each of these bent by a rising
-curve through random knots.
+Measured curves and their distribution (`hdrdata.cameras.measured`), DrTMO's five and sRGB, families (gamma curves, the
+sigmoids of Eilertsen et al., "HDR image reconstruction from a single exposure using deep CNNs", SIGGRAPH Asia 2017),
+random mixtures (Grossberg and Nayar, "What is the Space of Camera Response Functions?", CVPR 2003: the space is
+convex), and curves bent by a rising curve through random knots.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,14 @@ from jaxtyping import Float32, Float64, UInt8
 from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.crf_files import drtmo_crfs
 from hdrdata.cameras.exposure import WHITE
+from hdrdata.cameras.measured import fit_distribution
 
 UP_TO_WHITE = 0x3C01  # half floats from 0 to 1
 FINITE = 0x7C00
 EXPOSURES = np.arange(UP_TO_WHITE, dtype=np.uint16).view(np.float16).astype(np.float64)  # rising, 0 to 1
 LEVELS = np.arange(256)
+CAMERA_N, CAMERA_SIGMA = (0.8, 1.4), (0.06, 0.6)  # measured cameras: n 0.96 to 1.2, sigma 0.10 to 0.26
+SPREAD = 1.3  # deviation along a principal component, times the measured one
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,16 @@ class DrawnCamera:
     """A camera response with 8-bit levels, as tables."""
 
     levels: UInt8[np.ndarray, " 65536"]  # of each half float; 0 for negative bits
-    light: Float32[np.ndarray, " 256"]  # of each level: the light in the middle of its step, (0, 1]
+    light: Float32[np.ndarray, " 256"]  # of the middle of each level's step, (0, 1]
 
     @property
     def told(self) -> Float32[np.ndarray, " 256"]:
-        """Each level's light, encoded by the curve of sRGB: what the network sees where the response is known."""
+        """Light of each level, encoded as sRGB: the input of the network where the response is known."""
         return encode_srgb(self.light)
 
 
 def encode_srgb(light: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
-    """The transfer function of sRGB, IEC 61966-2-1."""
+    """Encode by the transfer function of sRGB, IEC 61966-2-1."""
     return srgb_crf()(light).astype(np.float32)
 
 
@@ -47,7 +50,7 @@ def _known() -> dict[str, Float64[np.ndarray, " exposures"]]:
 
 
 def camera_of_curve(response: Float64[np.ndarray, " exposures"], rounded: bool) -> DrawnCamera:
-    """The tables of a rising curve at `EXPOSURES`: floor(255 f), at most 254; or 255 f rounded."""
+    """Return the tables of a rising curve at `EXPOSURES`: floor(255 f), at most 254; or 255 f rounded."""
     table = np.zeros(65536, np.uint8)
     levels = np.floor(255.0 * response + 0.5) if rounded else np.minimum(np.floor(255.0 * response), WHITE)
     table[:UP_TO_WHITE] = levels
@@ -58,30 +61,75 @@ def camera_of_curve(response: Float64[np.ndarray, " exposures"], rounded: bool) 
     return DrawnCamera(table, np.maximum(light, 2.0**-20).astype(np.float32))
 
 
-def draw_curve(draw: np.random.Generator, unknown: bool) -> Float64[np.ndarray, " exposures"]:
-    """A rising curve from (0, about 0) to (1, about 1), at `EXPOSURES`.
+def draw_curve(
+    draw: np.random.Generator, unknown: bool, models: tuple[str, ...] | None = None
+) -> Float64[np.ndarray, " exposures"]:
+    """Draw a rising curve from (0, about 0) to (1, about 1), at `EXPOSURES`.
+
+    An unknown response is with probability 0.3 a mixture of three measured curves, a third of them bent; 0.15 a draw
+    from the principal components of the measured curves; 0.15 a sigmoid as wide as those of cameras; 0.1 sRGB; 0.3 of
+    an older kind (DrTMO's curves, gamma curves, the sigmoids of HDRCNN, mixtures of DrTMO's curves).
 
     Args:
-        unknown: the network is not told the curve, so that its kind matters: of every kind. Otherwise a known one.
+        unknown: the network does not get the response. A known response is one of DrTMO's, sRGB or a measured one.
+        models: the measured models to draw from, as `hdrdata.cameras.measured` names them; None: all.
+
+    Raises:
+        ValueError: if a model is unknown.
     """
+    if not unknown:
+        known = [*_known().values(), *_measured(models)]
+        return known[draw.integers(len(known))]
+    kind = draw.random()
+    if kind < 0.3:
+        return _draw_old_kind(draw)
+    if kind < 0.4:
+        return _known()["srgb"]
+    if kind < 0.55:
+        return _sigmoid(draw.uniform(*CAMERA_N), np.exp(draw.uniform(*np.log(CAMERA_SIGMA))))
+    distribution = fit_distribution(models)
+    if kind < 0.7:
+        return curve_of_stops(distribution.draw_components(draw, SPREAD))
+    mixed = curve_of_stops(distribution.draw_mixture(draw))
+    return _bend(mixed, draw) if kind < 0.8 else mixed
+
+
+def curve_of_stops(stops: Float64[np.ndarray, " 255"]) -> Float64[np.ndarray, " exposures"]:
+    """Return the curve, at `EXPOSURES`, of an inverse response in stops (`hdrdata.cameras.measured`)."""
+    return np.interp(EXPOSURES, np.r_[0.0, np.exp2(stops)], np.arange(256) / 255)
+
+
+@cache
+def _measured(models: tuple[str, ...] | None) -> list[Float64[np.ndarray, " exposures"]]:
+    return [curve_of_stops(stops) for stops in fit_distribution(models).curves]
+
+
+def _sigmoid(n: float, sigma: float) -> Float64[np.ndarray, " exposures"]:
+    power = EXPOSURES**n
+    return (1 + sigma) * power / (power + sigma)
+
+
+def _bend(curve: Float64[np.ndarray, " exposures"], draw: np.random.Generator) -> Float64[np.ndarray, " exposures"]:
+    knots = np.concatenate([[0.0], np.cumsum(draw.dirichlet((6.0,) * 5))])
+    return np.interp(curve, np.linspace(0, 1, 6), knots)
+
+
+def _draw_old_kind(draw: np.random.Generator) -> Float64[np.ndarray, " exposures"]:
     known = list(_known().values())
-    kind = draw.random() if unknown else 0.0
+    kind = draw.random()
     if kind < 0.4:
         return known[draw.integers(len(known))]
     if kind < 0.5:
         return EXPOSURES ** np.exp(draw.uniform(np.log(1 / 2.8), np.log(1.5)))
     if kind < 0.65:
-        power = EXPOSURES ** max(draw.normal(0.9, 0.1), 0.4)
-        sigma = max(draw.normal(0.6, 0.2), 0.1)
-        return (1 + sigma) * power / (power + sigma)
+        return _sigmoid(max(draw.normal(0.9, 0.1), 0.4), max(draw.normal(0.6, 0.2), 0.1))
     chosen = draw.choice(len(known), 3, replace=False)
     mixed = sum(weight * known[place] for weight, place in zip(draw.dirichlet((1.0, 1.0, 1.0)), chosen, strict=True))
-    if kind < 0.8:
-        return mixed
-    knots = np.concatenate([[0.0], np.cumsum(draw.dirichlet((6.0,) * 5))])  # bent by a rising curve
-    return np.interp(mixed, np.linspace(0, 1, 6), knots)
+    return mixed if kind < 0.8 else _bend(mixed, draw)
 
 
-def draw_camera(draw: np.random.Generator, unknown: bool, rounded: bool) -> DrawnCamera:
-    """A camera at random, see `draw_curve`."""
-    return camera_of_curve(draw_curve(draw, unknown), rounded)
+def draw_camera(
+    draw: np.random.Generator, unknown: bool, rounded: bool, models: tuple[str, ...] | None = None
+) -> DrawnCamera:
+    """Draw a camera, see `draw_curve`."""
+    return camera_of_curve(draw_curve(draw, unknown, models), rounded)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hdrdata.cameras.names import RECIPE_NAMES
+from hdrdata.cli.recipe_names import RECIPE_NAMES
 from hdrdata.command import FOLDER
 from hdrdata.scenes.parts import PARTS
 

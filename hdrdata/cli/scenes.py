@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from hdrdata.cameras.names import RECIPE_NAMES
+from hdrdata.cli.recipe_names import RECIPE_NAMES
 from hdrdata.command import FILE
 from hdrdata.files.disk import write_bytes, write_json
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hdrdata.cameras.names import RECIPE_NAMES
+from hdrdata.cli.recipe_names import RECIPE_NAMES
 from hdrdata.command import FOLDER
 from hdrdata.scenes.parts import PARTS
 

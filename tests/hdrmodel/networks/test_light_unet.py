@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from hdrdata.cameras.crf import Levels, srgb_crf
 from hdrdata.cameras.crf_names import named_crfs
-from hdrdata.cameras.drawn_curves import EXPOSURES, UP_TO_WHITE, camera_of_curve, draw_camera, draw_curve
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import look_up_exposure
 from hdrdata.stream.order import generator
@@ -84,28 +83,6 @@ def test_gradients_on_black_and_on_white_pictures_are_finite(level):
     stops = network.stops(ldr, clipped, torch.tensor([0.0, 1.0]))
     LightLoss()(stops, ldr, clipped, torch.tensor([0.0, 1.0]), torch.full_like(ldr, 3.0 * level - 2))[0].backward()
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
-
-
-@settings(max_examples=30)
-@given(seed=st.integers(0, 999), unknown=st.booleans(), rounded=st.booleans())
-def test_a_drawn_camera_is_a_rising_table_and_its_light_that_of_its_levels(seed, unknown, rounded):
-    camera = draw_camera(np.random.default_rng(seed), unknown, rounded)
-    rising = camera.levels[:UP_TO_WHITE].astype(int)
-    assert (np.diff(rising) >= 0).all() and rising[0] <= 1 and camera.levels[UP_TO_WHITE] == (255 if rounded else WHITE)
-    assert (np.diff(camera.light) >= 0).all() and camera.light[0] > 0 and camera.light[-1] <= 1
-    curve = draw_curve(np.random.default_rng(seed), unknown)
-    assert (
-        (np.diff(curve) >= 0).all()
-        and curve[0] == pytest.approx(0, abs=0.01)
-        and curve[-1] == pytest.approx(1, abs=0.01)
-    )
-
-
-def test_the_light_of_a_level_lies_in_its_step():
-    camera = camera_of_curve(EXPOSURES ** (1 / 2.2), rounded=False)
-    for level in (20, 100, 200):
-        seen = EXPOSURES[camera.levels[:UP_TO_WHITE] == level]
-        assert seen.min() <= camera.light[level] <= seen.max()
 
 
 @pytest.fixture(scope="module")
