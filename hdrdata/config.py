@@ -7,6 +7,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 AnySection = TypeVar("AnySection", bound="Section")  # typing.Self is more than the tests' type checker knows
 
 
+def first_problem(error: ValidationError) -> str:
+    """Return where the first problem is and what it is, in one line of at most 300 characters."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    text = f"{place}: {problem['msg']}" if place else problem["msg"]
+    return text if len(text) <= 300 else f"{text[:297]}..."
+
+
 class Section(BaseModel):
     """A frozen set of parameters; every value is given, none is a hidden default, unknown names are refused."""
 

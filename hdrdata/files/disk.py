@@ -50,15 +50,24 @@ def read_json(path: Path) -> dict:
     """Read a JSON object.
 
     Raises:
-        ValueError: if the file is not a JSON object; the message names it.
+        ValueError: naming the file, if it is no JSON object.
+    """
+    return parse_json(path.read_bytes(), str(path))
+
+
+def parse_json(content: bytes | str, where: str) -> dict:
+    """Parse a JSON object.
+
+    Raises:
+        ValueError: naming `where`, if it is no JSON object, nested too deeply or has a number of too many digits.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path}: not a JSON file: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: a JSON {type(content).__name__}; wanted an object")
-    return content
+        parsed = json.loads(content)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        raise ValueError(f"{where}: not a JSON file: {str(error)[:200]}; expected a JSON object") from error
+    if not isinstance(parsed, dict):
+        raise ValueError(f"{where}: a JSON {type(parsed).__name__}; expected an object")
+    return parsed
 
 
 def sha256_of(path: Path) -> str:

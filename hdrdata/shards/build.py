@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hdrdata.cameras.recipe import RecipeConfig, read_recipe
+from hdrdata.samples.layout import SHARDS
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.scenes.scene import Scan, write_scenes
 from hdrdata.shards.pack import ShardConfig, shard_stacks
 from hdrdata.stacks.encode import SynthesizeConfig
+from hdrdata.stacks.recipe_facts import ALGORITHM as STACKS
 from hdrdata.stacks.synthesize import SynthesisOutcome, synthesize_stacks
 from hdrdata.views.ingest import describe_views, ingest_scenes
+from hdrdata.views.view import ALGORITHM as VIEWS
 from hdrdata.views.view import IngestConfig, read_views
-from hdrdata.work.incremental import Outcome
+from hdrdata.work.incremental import Outcome, check_folder
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ def build(
 
     if out.resolve().is_relative_to(scenes.resolve()):
         raise ValueError(f"{out}: lies in the folder of scenes, {scenes}: its views would be taken for scenes")
+    for folder, algorithm in (("views", VIEWS), ("stacks", STACKS), ("shards", SHARDS)):
+        check_folder(out / folder, algorithm)
     cache = out / ".scan-cache.json"
     scan = scan_scenes(scenes, sidecar=sidecar, seed=seed, val_share=val_share, test_share=test_share, cache=cache)
     write_scenes(out / "scenes.json", scan, scenes)

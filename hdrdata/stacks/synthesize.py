@@ -20,7 +20,8 @@ from hdrdata.stacks.encode import Sample, SynthesizeConfig, encoder_facts, membe
 from hdrdata.stacks.recipe_facts import ALGORITHM, recipe_facts
 from hdrdata.views.view import View
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
-from hdrdata.work.index import describe_files, known_rows
+from hdrdata.work.index import describe_files
+from hdrdata.work.journal import known_rows
 
 
 @dataclass(frozen=True, kw_only=True)

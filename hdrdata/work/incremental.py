@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hdrdata.files.disk import INDEX, PARTIAL
+from hdrdata.files.disk import INDEX
+from hdrdata.files.removal import remove_listed, remove_unfinished, unfinished_files
 from hdrdata.work.engines import run_tasks
 from hdrdata.work.index import files_are_there, previous_index, write_index
-from hdrdata.work.journal import JOURNAL, Journal
+from hdrdata.work.journal import JOURNAL, Journal, journal_rows
 from hdrdata.work.progress import progress_bar
 from hdrdata.work.worker import Make, Take
 
@@ -45,14 +46,16 @@ class Outcome:
     kept: int
     removed: int
     refused: tuple[Refusal, ...] = ()
+    changed: tuple[str, ...] = ()  # files that are no longer wanted, and stay because somebody changed them
 
     def summary(self) -> str:
-        """'2 new, 70 kept, 1 removed, 3 refused', or that nothing has changed."""
+        """Return '2 new, 70 kept, 1 removed, 3 refused', or that nothing has changed."""
         if not (self.new or self.removed):
             text = f"nothing has changed: {self.kept} kept"
         else:
             text = f"{self.new} new, {self.kept} kept, {self.removed} removed"
-        return text + (f", {len(self.refused)} refused" if self.refused else "")
+        text += f", {len(self.refused)} refused" if self.refused else ""
+        return text + (f", not removed because changed: {', '.join(self.changed)}" if self.changed else "")
 
 
 def bring_up_to_date(
@@ -69,7 +72,7 @@ def bring_up_to_date(
     finish: Callable[[dict[str, dict]], dict] = lambda rows: {},
 ) -> Outcome:
     """Make the entries of `folder` that are missing or made otherwise, remove what is no longer wanted, write the
-    index.
+    index. Only files that the folder's index or journal lists, with the bytes listed there, are removed.
 
     Args:
         algorithm: name and version of the way the files are made, such as "views-1"; part of every entry's digest.
@@ -88,21 +91,23 @@ def bring_up_to_date(
 
     Raises:
         ValueError: if an entry is refused and `on_error` is "stop", also one that kills its worker again and again; if
-            nothing at all was made; if another run is at work in the folder.
+            nothing at all was made; if another run is at work in the folder; if the folder's index or journal is broken
+            or of another program, in which case nothing in it is changed.
     """
     if on_error not in ("stop", "skip"):
         raise ValueError(f"on_error '{on_error}'; wanted 'stop' or 'skip'")
     folder.mkdir(parents=True, exist_ok=True)
     with Journal.opened(folder / JOURNAL) as journal:
-        _remove_partial(folder)  # of a run that was killed
         index = previous_index(folder, algorithm)
+        ours = journal.found or bool(index)
+        strangers = set() if ours else set(unfinished_files(folder))
+        _remove_unfinished(folder, strangers)  # of a run that was killed
         before = index.get("rows", {})
-        known = {**before, **journal.rows}
-        ours = bool(journal.rows) or (folder / INDEX).is_file()
+        usable_rows = {**(before if index.get("algorithm") == algorithm else {}), **journal.rows}
         rows: dict[str, dict] = {}
         missing: dict[str, Entry] = {}
         for entry in entries:
-            row = known.get(entry.name)
+            row = usable_rows.get(entry.name)
             usable = row and row["digest"] == entry.digest and files_are_there(folder, row)
             if usable and "refused" not in row:  # what was refused is tried again: its file may be back
                 rows[entry.name] = row
@@ -118,13 +123,16 @@ def bring_up_to_date(
             journal.add(name, rows[name])
 
         _run(engine, folder, missing, make, take, title, workers, isolated)
-        _remove_partial(folder)  # of workers that were killed
+        _remove_unfinished(folder, strangers)  # of workers that were killed
 
         refused = tuple(Refusal(name, row["refused"]) for name, row in sorted(rows.items()) if "refused" in row)
         made = {name: rows[name] for name in sorted(rows) if "refused" not in rows[name]}
         if entries and not made:
             raise ValueError(f"{folder}: all {len(refused)} were refused; the first: {refused[0].reason}")
-        _remove_others(folder, {name for row in made.values() for name in row["files"]}, known, ours)
+        wanted_files = {name for row in made.values() for name in row["files"]}
+        listed = [row["files"] for known in (before, journal.rows) for row in known.values()]
+        changed = {name for files in listed for name in remove_listed(folder, files, wanted_files)}
+        changed = sorted(name for name in changed if (folder / name).exists())
         more = finish(made)
         wanted = {"algorithm": algorithm, **more, "rows": {name: rows[name] for name in sorted(rows)}}
         if wanted != index:
@@ -132,7 +140,18 @@ def bring_up_to_date(
         journal.rows.clear()
     removed = sum("refused" not in row and name not in rows for name, row in before.items())
     new = sum("refused" not in rows[name] for name in missing)
-    return Outcome(made, new=new, kept=len(made) - new, removed=removed, refused=refused)
+    return Outcome(made, new, kept=len(made) - new, removed=removed, refused=refused, changed=tuple(changed))
+
+
+def check_folder(folder: Path, algorithm: str) -> None:
+    """Refuse a folder whose index or journal is broken or of another program, before anything in it is touched.
+
+    Raises:
+        ValueError: naming the file.
+    """
+    previous_index(folder, algorithm)
+    if (folder / JOURNAL).exists():
+        journal_rows(folder / JOURNAL)
 
 
 def _run(
@@ -161,20 +180,6 @@ def _run(
         run_tasks(engine, folder, tasks, make, take_and_tell, workers, isolated=isolated)
 
 
-def _remove_partial(folder: Path) -> None:
-    for partial in folder.rglob(f"{PARTIAL}*"):
-        partial.unlink(missing_ok=True)
-
-
-def _remove_others(folder: Path, wanted: set[str], known: dict[str, dict], ours: bool) -> None:
-    """Remove files that the rows of earlier runs name, and others of the same kinds where the folder is ours: what a
-    run made that was cut short, or another algorithm, and that no row knows."""
-    if ours:
-        for suffix in {Path(name).suffix for name in wanted}:
-            for file in folder.rglob(f"*{suffix}"):
-                if file.relative_to(folder).as_posix() not in wanted:
-                    file.unlink()
-    for row in known.values():
-        for name in row["files"]:
-            if name not in wanted:
-                (folder / name).unlink(missing_ok=True)
+def _remove_unfinished(folder: Path, strangers: set[Path]) -> None:
+    for path in set(unfinished_files(folder)) - strangers:
+        remove_unfinished(path)

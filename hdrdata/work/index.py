@@ -3,40 +3,97 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+
+from hdrdata.config import first_problem
 from hdrdata.files.disk import INDEX, read_json, sha256_of, write_bytes
-from hdrdata.work.journal import JOURNAL, journal_rows
+from hdrdata.files.removal import is_plain_name
+
+
+def _plain(name: str) -> str:
+    if not is_plain_name(name):
+        raise ValueError(f"file name {name!r}; expected a relative path inside the folder")
+    return name
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+    size: NonNegativeInt
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Row(BaseModel):
+    """What an index and a journal state about one entry; a stage adds keys of its own."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    digest: str
+    files: dict[Annotated[str, AfterValidator(_plain)], _File]
+    refused: str | None = None
+
+
+class _Index(BaseModel):
+    model_config = ConfigDict(extra="allow", strict=True)
+    algorithm: str
+    rows: dict[str, Row]
 
 
 def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict]:
-    """Size and SHA-256 of files in `folder`, as an index row holds them."""
+    """Return size and SHA-256 of files in `folder`, as an index row holds them."""
     return {name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names}
+
+
+def checked_index(path: Path) -> dict:
+    """Read an index and check it against the schema that all folders share.
+
+    Raises:
+        ValueError: naming the file, if it is not JSON, of another program, or names a file outside its folder.
+    """
+    index = read_json(path)
+    try:
+        _Index.model_validate(index)
+    except ValidationError as error:
+        raise ValueError(f"{path}: {first_problem(error)}; expected an index written by hdrdata") from error
+    return index
 
 
 def read_index(folder: Path, algorithm: str) -> dict:
     """Read a folder's index.
 
     Raises:
-        ValueError: naming the folder, if it has no index, or another algorithm wrote it.
+        ValueError: naming the folder, if it has no index, a broken one, or one of another algorithm.
     """
     path = folder / INDEX
     if not path.is_file():
         raise ValueError(f"{folder}: no {INDEX} in it; run the stage that makes this folder")
     try:
-        index = read_json(path)
+        index = checked_index(path)
     except ValueError as error:
         raise ValueError(f"{error}; run the stage that makes this folder again") from error
-    if index.get("algorithm") != algorithm or not isinstance(index.get("rows"), dict):
-        raise ValueError(f"{path}: made by '{index.get('algorithm')}', wanted '{algorithm}'; run its stage again")
+    if index["algorithm"] != algorithm:
+        raise ValueError(f"{path}: made by '{index['algorithm']}', wanted '{algorithm}'; run its stage again")
     return index
 
 
-def known_rows(folder: Path, algorithm: str) -> dict[str, dict]:
-    """What a folder holds: the rows of its index, and those that a run finished since and could not yet write there."""
-    journal = folder / JOURNAL
-    finished = journal_rows(journal.read_text(encoding="utf-8", errors="replace")) if journal.is_file() else {}
-    return {**previous_index(folder, algorithm).get("rows", {}), **finished}
+def previous_index(folder: Path, algorithm: str) -> dict:
+    """Read the index of an earlier run of any version of the algorithm; empty if there is none.
+
+    Raises:
+        ValueError: naming the folder, if its index is broken or of another program, so that nothing in it is ours.
+    """
+    path = folder / INDEX
+    if not path.exists():
+        return {}
+    advice = "nothing in the folder was changed: move it away, or give another one"
+    try:
+        index = checked_index(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{error}; {advice}") from error
+    kind = algorithm.rpartition("-")[0]
+    if index["algorithm"].rpartition("-")[0] != kind:
+        raise ValueError(f"{path}: an index of '{index['algorithm']}'; expected one of '{kind}'; {advice}")
+    return index
 
 
 def write_index(path: Path, index: dict) -> None:
@@ -50,18 +107,8 @@ def write_index(path: Path, index: dict) -> None:
     write_bytes(path, ("{" + ",\n".join([*lines, f'"rows": {{\n{table}\n}}']) + "}\n").encode())
 
 
-def previous_index(folder: Path, algorithm: str) -> dict:
-    path = folder / INDEX
-    if not path.is_file():
-        return {}
-    try:
-        index = read_json(path)
-    except ValueError:
-        return {}  # damaged: everything is made again
-    return index if index.get("algorithm") == algorithm and isinstance(index.get("rows"), dict) else {}
-
-
 def files_are_there(folder: Path, row: dict) -> bool:
+    """Return whether the files of a row exist with the sizes in it; their bytes are not read."""
     for name, facts in row["files"].items():
         try:
             if (folder / name).stat().st_size != facts["size"]:

@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
+from hdrdata.config import first_problem
+from hdrdata.work.index import Row, previous_index
+
 JOURNAL = ".journal.jsonl"
+_LINE = TypeAdapter(tuple[str, Row])
 
 
 @dataclass(frozen=True)
@@ -18,21 +24,24 @@ class Journal:
 
     path: Path
     rows: dict[str, dict]
+    found: bool  # whether an earlier run left it, which was cut short
 
     @classmethod
     @contextlib.contextmanager
     def opened(cls, path: Path) -> Iterator["Journal"]:
         """The journal with the rows that it holds, and nobody else at work in its folder until the block ends."""
         with _locked(path):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            journal = cls(path, journal_rows(text))
+            content = path.read_bytes()
+            journal = cls(path, journal_rows(path), bool(content))
             # On a line of its own, and not part of a torn one.
-            journal._write(("" if text.endswith("\n") or not text else "\n") + json.dumps(_this_process()))
+            journal._write(("" if content.endswith(b"\n") or not content else "\n") + json.dumps(_this_process()))
             try:
                 yield journal
-            finally:
-                if not journal.rows:
+            except BaseException:
+                if not (journal.rows or journal.found):
                     path.unlink()
+                raise
+            path.unlink()
 
     def add(self, name: str, row: dict) -> None:
         self.rows[name] = row
@@ -43,15 +52,39 @@ class Journal:
             file.write(line + "\n")
 
 
-def journal_rows(text: str) -> dict[str, dict]:
-    """The rows of a journal; the last line of a run that was killed while it wrote is passed over."""
+def journal_rows(path: Path) -> dict[str, dict]:
+    """Read the rows of a journal; a line that a killed run did not finish is skipped.
+
+    Raises:
+        ValueError: naming the journal, if a line is not of ours or names a file outside the folder.
+    """
     rows = {}
-    for line in text.splitlines():
-        with contextlib.suppress(ValueError):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        try:
             content = json.loads(line)
-            if isinstance(content, list):
-                rows[content[0]] = content[1]
+        except (ValueError, RecursionError):
+            if line.startswith(('["', '{"', "\0")):  # cut short by a kill, or by a power failure
+                continue
+            content = None
+        try:
+            if isinstance(content, dict) and content.keys() == {"process", "machine"}:
+                continue
+            _LINE.validate_python(content)
+            rows[content[0]] = content[1]
+        except ValidationError as error:
+            reason = f"{path}: line {number}: {first_problem(error)}"
+            raise ValueError(
+                f"{reason}; expected a journal of hdrdata; nothing in the folder was changed: move it away"
+            ) from error
     return rows
+
+
+def known_rows(folder: Path, algorithm: str) -> dict[str, dict]:
+    """Return the rows of a folder's index, and those that a run finished since and that are not yet in it."""
+    journal = folder / JOURNAL
+    index = previous_index(folder, algorithm)
+    rows = index["rows"] if index.get("algorithm") == algorithm else {}
+    return {**rows, **(journal_rows(journal) if journal.is_file() else {})}
 
 
 def _this_process() -> dict:
