@@ -29,7 +29,8 @@ from hdrmodel.evaluation.evaluate import evaluate
 from hdrmodel.evaluation.floors import choose_factors, estimate_without_network
 from hdrmodel.metrics.alignment import ALIGNMENTS
 from hdrmodel.metrics.table import METRICS, load_metrics
-from hdrmodel.networks.weights import choose_device, initial_network, save_weights
+from hdrmodel.networks.devices import choose_device
+from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.profiles.load import load_evaluation
 
 ROUNDS = 3

@@ -44,8 +44,9 @@ from hdrdata.command import available_cores
 from hdrdata.files.disk import write_json
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.attention import ATTENTIONS
+from hdrmodel.networks.devices import choose_device
 from hdrmodel.networks.variants import find_variant
-from hdrmodel.networks.weights import choose_device, initial_network, load_weights
+from hdrmodel.networks.weights import initial_network, load_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.profiles.load import load_profile
 from hdrmodel.release.names import WEIGHTS
@@ -232,7 +233,7 @@ def _light_rate(bench: Bench) -> float:
     reader = Shards(bench.shards, "train", "radiance")
     samples = LightDataset(reader, config.crop, config.light.augmentation, 0)
     network = initial_network("lightunet", config.preset, config.width, 0)
-    stepper = Stepper(network, find_variant("lightunet").loss(), config, World(0, 1, bench.device))
+    stepper = Stepper(network, find_variant("lightunet").loss(config.loss), config, World(0, 1, bench.device))
     batches = load_pairs(samples, Share(config.batch, 0, 2 * count), bench.workers)
     for number, batch in enumerate(batches):
         if number == count:

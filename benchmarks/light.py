@@ -42,11 +42,12 @@ from hdrmodel.metrics.alignment import align_gain
 from hdrmodel.metrics.light import LUMINANCE_WEIGHTS
 from hdrmodel.metrics.perceptual import LpipsConfig
 from hdrmodel.metrics.table import METRICS, Measure, load_metrics
-from hdrmodel.networks.baselines.light_photograph import CLIPS, estimate_response, light_of_photograph
-from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.hdr_attnet import HDRAttNet
+from hdrmodel.networks.light_photograph import CLIPS
+from hdrmodel.networks.light_unet import LightUNet
 from hdrmodel.networks.variants import Network
 from hdrmodel.networks.weights import load_weights
+from hdrmodel.reconstruction.response import estimate_response, light_of_photograph
 from hdrmodel.release.names import WEIGHTS
 
 STRATA = (0.0, 0.01, 0.05, 0.15, 1.0)  # of the share of clipped values

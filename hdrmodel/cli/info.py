@@ -2,19 +2,24 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.networks.names import LARGEST_WIDTH, PRESET_NAMES, VARIANT_WORDS
+
+if TYPE_CHECKING:
+    from hdrmodel.networks.variants import Config
+
+LARGEST_WIDTH = 4  # 995 million parameters; far above, their number overflows 64 bits
 
 
 @click.command(cls=OneLineErrors)
 @click.argument("weights", type=click.Path(path_type=Path), required=False)
 @click.option("--variant", "--attention", "variant", metavar="NAME",
-              help=f"HDR-AttNet with an attention: {VARIANT_WORDS}. Default: a table of all.")  # fmt: skip
+              help="One variant. Default: a table of all.")  # fmt: skip
 @click.option("--preset", metavar="NAME",
-              help=f"HDR-AttNet's activations: one of {', '.join(PRESET_NAMES)}. Default: attnet.")  # fmt: skip
+              help="HDR-AttNet's activations. Default: attnet.")  # fmt: skip
 @click.option("--width", type=float, metavar="FACTOR",
               help=f"Multiplies all numbers of channels; above 0, at most {LARGEST_WIDTH}. "
                    "Default: 1, the paper's.")  # fmt: skip
@@ -35,9 +40,8 @@ def info(
     All variants beside each other:
         hdrmodel info
     """
-    from hdrmodel.cli.tables import describe, format_any, format_baselines, format_table
+    from hdrmodel.cli.tables import format_any, format_baselines, format_table
     from hdrmodel.evaluation.costs import summarize
-    from hdrmodel.networks.attention import ATTENTIONS
     from hdrmodel.networks.variants import VARIANTS, find_variant
     from hdrmodel.networks.weights import load_weights
 
@@ -51,13 +55,28 @@ def info(
         content = {"file": header, **summary.as_json()}
         lines = [*(f"{name}: {value}" for name, value in facts.items()), "", *format_any(summary)]
     elif variant is not None:
-        if find_variant(variant) is not None and preset is not None:
+        if preset is not None and not find_variant(variant).config.has_preset:
             raise ValueError(f"--preset {preset}: is HDR-AttNet's; leave it out for {variant}, which has none")
         summary = summarize(describe(variant, preset, width), size)
         content, lines = summary.as_json(), format_any(summary)
     else:
         summaries = [summarize(describe(name, preset, width), size) for name in VARIANTS]
         content = [summary.as_json() for summary in summaries]
-        ours = len(ATTENTIONS)
-        lines = [*format_table(summaries[:ours]), "", *format_baselines(summaries[ours:])]
+        with_preset = [VARIANTS[name].config.has_preset for name in VARIANTS]
+        ours = [summary for summary, preset in zip(summaries, with_preset, strict=True) if preset]
+        others = [summary for summary, preset in zip(summaries, with_preset, strict=True) if not preset]
+        lines = [*format_table(ours), "", *format_baselines(others)]
     click.echo(json.dumps(content, indent=2) if as_json else "\n".join(lines))
+
+
+def describe(variant: str, preset: str | None, width: float | None) -> "Config":
+    """Return what the network of these options is built from; ValueError for an unknown name or width."""
+    from hdrmodel.networks.unet import find_preset
+    from hdrmodel.networks.variants import describe_network, find_variant
+
+    preset, width = "attnet" if preset is None else preset, 1.0 if width is None else width
+    find_variant(variant)  # these refuse an unknown name in one line, pydantic in four
+    find_preset(preset)
+    if not 0 < width <= LARGEST_WIDTH:
+        raise ValueError(f"--width {width:g}: expected a number above 0 and at most {LARGEST_WIDTH}")
+    return describe_network(variant, preset, width)

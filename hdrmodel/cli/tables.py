@@ -2,26 +2,11 @@
 
 from hdrmodel.evaluation.costs import BaselineSummary, Summary, padded_size
 from hdrmodel.networks.attention import find_attention
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig
-from hdrmodel.networks.hdr_attnet import NetworkConfig
-from hdrmodel.networks.names import LARGEST_WIDTH
-from hdrmodel.networks.unet import find_preset
-from hdrmodel.networks.variants import describe_network, find_variant
 
 
 def format_any(summary: Summary | BaselineSummary) -> list[str]:
     """The lines on one network of any kind."""
     return format_summary(summary) if isinstance(summary, Summary) else format_baselines([summary])
-
-
-def describe(variant: str, preset: str | None, width: float | None) -> NetworkConfig | BaselineConfig:
-    """What a network asked for by these options is built from; an unknown name or a width out of range is refused."""
-    preset, width = "attnet" if preset is None else preset, 1.0 if width is None else width
-    find_variant(variant)  # these refuse an unknown name in one line, pydantic in four
-    find_preset(preset)
-    if not 0 < width <= LARGEST_WIDTH:
-        raise ValueError(f"--width {width:g}: wanted a number above 0 and at most {LARGEST_WIDTH}")
-    return describe_network(variant, preset, width)
 
 
 def format_summary(summary: Summary) -> list[str]:

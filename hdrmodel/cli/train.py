@@ -5,14 +5,13 @@ from pathlib import Path
 import click
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.networks.names import VARIANT_WORDS
 
 
 @click.command(cls=OneLineErrors)
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--variant", "--attention", "variant", metavar="NAME", default="base", show_default=True,
-              help=f"HDR-AttNet with an attention: {VARIANT_WORDS}.")  # fmt: skip
+              help="What to train; `hdrmodel info` lists all variants.")  # fmt: skip
 @click.option("--profile", type=click.Choice(["quick", "paper", "release"]), default="quick", show_default=True,
               help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU. release: light, "
                    "for --variant lightunet; hours on one core.")  # fmt: skip

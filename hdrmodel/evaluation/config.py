@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from hdrdata.config import Section
 from hdrmodel.metrics.perceptual import LpipsConfig
-from hdrmodel.networks.names import Device
+from hdrmodel.networks.devices import Device
 
 
 class BootstrapConfig(Section):

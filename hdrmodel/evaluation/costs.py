@@ -13,10 +13,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hdrmodel.networks.attention import find_attention
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig
 from hdrmodel.networks.hdr_attnet import HDRAttNet, NetworkConfig, count_parameters
+from hdrmodel.networks.radiance_network import BaselineConfig
 from hdrmodel.networks.unet import STRIDE, UNet
-from hdrmodel.networks.variants import Network, build_network
+from hdrmodel.networks.variants import Config, Network, build_network, find_variant
 
 STACK_EXPOSURES = 8  # generated for a stack of nine pictures; the ninth is the input
 LARGEST_SIZE = 2**15  # 2**30 pixels, the most that OpenCV reads
@@ -60,6 +60,11 @@ class Summary:
             macs[name] = tuple(once + exposures * each for once, each in zip(macs["N1"], macs["N2"], strict=True))
         return macs
 
+    @property
+    def reconstruction_macs(self) -> int:
+        """MACs of generating a whole stack."""
+        return sum(self.macs()["stack"])
+
     def as_json(self) -> dict[str, Any]:
         """The summary as plain values; `format_summary` has the same for people."""
         macs = self.macs()
@@ -90,25 +95,30 @@ class BaselineSummary:
     parameters: int
     macs: int  # of one picture
 
+    @property
+    def reconstruction_macs(self) -> int:
+        """MACs of one radiance map, which is exposed again without the network."""
+        return self.macs
+
     def as_json(self) -> dict[str, Any]:
         """The summary as plain values; `format_baselines` has the same for people."""
         return {**self.config.model_dump(), "size": self.size, "parameters": self.parameters, "macs": self.macs}
 
 
-def summarize(config: NetworkConfig | BaselineConfig, size: int) -> Summary | BaselineSummary:
+def summarize(config: Config, size: int) -> Summary | BaselineSummary:
     """Count what the network of a variant costs for pictures of `size` x `size` pixels.
 
     Raises:
         ValueError: if the size is no number of pixels that a picture may have.
     """
-    return summarize_network(config, size) if isinstance(config, NetworkConfig) else summarize_baseline(config, size)
+    count = {"exposures": summarize_network, "radiance": summarize_baseline, "light": summarize_baseline}
+    return count[find_variant(config.variant).reads](config, size)
 
 
 def network_costs(network: Network, size: int) -> tuple[int, float]:
-    """Parameters, and GMACs of reconstructing one picture of `size` x `size` pixels: of HDR-AttNet, its whole stack."""
+    """Return parameters, and GMACs of one `size` x `size` picture; of HDR-AttNet those of a whole stack."""
     summary = summarize(network.config, size)
-    macs = sum(summary.macs()["stack"]) if isinstance(summary, Summary) else summary.macs
-    return summary.parameters, macs / 1e9
+    return summary.parameters, summary.reconstruction_macs / 1e9
 
 
 def padded_size(size: int) -> int:

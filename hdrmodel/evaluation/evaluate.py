@@ -20,7 +20,6 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-import hdrdata
 from hdrdata.command import available_cores
 from hdrdata.files.disk import digest_of, sha256_of, write_bytes, write_json
 from hdrdata.stream.shard_reader import Shards
@@ -40,15 +39,12 @@ from hdrmodel.evaluation.pictures import LAST_PICTURE, PICTURES, is_pictured, wr
 from hdrmodel.evaluation.subject import Estimates, Subject, subject_of_weights
 from hdrmodel.evaluation.summary import rounded, settings_of, summarise, versions_used, write_rows
 from hdrmodel.metrics.table import Column, columns_of, load_metrics
-from hdrmodel.networks.weights import choose_device, device_name, load_weights
+from hdrmodel.networks.devices import choose_device, device_name
+from hdrmodel.networks.weights import load_weights
 from hdrmodel.scores.folder import FACTS, FORMAT, PER_PICTURE, SUMMARY
 
 PARTIAL = "rows.partial.jsonl"  # of an evaluation that was cut short
-CODE = (  # what scores depend on, as dvc.yaml names it for this stage
-    *("hdrdata/cameras", "hdrdata/files", "hdrdata/samples", "hdrdata/scenes", "hdrdata/stream"),
-    *("hdrmodel/evaluation", "hdrmodel/metrics", "hdrmodel/networks", "hdrmodel/reconstruction/reconstruct.py"),
-    "hdrmodel/scores",
-)
+VERSION = 1  # of what a row holds; raise it when code changes the scores, so half-done evaluations start over
 TIMED = 4  # calls of the network, the first of which warms up
 
 
@@ -159,7 +155,7 @@ def _evaluate(
     trunks = {key: getattr(metric.of, "trunk_sha256", None) for key, metric in metrics.items()}
     factors = choose_factors(_train_part(shards, reader), config)
     data = [_rows_of(reader), asdict(factors)]
-    identity = [FORMAT, subject.identity, data, settings_of(config), keys, trunks, versions_used(), _code()]
+    identity = [FORMAT, subject.identity, data, settings_of(config), keys, trunks, versions_used(), VERSION]
 
     def fresh(wanted: set[str]) -> Iterator[tuple[Case, Path | None]]:
         shown: dict[str, set[str]] = {}
@@ -305,10 +301,3 @@ def _costs(subject: Subject, reader: Shards, device: torch.device) -> dict:
     parameters, gmacs = network_costs(subject.network, size)
     costs = {"parameters": parameters, "gmacs": round(gmacs, 3), "size": size}
     return {**costs, "seconds_per_stack": round(statistics.median(times[1:]), 4), "device": device_name(device)}
-
-
-def _code() -> list[str]:
-    """Digests of the programs that a row may depend on: rows of other code are not gone on with."""
-    places = [Path(hdrdata.__file__).parents[1] / name for name in CODE]
-    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
-    return [sha256_of(file) for file in files]

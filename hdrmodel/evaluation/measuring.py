@@ -17,7 +17,7 @@ from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.metrics.alignment import align_crf, align_gain, align_none
 from hdrmodel.metrics.light import LUMINANCE_WEIGHTS
 from hdrmodel.metrics.table import Column
-from hdrmodel.networks.weights import choose_device
+from hdrmodel.networks.devices import choose_device
 
 PIXELS_AT_ONCE = 2**20  # that go through a metric in one call: sixteen pictures of 256x256
 PROTOCOL = {

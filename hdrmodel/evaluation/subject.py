@@ -7,8 +7,9 @@ from pathlib import Path
 from hdrdata.files.disk import sha256_of
 from hdrmodel.evaluation.cases import Case, Estimate, estimate_by_cameras, estimate_by_merging, estimate_by_network
 from hdrmodel.evaluation.config import EvaluateConfig
-from hdrmodel.networks.variants import BASELINES, Network, variant_of
-from hdrmodel.networks.weights import choose_device, load_weights, untrained_network
+from hdrmodel.networks.devices import choose_device
+from hdrmodel.networks.variants import Network, find_variant
+from hdrmodel.networks.weights import load_weights, untrained_network
 
 Estimates = list[tuple[str, int | None, Estimate]]
 
@@ -31,7 +32,7 @@ def subject_of_weights(files: dict[int, Path], variant: str | None, config: Eval
     networks, kinds, identity = {}, [], []
     for seed, file in files.items():
         trained, header = load_weights(file)
-        name = variant_of(trained)
+        name = trained.config.variant
         variant = variant or name
         if name != variant:
             raise ValueError(f"{file}: weights of the variant '{name}'; wanted '{variant}'")
@@ -56,5 +57,5 @@ def subject_of_weights(files: dict[int, Path], variant: str | None, config: Eval
         return estimates
 
     first = next(iter(networks.values()))["network"]
-    kind = "baseline" if variant in BASELINES else "attention"
+    kind = "attention" if find_variant(variant).reads == "exposures" else "baseline"
     return Subject(variant, kind, tuple(files), identity, kinds[0][1], first, estimate)

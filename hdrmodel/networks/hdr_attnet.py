@@ -5,7 +5,7 @@ forward model is that of Le, Le, Nguyen and Hua, "Single-Image HDR Reconstructio
 2023.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -26,9 +26,18 @@ class NetworkConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    has_preset: ClassVar[bool] = True
     attention: str  # a name in ATTENTIONS
     preset: str  # activations and reach, a name in PRESETS
     width: PositiveFloat  # multiplies every number of channels; 1.0 is the paper, 0.25 a small model for CPUs
+
+    @classmethod
+    def describe(cls, variant: str, preset: str, width: float) -> "NetworkConfig":
+        return cls(attention=variant, preset=preset, width=width)
+
+    @property
+    def variant(self) -> str:
+        return self.attention
 
     @field_validator("attention")
     @classmethod
@@ -113,6 +122,8 @@ class HDRAttNet(nn.Module):
     `encode` once, then `expose` as often as wanted: the estimate is shared by all target exposures. Pictures of any
     size are padded to multiples of 64 by reflection and cropped back.
     """
+
+    deepest_norm = STRIDE  # pixels along a side per value of the deepest batch normalisation
 
     def __init__(self, config: NetworkConfig):
         super().__init__()

@@ -1,7 +1,6 @@
-"""Everything that is trained and measured: HDR-AttNet with each attention, and the networks beside it.
+"""The registry of variants: every network that is trained and measured, by name.
 
-A variant is a name of `ATTENTIONS` or of `BASELINES`. One baseline more is a kind of `RadianceNetwork` with its loss,
-in a file of `hdrmodel/networks/baselines/`, and a line here.
+One more variant is one file with the network and its loss, and one entry here; docs/adding.md shows the change.
 """
 
 from collections.abc import Callable
@@ -14,59 +13,75 @@ from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.baselines.expandnet import ExpandNet, ExpandNetLoss
 from hdrmodel.networks.baselines.hdrcnn import HDRCNN, HighlightLoss
 from hdrmodel.networks.baselines.hdrunet import HDRUNet, TanhLoss
-from hdrmodel.networks.baselines.light_unet import LightLoss, LightNetwork, LightUNet
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig, PhotoNetwork, RadianceNetwork
-from hdrmodel.networks.hdr_attnet import HDRAttNet, NetworkConfig
+from hdrmodel.networks.hdr_attnet import HDRAttNet, NetworkConfig, PairNetwork
+from hdrmodel.networks.light_unet import LightLoss, LightNetwork, LightUNet
+from hdrmodel.networks.pair_loss import LossConfig, make_pair_loss
+from hdrmodel.networks.radiance_network import BaselineConfig, PhotoNetwork, RadianceNetwork
 
 Network = HDRAttNet | RadianceNetwork
+Config = NetworkConfig | BaselineConfig
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """A single-image HDR network beside HDR-AttNet, and what it is trained with: its paper's loss, or our own."""
+class Variant:
+    """A network with everything that training, reconstruction and evaluation need to use it.
 
-    network: Callable[[BaselineConfig], RadianceNetwork]
-    loss: Callable[[], nn.Module]  # of what is predicted and a batch's inputs; `terms` names what it gives beside it
-    step: Callable[[RadianceNetwork], nn.Module] = PhotoNetwork  # one training step's forward pass
-    learns: Literal["photos", "light"] = "photos"  # from `PhotoBatch`es at EV 0, or from `LightBatch`es
+    `reads` states how a photograph becomes light:
 
-
-BASELINES = {
-    "hdrcnn": Baseline(HDRCNN, HighlightLoss),
-    "expandnet": Baseline(ExpandNet, ExpandNetLoss),
-    "hdrunet": Baseline(HDRUNet, TanhLoss),
-    "lightunet": Baseline(LightUNet, LightLoss, LightNetwork, learns="light"),
-}
-VARIANTS = (*ATTENTIONS, *BASELINES)
-
-
-def find_variant(name: str) -> Baseline | None:
-    """Look up a variant by its name: a baseline's entry in `BASELINES`; None for an attention of HDR-AttNet.
-
-    Raises:
-        ValueError: if there is no such variant; it names all.
+    - "exposures": the network generates the other exposures without a camera response, and they are merged;
+    - "radiance": the network predicts radiance of the photograph as it is; a response is estimated from that;
+    - "light": the network predicts light with the camera response as an input, known or not.
     """
+
+    network: Callable[[Config], Network]
+    loss: Callable[[LossConfig], nn.Module]  # of a prediction and a batch's inputs; `terms` names its terms
+    step: Callable[[Network], nn.Module]  # the forward pass of one training step
+    learns_from: Literal["pairs", "photographs", "light"]  # the batches of `hdrmodel.sampling`
+    reads: Literal["exposures", "radiance", "light"]
+    config: type[NetworkConfig] | type[BaselineConfig] = BaselineConfig  # what `network` is built from
+
+
+def _attention() -> Variant:
+    return Variant(HDRAttNet, make_pair_loss, PairNetwork, "pairs", "exposures", NetworkConfig)
+
+
+def _peer(network: type[RadianceNetwork], loss: type[nn.Module]) -> Variant:
+    """A network of another paper, with the loss of that paper."""
+    return Variant(network, lambda config: loss(), PhotoNetwork, "photographs", "radiance")
+
+
+VARIANTS = {
+    **{name: _attention() for name in ATTENTIONS},
+    "hdrcnn": _peer(HDRCNN, HighlightLoss),
+    "expandnet": _peer(ExpandNet, ExpandNetLoss),
+    "hdrunet": _peer(HDRUNet, TanhLoss),
+    "lightunet": Variant(LightUNet, lambda config: LightLoss(), LightNetwork, "light", "light"),
+}
+
+
+def find_variant(name: str) -> Variant:
+    """Look up a variant by its name; ValueError with the known names if there is no such variant."""
     if name not in VARIANTS:
         raise ValueError(f"unknown variant {name!r}; known are {list(VARIANTS)}")
-    return BASELINES.get(name)
+    return VARIANTS[name]
 
 
-def describe_network(variant: str, preset: str, width: float) -> NetworkConfig | BaselineConfig:
-    """What a variant's network is built from; `preset` is HDR-AttNet's alone. An unknown variant raises ValueError."""
-    if find_variant(variant) is None:
-        return NetworkConfig(attention=variant, preset=preset, width=width)
-    return BaselineConfig(baseline=variant, width=width)
+def variant_of(network: Network) -> Variant:
+    """Return the entry of a network's variant, whose name is `network.config.variant`."""
+    return find_variant(network.config.variant)
 
 
-def build_network(config: NetworkConfig | BaselineConfig) -> Network:
-    """The network of a description, its weights drawn from PyTorch's generator."""
-    if isinstance(config, NetworkConfig):
-        return HDRAttNet(config)
-    if config.baseline not in BASELINES:
-        raise ValueError(f"unknown baseline {config.baseline!r}; known are {list(BASELINES)}")
-    return BASELINES[config.baseline].network(config)
+def describe_network(name: str, preset: str, width: float) -> Config:
+    """Return what the network of a variant is built from; only HDR-AttNet has a preset."""
+    return find_variant(name).config.describe(name, preset, width)
 
 
-def variant_of(network: Network) -> str:
-    """The name of the variant that a network is."""
-    return network.config.attention if isinstance(network, HDRAttNet) else network.config.baseline
+def read_description(described: dict) -> Config:
+    """Return what the network of a file of weights is built from; ValueError or TypeError if it is not known."""
+    (name,) = (described[key] for key in ("attention", "baseline") if key in described)
+    return find_variant(name).config.model_validate(described)
+
+
+def build_network(config: Config) -> Network:
+    """Build a network; its weights are drawn from PyTorch's generator."""
+    return find_variant(config.variant).network(config)

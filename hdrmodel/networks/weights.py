@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import platform
 from pathlib import Path
 
 import torch
@@ -10,31 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from hdrdata.files.disk import write_bytes
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig
-from hdrmodel.networks.hdr_attnet import NetworkConfig
-from hdrmodel.networks.variants import Network, build_network, describe_network
+from hdrmodel.networks.variants import Config, Network, build_network, describe_network, read_description
 
 FORMAT = "hdrmodel-1"
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a name; "auto" is the GPU if there is one.
-
-    Raises:
-        ValueError: if a GPU is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda': this machine has no GPU that PyTorch can use; wanted 'cpu' or 'auto'")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def device_name(device: torch.device) -> str:
-    """What to print of a device: the GPU's name, or the processor's kind and PyTorch's threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
 
 
 def initial_network(variant: str, preset: str, width: float, seed: int) -> Network:
@@ -42,7 +19,7 @@ def initial_network(variant: str, preset: str, width: float, seed: int) -> Netwo
     return untrained_network(describe_network(variant, preset, width), seed)
 
 
-def untrained_network(config: NetworkConfig | BaselineConfig, seed: int) -> Network:
+def untrained_network(config: Config, seed: int) -> Network:
     """`initial_network` from a network's description, such as that of a trained one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -85,9 +62,7 @@ def load_weights(path: Path | str) -> tuple[Network, dict]:
     if header.get("format") != FORMAT:
         raise ValueError(f"{path}: format {header.get('format')!r}; wanted weights that `train` wrote ({FORMAT})")
     try:
-        described = header["network"]
-        config = BaselineConfig if "baseline" in described else NetworkConfig
-        network = build_network(config.model_validate(described))
+        network = build_network(read_description(header["network"]))
         network.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: its weights do not fit its description: {' '.join(str(error).split())}") from error

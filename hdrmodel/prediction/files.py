@@ -19,7 +19,7 @@ from hdrdata.photos.finding import find_photos, left_out
 from hdrdata.photos.formats.exif import Exposure, exposure_of
 from hdrdata.photos.photo import Photo, check_file, read_photo
 from hdrmodel.networks.batches import to_ldr
-from hdrmodel.networks.names import BASELINE_NAMES
+from hdrmodel.networks.variants import find_variant
 from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import FORMATS, write_output
@@ -312,7 +312,8 @@ def facts_of(photo: Path, digest: str, read: Photo, settings: PredictSettings) -
     """What a file of HDR light should tell of its making."""
     exposure = exposure_of(read.exif) if settings.metadata else Exposure(None, None, None, None)
     told = {"s": exposure.seconds, "f/": exposure.f_number, "ISO": exposure.iso}
-    made = OWN_LIGHT if settings.variant in BASELINE_NAMES else LIGHT[settings.origin]
+    generates = find_variant(settings.variant).reads == "exposures"
+    made = LIGHT[settings.origin] if generates else OWN_LIGHT
     light = made if read.light is None else HDR_LIGHT
     taken = ", ".join(f"{name} {value:g}" for name, value in told.items() if value is not None)
     return {

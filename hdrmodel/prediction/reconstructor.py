@@ -15,15 +15,16 @@ from jaxtyping import Float32, UInt8
 from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_crf
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
-from hdrmodel.networks.baselines.light_photograph import enlarge, look_from_afar
-from hdrmodel.networks.baselines.light_unet import LightUNet
-from hdrmodel.networks.baselines.radiance_network import RadianceNetwork
 from hdrmodel.networks.batches import Photograph, to_ldr, to_pictures
+from hdrmodel.networks.devices import choose_device
 from hdrmodel.networks.hdr_attnet import HDRAttNet
+from hdrmodel.networks.light_photograph import enlarge
+from hdrmodel.networks.light_unet import LightUNet
+from hdrmodel.networks.radiance_network import RadianceNetwork
 from hdrmodel.networks.variants import Network
-from hdrmodel.networks.weights import choose_device
 from hdrmodel.reconstruction.export import load_network
-from hdrmodel.reconstruction.reconstruct import expose_again, merge_generated, response_of, sparse
+from hdrmodel.reconstruction.reconstruct import expose_again, merge_generated
+from hdrmodel.reconstruction.response import look_from_afar, response_of, sparse
 from hdrmodel.reconstruction.tiles import (
     Box,
     Frame,

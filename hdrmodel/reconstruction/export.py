@@ -23,7 +23,7 @@ from hdrdata.files.disk import sha256_of, written_whole
 from hdrmodel.networks.attention import SelfAttention
 from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, continue_by_reflection, sensor_exposure, soft_mask
 from hdrmodel.networks.unet import STRIDE, UNet
-from hdrmodel.networks.variants import Network, variant_of
+from hdrmodel.networks.variants import Network
 from hdrmodel.networks.weights import load_weights
 from hdrmodel.reconstruction.folded import Deep, FoldedUNet, without_norms
 from hdrmodel.reconstruction.tiles import Box, Frame, Subnetwork
@@ -196,7 +196,7 @@ def load_network(weights: Path, backend: str | None = None) -> Loaded:
             f"{weights}: no folder; wanted the one that `hdrmodel export --onnx` wrote, for --backend onnx"
         )
     network, _ = load_weights(weights)
-    return Loaded(network, variant_of(network), sha256_of(weights))
+    return Loaded(network, network.config.variant, sha256_of(weights))
 
 
 def load_onnx(folder: Path) -> tuple[Subnetwork, ...]:

@@ -1,6 +1,5 @@
 """From one LDR picture to its stack and to one radiance map, by any variant."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,13 +9,10 @@ from jaxtyping import Float, Float32
 
 from hdrdata.cameras.crf import CameraResponse, Levels
 from hdrdata.cameras.merge import keep_levels, merge_stack
-from hdrmodel.networks.baselines.light_photograph import CLIPS, estimate_response, look_at_photograph
-from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.batches import to_pictures
 from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures
-from hdrmodel.networks.variants import Network
-
-ENOUGH = 2**20  # pixels, to estimate a camera response
+from hdrmodel.networks.variants import Network, variant_of
+from hdrmodel.reconstruction.response import look_at_photograph, response_of
 
 
 @dataclass(frozen=True)
@@ -39,60 +35,45 @@ def reconstruct(
 def reconstruct_by(
     network: Network, ldr: Pictures, evs: tuple[float, ...], crfs: Sequence[CameraResponse | Levels]
 ) -> list[Reconstruction]:
-    """Reconstruct one photograph: HDR-AttNet makes a stack and merges it, a baseline radiance, which is exposed again.
+    """Reconstruct one photograph as its variant `reads` it: generate exposures and merge them, or predict the light.
 
-    Of either only what the photograph does not tell is taken (`hdrdata.cameras.merge.keep_levels`).
+    Unclipped pixels keep the photograph's own light (`hdrdata.cameras.merge.keep_levels`).
 
     Args:
         network: in evaluation mode.
         ldr: one picture, (1, 3, height, width), [0, 1].
         evs: stops relative to the picture, rising, one of which is 0.
-        crfs: camera responses that the photograph is taken to have, and one reconstruction each; or how its levels were
-            made, and the response is estimated: by X of HDR-AttNet, by the light of a baseline. Only a light U-Net is
-            told it.
+        crfs: camera responses to assume, one reconstruction each; or how the levels were made, to estimate the response
+            from the network's light. A known response is an input of variants that read "light" only.
     """
+    return READERS[variant_of(network).reads](network, ldr, evs, crfs)
+
+
+def _generate_exposures(network, ldr, evs, crfs) -> list[Reconstruction]:
     (photograph,) = to_pictures(ldr)
-    if isinstance(network, HDRAttNet):
-        encoded = network.encode(ldr)
-        stack = generate_stack(network, ldr, evs, encoded)
-        cameras = [response_of(photograph, to_pictures(encoded)[0], crf) for crf in crfs]
-        return [Reconstruction(stack, *merge_generated(stack, evs, camera)) for camera in cameras]
-    if isinstance(network, LightUNet):
-        looks = [look_at_photograph(network, photograph, crf) for crf in crfs]
-    else:
-        light = to_pictures(network(ldr))[0]
-        looks = [(light, response_of(photograph, light, crf)) for crf in crfs]
-    lights = [keep_levels(photograph, light, camera) for light, camera in looks]
-    return [
-        Reconstruction(expose_again(light, photograph, evs, camera), light, None)
-        for light, (_, camera) in zip(lights, looks, strict=True)
-    ]
+    encoded = network.encode(ldr)
+    stack = generate_stack(network, ldr, evs, encoded)
+    cameras = [response_of(photograph, to_pictures(encoded)[0], crf) for crf in crfs]
+    return [Reconstruction(stack, *merge_generated(stack, evs, camera)) for camera in cameras]
 
 
-def response_of(
-    photograph: Float32[np.ndarray, "height width 3"],
-    light: Float32[np.ndarray, "height width 3"],
-    crf: CameraResponse | Levels,
-) -> CameraResponse:
-    """A camera response as it is; or, of how levels were made, the one that a network's light tells.
-
-    By a `sparse` picture.
-
-    Args:
-        photograph: LDR [0, 1].
-        light: what the network sees in it, linear.
-    """
-    if isinstance(crf, CameraResponse):
-        return crf
-    values = sparse(photograph)
-    stops = np.log2(np.maximum(sparse(light), np.float32(2.0**-14)))
-    return estimate_response(values, values >= CLIPS, stops, crf)
+def _predict_radiance(network, ldr, evs, crfs) -> list[Reconstruction]:
+    (photograph,), (light,) = to_pictures(ldr), to_pictures(network(ldr))
+    return [_expose(photograph, light, evs, response_of(photograph, light, crf)) for crf in crfs]
 
 
-def sparse(picture: np.ndarray) -> np.ndarray:
-    """At most about a million pixels of a picture, spread evenly."""
-    step = math.ceil(math.sqrt(picture.shape[0] * picture.shape[1] / ENOUGH))
-    return picture[::step, ::step]
+def _predict_light(network, ldr, evs, crfs) -> list[Reconstruction]:
+    (photograph,) = to_pictures(ldr)
+    looks = [look_at_photograph(network, photograph, crf) for crf in crfs]
+    return [_expose(photograph, light, evs, camera) for light, camera in looks]
+
+
+def _expose(photograph, light, evs, camera) -> Reconstruction:
+    radiance = keep_levels(photograph, light, camera)
+    return Reconstruction(expose_again(radiance, photograph, evs, camera), radiance, None)
+
+
+READERS = {"exposures": _generate_exposures, "radiance": _predict_radiance, "light": _predict_light}
 
 
 def expose_again(

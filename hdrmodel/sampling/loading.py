@@ -9,9 +9,6 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from hdrmodel.sampling.datasets import CutDataset
-from hdrmodel.sampling.light import LightDataset
-
 
 @dataclass(frozen=True)
 class Share(Sampler):
@@ -53,7 +50,7 @@ class Share(Sampler):
 class _Batches(Dataset):
     """Collated samples by a list of positions; what is wrong with the user's files comes out as a value."""
 
-    def __init__(self, samples: CutDataset | LightDataset):
+    def __init__(self, samples: Dataset):
         self.samples = samples
 
     def __getitem__(self, positions: list[int]) -> dict | Exception:
@@ -83,7 +80,7 @@ def _as_it_is(batch: dict | Exception) -> dict | Exception:
     return batch
 
 
-def load_pairs(dataset: CutDataset | LightDataset, share: Share, workers: int) -> Iterator[dict]:
+def load_pairs(dataset: Dataset, share: Share, workers: int) -> Iterator[dict]:
     """Collated samples, one batch for each list of positions of `share`, in its order.
 
     Args:

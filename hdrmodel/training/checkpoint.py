@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from hdrdata.files.disk import written_whole
-from hdrmodel.networks.weights import device_name
+from hdrmodel.networks.devices import device_name
 from hdrmodel.training.setup import CHECKPOINT, Progress, Setup
 
 LOGGER = logging.getLogger(__name__)

@@ -5,22 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from hdrdata.config import Section
-from hdrmodel.networks.names import Device
+from hdrmodel.networks.devices import Device
+from hdrmodel.networks.pair_loss import LossConfig
 from hdrmodel.sampling.light import Augmentation
-
-
-class LossConfig(Section):
-    """Weights and forms of HDR-AttNet's losses; a baseline has its own paper's loss, and reads none of this."""
-
-    reconstruction: NonNegativeFloat
-    representation: NonNegativeFloat
-    perceptual: NonNegativeFloat
-    total_variation: NonNegativeFloat
-    light: NonNegativeFloat  # this project's own; it wants train.light
-    norm: Literal["l1", "l2"]
-    trunk: str  # a name in TRUNKS; read only if the perceptual term has a weight
-    trunk_file: str | None  # a local state dict for it
-    trunk_window: Annotated[int, Field(ge=16)] | None  # pixels of each crop's middle; null: all of it
 
 
 class PlateauConfig(Section):

@@ -1,25 +1,24 @@
 """What a training begins with: network, loss, samples; and the clock beside it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
+
+import torch
+from torch.utils.data import Dataset
 
 from hdrdata.files.disk import digest_of, sha256_of
 from hdrdata.stream.shard_reader import Shards
-from hdrmodel.networks.trunks import load_trunk
-from hdrmodel.networks.unet import STRIDE, find_preset
-from hdrmodel.networks.variants import Baseline, Network, describe_network, find_variant
+from hdrmodel.networks.unet import find_preset
+from hdrmodel.networks.variants import Network, Variant, describe_network, find_variant
 from hdrmodel.networks.weights import load_weights, untrained_network
-from hdrmodel.sampling.batches import LookUp, PairBatch, PhotoBatch
-from hdrmodel.sampling.datasets import CutDataset, PairDataset, PhotoDataset, Stacks
-from hdrmodel.sampling.light import LightBatch, LightDataset, light_batch, light_pairs, light_photos
+from hdrmodel.sampling.datasets import Stacks
 from hdrmodel.sampling.loading import Share
-from hdrmodel.training.config import LossConfig, TrainConfig
+from hdrmodel.sampling.sources import MakeBatch, sample_light, sample_stacks
+from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.distributed import World
-from hdrmodel.training.losses import LossWeights, PairLoss
 from hdrmodel.training.step import Stepper
 
 CHECKPOINT = "last.ckpt"
@@ -44,17 +43,6 @@ class Progress:
     resumed: int = 0  # times
 
 
-def make_loss(config: LossConfig) -> tuple[PairLoss, dict[str, str] | None]:
-    """HDR-AttNet's loss, and the name and SHA-256 of the trunk of its perceptual term (None without that term)."""
-    weights = LossWeights(
-        config.reconstruction, config.representation, config.perceptual, config.total_variation, config.light
-    )
-    if weights.perceptual == 0:
-        return PairLoss(weights, config.norm, None), None
-    trunk, sha256 = load_trunk(config.trunk, Path(config.trunk_file) if config.trunk_file else None)
-    return PairLoss(weights, config.norm, trunk, config.trunk_window), {"name": config.trunk, "sha256": sha256}
-
-
 @dataclass(frozen=True)
 class Setup:
     """What does not change while a run trains, but for the weights inside `stepper`."""
@@ -64,10 +52,10 @@ class Setup:
     seed: int
     config: TrainConfig
     world: World
-    samples: CutDataset | LightDataset
+    samples: Dataset
     validation: Stacks | None  # None: nothing is validated
     data: str  # a digest of the shards
-    batch_of: Callable[[dict], PairBatch | PhotoBatch | LightBatch]  # collated samples
+    batch_of: MakeBatch
     stepper: Stepper
     trunk: dict[str, str] | None
     start: str | None  # SHA-256 of the weights that the run begins with
@@ -86,7 +74,7 @@ class Setup:
 
 
 def prepare(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig, world: World) -> Setup:
-    baseline = find_variant(variant)
+    entry = find_variant(variant)
     find_preset(config.preset)
     training = Shards(shards, "train", config.form)
     validation = Stacks(Shards(shards, "val", config.form)) if config.validation_stacks else None
@@ -99,8 +87,8 @@ def prepare(shards: Path, run: Path, variant: str, seed: int, config: TrainConfi
     if 0.0 not in training.evs or len(training.evs) < 2:
         raise ValueError(f"{shards}: exposures {training.evs}; training needs EV 0, which is the input, and another")
     rows = training.index["rows"].values()
-    samples, batch_of = _samples_of(baseline, training, seed, config, world)
-    loss_of, trunk = make_loss(config.loss) if baseline is None else (baseline.loss(), None)
+    samples, batch_of = _samples_of(entry, training, seed, config, world.device)
+    loss_of = entry.loss(config.loss)
     network, start = _first_weights(variant, seed, config)
     setup = Setup(
         run=run,
@@ -113,14 +101,13 @@ def prepare(shards: Path, run: Path, variant: str, seed: int, config: TrainConfi
         data=digest_of([row["files"] for row in rows if row["form"] == config.form]),
         batch_of=batch_of,
         stepper=Stepper(network, loss_of, config, world),
-        trunk=trunk,
+        trunk=getattr(loss_of, "pretrained", None),
         start=start,
     )
-    deepest = STRIDE if baseline is None else network.deepest_norm
-    if setup.share(0).size == 1 and config.crop <= deepest:
+    if setup.share(0).size == 1 and config.crop <= network.deepest_norm:
         raise ValueError(
             f"a part of one sample and a crop of {config.crop} pixels leave batch normalisation one value a channel at "
-            f"the deepest level; wanted a crop above {deepest}, or a larger batch"
+            f"the deepest level; wanted a crop above {network.deepest_norm}, or a larger batch"
         )
     return setup
 
@@ -137,20 +124,13 @@ def _first_weights(variant: str, seed: int, config: TrainConfig) -> tuple[Networ
 
 
 def _samples_of(
-    baseline: Baseline | None, shards: Shards, seed: int, config: TrainConfig, world: World
-) -> tuple[CutDataset | LightDataset, Callable[[dict], PairBatch | PhotoBatch | LightBatch]]:
-    """What a variant learns from, and what makes batches of it on the device."""
-    learns = "pairs" if baseline is None else baseline.learns
+    variant: Variant, shards: Shards, seed: int, config: TrainConfig, device: torch.device
+) -> tuple[Dataset, MakeBatch]:
+    """Return the samples that a variant learns from, and the function that makes batches of them."""
     if config.light is not None:
-        batch_of = {"pairs": light_pairs, "photos": light_photos, "light": light_batch}[learns]
-        samples = LightDataset(shards, config.crop, config.light.augmentation, seed, pairs=learns == "pairs")
-        return samples, partial(batch_of, device=world.device)
-    if learns == "light":
-        raise ValueError("train.light: null; wanted what light is learned from (the profile release has it)")
-    dataset = PairDataset if baseline is None else PhotoDataset
-    look_up = LookUp(shards.tables).to(world.device)
-    samples = dataset(shards, config.crop, seed, config.flips, config.rotation)
-    return samples, look_up.pairs if baseline is None else look_up.photos
+        augmentation = config.light.augmentation
+        return sample_light(variant.learns_from, shards, seed, config.crop, augmentation, device)
+    return sample_stacks(variant.learns_from, shards, seed, config.crop, config.flips, config.rotation, device)
 
 
 class Clock:

@@ -12,10 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from hdrmodel.networks.hdr_attnet import PairNetwork
-from hdrmodel.networks.variants import Network, find_variant, variant_of
-from hdrmodel.sampling.batches import PairBatch, PhotoBatch
-from hdrmodel.sampling.light import LightBatch
+from hdrmodel.networks.variants import Network, variant_of
+from hdrmodel.sampling.sources import Batch
 from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.distributed import World
 from hdrmodel.training.threads import a_core_a_thread
@@ -57,8 +55,7 @@ class Objective(nn.Module):
 
     def __init__(self, network: Network, loss_of: nn.Module):
         super().__init__()
-        baseline = find_variant(variant_of(network))
-        self.predict = PairNetwork(network) if baseline is None else baseline.step(network)
+        self.predict = variant_of(network).step(network)
         self.loss_of = loss_of
 
     def forward(self, *inputs: Tensor) -> Float[Tensor, " terms"]:
@@ -130,7 +127,7 @@ class Stepper:
         """The learning rate now."""
         return self.optimizer.param_groups[0]["lr"]
 
-    def step(self, parts: Sequence[PairBatch | PhotoBatch | LightBatch], number: int) -> Float[Tensor, " terms"]:
+    def step(self, parts: Sequence[Batch], number: int) -> Float[Tensor, " terms"]:
         """Learn from the batch of step `number`, counted from 0.
 
         Returns:
@@ -144,7 +141,7 @@ class Stepper:
         self._binds = self.world.device.type == "cpu"
         return terms
 
-    def _learn(self, parts: Sequence[PairBatch | PhotoBatch | LightBatch]) -> Float[Tensor, " terms"]:
+    def _learn(self, parts: Sequence[Batch]) -> Float[Tensor, " terms"]:
         self.optimizer.zero_grad(set_to_none=True)
         terms = []
         for place, part in enumerate(parts):
@@ -163,7 +160,7 @@ class Stepper:
             self.average.update_parameters(self.network)
         return torch.stack(terms).mean(dim=0)
 
-    def objective(self, part: PairBatch | PhotoBatch | LightBatch) -> Float[Tensor, " terms"]:
+    def objective(self, part: Batch) -> Float[Tensor, " terms"]:
         """The loss and its terms, in the configured precision; only the loss, the first, has gradients."""
         precision = PRECISIONS[self.precision]
         with torch.autocast(self.world.device.type, dtype=precision, enabled=precision != torch.float32):

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from hdrdata.files.disk import write_json
+from hdrmodel.networks.devices import choose_device, device_name
 from hdrmodel.networks.hdr_attnet import count_parameters
 from hdrmodel.networks.variants import Network
-from hdrmodel.networks.weights import choose_device, device_name, save_weights
+from hdrmodel.networks.weights import save_weights
 from hdrmodel.sampling.loading import load_pairs
 from hdrmodel.training.checkpoint import Interrupted, Stop, resume, save_checkpoint, stop_signals
 from hdrmodel.training.config import TrainConfig
@@ -37,7 +38,7 @@ def train(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig)
 
     Args:
         shards: folder of shards with the parts train and val in the configured form.
-        variant: a name in ATTENTIONS or in BASELINES.
+        variant: a name in VARIANTS.
         seed: of the network's first weights, unless `start` gives them, and of the order, the crops and the
             augmentation of the samples.
 

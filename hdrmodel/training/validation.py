@@ -7,13 +7,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from hdrdata.cameras.exposure import expose_view, half_bits
+from hdrdata.cameras.merge import keep_levels
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.metrics.display import psnr_ldr
-from hdrmodel.networks.baselines.light_photograph import light_of_photograph
-from hdrmodel.networks.baselines.light_unet import LightUNet
 from hdrmodel.networks.batches import to_batch, to_pictures
-from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures
-from hdrmodel.networks.variants import Network
+from hdrmodel.networks.hdr_attnet import Pictures
+from hdrmodel.networks.light_photograph import enlarge, see_photograph
+from hdrmodel.networks.variants import Network, variant_of
 from hdrmodel.sampling.datasets import Stacks
 
 PICTURE_HEIGHT = 96  # pixels of each exposure in the validation picture
@@ -23,11 +23,10 @@ PICTURE_HEIGHT = 96  # pixels of each exposure in the validation picture
 def validate(
     network: Network, stacks: Stacks, count: int, device: torch.device
 ) -> tuple[dict[str, float | dict[str, float]], UInt8[np.ndarray, "height width 3"]]:
-    """LDR PSNR over whole pictures: the middle exposure in, every other one against the truth.
+    """Return the LDR PSNR over whole pictures: the middle exposure in, every other one against the truth.
 
-    HDR-AttNet makes the other exposures itself; the radiance of a baseline is exposed by the look-up tables of the
-    stack's own camera response, as the truth was. The views are spread evenly over the part, the camera responses come
-    in turn.
+    HDR-AttNet generates the other exposures; radiance is exposed by the look-up tables of the stack's own camera
+    response, as the truth was. The views are spread evenly over the part, and the camera responses take turns.
 
     Args:
         count: stacks, at most.
@@ -45,7 +44,7 @@ def validate(
     for place, view in enumerate(np.unique(np.linspace(0, len(stacks) - 1, min(count, len(stacks))).round())):
         crf = stacks.crfs[place % len(stacks.crfs)]
         truth = to_batch(stacks.stack(int(view), crf)).to(device)
-        made = _exposures(network, truth[middle : middle + 1], shards, crf, others)
+        made = EXPOSURES[variant_of(network).reads](network, truth[middle : middle + 1], shards, crf, others)
         values.append(psnr_ldr(torch.cat(made), truth[others]))
         if picture is None:
             made.insert(middle, truth[middle : middle + 1])
@@ -56,20 +55,33 @@ def validate(
     return {"psnr_ldr": float(psnr.mean()), "psnr_ldr_by_ev": by_ev}, picture
 
 
-def _exposures(network: Network, ldr: Pictures, shards: Shards, crf: str, wanted: list[int]) -> list[Pictures]:
-    """What a network makes of one photograph at the numbers `wanted` of the shards' exposures, one after another."""
-    if isinstance(network, HDRAttNet):  # all at once would need eight times the memory
-        middle = shards.exposures[shards.evs.index(0.0)]
-        ratio = torch.tensor([shards.exposures[index] / middle for index in wanted], device=ldr.device)
-        encoded = network.encode(ldr)
-        return [network.expose(encoded, one).float().clamp(0, 1) for one in ratio.float().split(1)]
+def _generated(network: Network, ldr: Pictures, shards: Shards, crf: str, wanted: list[int]) -> list[Pictures]:
+    """Return the exposures that HDR-AttNet generates; one at a time, all at once would need eight times the memory."""
+    middle = shards.exposures[shards.evs.index(0.0)]
+    ratio = torch.tensor([shards.exposures[index] / middle for index in wanted], device=ldr.device)
+    encoded = network.encode(ldr)
+    return [network.expose(encoded, one).float().clamp(0, 1) for one in ratio.float().split(1)]
+
+
+def _radiance(network: Network, ldr: Pictures, shards: Shards, crf: str, wanted: list[int]) -> list[Pictures]:
+    (radiance,) = to_pictures(network(ldr))
+    return _exposed(radiance, ldr.device, shards, crf, wanted)
+
+
+def _light(network: Network, ldr: Pictures, shards: Shards, crf: str, wanted: list[int]) -> list[Pictures]:
     (photograph,) = to_pictures(ldr)
-    if isinstance(network, LightUNet):  # it is told the camera response, which the truth is exposed by
-        radiance = light_of_photograph(network, photograph, shards.crf(crf))
-    else:
-        (radiance,) = to_pictures(network(ldr))
+    response = shards.crf(crf)  # known: the truth is exposed by it
+    stops = enlarge(see_photograph(network, photograph, response).stops, photograph.shape[:2])
+    return _exposed(keep_levels(photograph, np.exp2(stops), response), ldr.device, shards, crf, wanted)
+
+
+def _exposed(radiance: np.ndarray, device: torch.device, shards: Shards, crf: str, wanted: list[int]) -> list[Pictures]:
+    """Expose radiance again by the tables of the shards, as the truth was."""
     stack = expose_view(half_bits(radiance.astype(np.float16)), shards.tables[crf][wanted])
-    return list(to_batch(stack).to(ldr.device).split(1))
+    return list(to_batch(stack).to(device).split(1))
+
+
+EXPOSURES = {"exposures": _generated, "radiance": _radiance, "light": _light}  # by `Variant.reads`
 
 
 def _strip(stack: Float[Tensor, "exposures 3 height width"]) -> UInt8[np.ndarray, "strip_height strip_width 3"]:

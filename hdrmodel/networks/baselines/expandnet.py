@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig, RadianceNetwork, Scalar
 from hdrmodel.networks.hdr_attnet import Pictures
+from hdrmodel.networks.radiance_network import BaselineConfig, RadianceNetwork, Scalar
 from hdrmodel.networks.unet import scale_widths
 
 # The radiance that an output of 1 stands for; brighter targets are clipped to it. The paper divides each HDR image by

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from hdrdata.cameras.exposure import WHITE
 from hdrmodel.networks.attention import Features
-from hdrmodel.networks.baselines.radiance_network import BRIGHTEST, BaselineConfig, RadianceNetwork, Scalar
 from hdrmodel.networks.hdr_attnet import Pictures, pad_by_reflection
+from hdrmodel.networks.radiance_network import BRIGHTEST, BaselineConfig, RadianceNetwork, Scalar
 from hdrmodel.networks.unet import scale_widths
 
 VGG16 = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))  # channels and convolutions of each level

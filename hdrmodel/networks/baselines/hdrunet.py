@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from hdrmodel.networks.attention import Features
-from hdrmodel.networks.baselines.radiance_network import BRIGHTEST, BaselineConfig, RadianceNetwork, Scalar
 from hdrmodel.networks.hdr_attnet import Pictures, pad_by_reflection
+from hdrmodel.networks.radiance_network import BRIGHTEST, BaselineConfig, RadianceNetwork, Scalar
 from hdrmodel.networks.unet import scale_widths
 
 STRIDE = 4  # two halvings

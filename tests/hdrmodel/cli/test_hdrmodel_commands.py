@@ -5,11 +5,11 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from variant_names import PREDICTING
 
 import hdrmodel.evaluation.costs
 from hdrmodel.cli import main
 from hdrmodel.networks.attention import ATTENTIONS
-from hdrmodel.networks.variants import BASELINES
 from hdrmodel.networks.weights import initial_network, save_weights
 
 
@@ -71,14 +71,14 @@ def test_info_of_a_baseline_tells_what_it_costs(tmp_path):
 
 def test_info_without_arguments_is_a_table_of_all_variants():
     rows = [line.split() for line in told("--width", 0.05, "--size", 64).splitlines()]
-    names = [row[0] for row in rows if row and row[0] in (*ATTENTIONS, *BASELINES)]
-    assert names == [*ATTENTIONS, *BASELINES]
+    names = [row[0] for row in rows if row and row[0] in (*ATTENTIONS, *PREDICTING)]
+    assert names == [*ATTENTIONS, *PREDICTING]
 
 
 def test_info_as_json_holds_a_network_or_a_list_of_them():
     small = ("--width", 0.05, "--size", 64, "--json")
     one, every = json.loads(told("--attention", "self", *small)), json.loads(told(*small))
-    assert [network.get("attention") or network["baseline"] for network in every] == [*ATTENTIONS, *BASELINES]
+    assert [network.get("attention") or network["baseline"] for network in every] == [*ATTENTIONS, *PREDICTING]
     assert every[list(ATTENTIONS).index("self")] == one
     assert one["sites"].keys() == {"encoder level 7"}
 

@@ -4,12 +4,12 @@ import functools
 
 import pytest
 import torch
+from variant_names import PREDICTING
 
 from hdrmodel.cli.tables import format_baselines, format_summary, format_table
 from hdrmodel.evaluation.costs import network_costs, summarize_baseline, summarize_network
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig
 from hdrmodel.networks.hdr_attnet import HDRAttNet, NetworkConfig, count_parameters
-from hdrmodel.networks.variants import BASELINES
+from hdrmodel.networks.radiance_network import BaselineConfig
 from hdrmodel.networks.weights import initial_network
 
 PIXELS = [(512 >> level) ** 2 for level in range(7)]  # of the seven levels of a 512x512 picture
@@ -49,7 +49,7 @@ def test_expandnet_costs_its_convolutions():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", PREDICTING)
 def test_a_baseline_of_a_picture_of_any_size_is_counted(name):
     config = BaselineConfig(baseline=name, width=0.05)
     small, large = (summarize_baseline(config, size) for size in (1, 65))

@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from variant_names import PREDICTING
 
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.baselines.expandnet import WHITE_RADIANCE, ExpandNetLoss
 from hdrmodel.networks.baselines.hdrcnn import HighlightLoss, Skip, Upsample, blur, saturation
 from hdrmodel.networks.baselines.hdrunet import TanhLoss
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig, RadianceNetwork
 from hdrmodel.networks.hdr_attnet import count_parameters
-from hdrmodel.networks.variants import BASELINES, build_network, find_variant
+from hdrmodel.networks.radiance_network import BaselineConfig, RadianceNetwork
+from hdrmodel.networks.variants import VARIANTS, build_network, find_variant
 from hdrmodel.networks.weights import initial_network, load_weights
 from hdrmodel.profiles.load import load_profile
 from hdrmodel.sampling.datasets import Stacks
@@ -26,8 +27,8 @@ from hdrmodel.training.validation import validate
 MIDWAY = (0.95 + 254 / 255) / 2  # between where HDRCNN begins to look and what saturates a stack
 TINY = ("width=0.05", "steps=4", "batch=2", "crop=32", "learning_rate=0.001", "log_every=2", "validate_every=2",
         "validation_stacks=2", "checkpoint_every=1", "precision=fp32", "device=cpu")  # fmt: skip
-PEERS = [name for name, baseline in BASELINES.items() if baseline.learns == "photos"]  # see also test_light_unet
-SMALL = {name: initial_network(name, "attnet", 0.05, seed=0).eval() for name in BASELINES}
+PEERS = [name for name, variant in VARIANTS.items() if variant.learns_from == "photographs"]
+SMALL = {name: initial_network(name, "attnet", 0.05, seed=0).eval() for name in PREDICTING}
 
 
 def config(*changes):
@@ -58,7 +59,7 @@ def test_width_1_has_the_paper_s_parameters(name, parameters):
         assert count_parameters(network.encoder) == 14_714_688
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", PREDICTING)
 @settings(max_examples=8)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), white=st.booleans(), seed=st.integers(0, 9))
 def test_radiance_of_a_picture_of_any_size_is_finite_and_not_negative(name, height, width, white, seed):
@@ -87,7 +88,7 @@ def test_an_extreme_prediction_stays_finite(name):
         assert half.max().item() == pytest.approx(wanted, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", PREDICTING)
 def test_a_picture_of_a_batch_is_reconstructed_as_if_it_were_alone(name):
     pictures = torch.rand(3, 3, 40, 33, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -207,9 +208,10 @@ def test_the_illumination_is_blurred_by_two_pixels():
 def test_the_gradients_on_black_and_on_white_pictures_are_finite(name, level):
     network = initial_network(name, "attnet", 0.05, seed=0)
     ldr = gray(level, size=33).repeat(2, 1, 1, 1)
-    loss, terms = BASELINES[name].loss()(network.predict(ldr), ldr, 60000.0 * ldr)
+    loss_of = VARIANTS[name].loss(None)
+    loss, terms = loss_of(network.predict(ldr), ldr, 60000.0 * ldr)
     loss.backward()
-    assert set(terms) == set(BASELINES[name].loss().terms)
+    assert set(terms) == set(loss_of.terms)
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
 
 
@@ -237,7 +239,7 @@ def test_a_baseline_cut_short_and_resumed_ends_with_the_same_weights(name, datas
     for what in ("weights_sha256", "loss", "validation"):
         assert resumed[what] == whole[what]
     assert whole["variant"] == name and whole["trunk"] is None
-    assert set(whole["loss"][0]) == {"step", "total", *BASELINES[name].loss().terms}
+    assert set(whole["loss"][0]) == {"step", "total", *VARIANTS[name].loss(None).terms}
     network, header = load_weights(tmp_path / "cut" / "weights.safetensors")
     assert network.config == BaselineConfig(baseline=name, width=0.05)
     assert header["variant"] == name and header["data"] == whole["data"]
@@ -270,10 +272,10 @@ def test_what_a_baseline_cannot_be_trained_on_is_refused(dataset, tmp_path):
 
 
 class Clairvoyant(RadianceNetwork):
-    """Knows the view that it is shown."""
+    """Return the radiance of the view."""
 
     def __init__(self, radiance):
-        super().__init__(BaselineConfig(baseline="none of them", width=1.0))
+        super().__init__(BaselineConfig(baseline="hdrcnn", width=1.0))
         self.radiance = torch.from_numpy(radiance.astype(np.float32)).permute(2, 0, 1)[None]
 
     def predict(self, ldr):

@@ -15,12 +15,13 @@ from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import look_up_exposure
 from hdrdata.stream.order import generator
 from hdrdata.stream.shard_reader import Shards
-from hdrmodel.networks.baselines.light_photograph import WORKING_SIDE, estimate_response, light_of_photograph
-from hdrmodel.networks.baselines.light_unet import LEAST_STOPS, MOST_STOPS, LightLoss
 from hdrmodel.networks.hdr_attnet import count_parameters
+from hdrmodel.networks.light_photograph import WORKING_SIDE
+from hdrmodel.networks.light_unet import LEAST_STOPS, MOST_STOPS, LightLoss
 from hdrmodel.networks.weights import initial_network, load_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.profiles.load import load_profile
+from hdrmodel.reconstruction.response import estimate_response, light_of_photograph
 from hdrmodel.sampling.light import LightDataset, draw_pair, draw_sample
 from hdrmodel.training.step import Stepper, rate_at
 from hdrmodel.training.train import train

@@ -10,15 +10,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stirred_network import stir, stirred_network
+from variant_names import PREDICTING
 
 from hdrdata.cameras.crf import Levels, srgb_crf
 from hdrdata.cameras.crf_names import named_crfs
-from hdrmodel.networks.baselines.light_photograph import look_at_photograph
 from hdrmodel.networks.batches import to_ldr
-from hdrmodel.networks.variants import BASELINES, VARIANTS
+from hdrmodel.networks.variants import VARIANTS
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.prediction.reconstructor import HDRReconstructor, fill_white
 from hdrmodel.reconstruction.reconstruct import reconstruct, response_of
+from hdrmodel.reconstruction.response import look_at_photograph
 
 SMOOTH = sorted(name for name in named_crfs() if name != "gamma14")  # which a table of 8-bit levels tells
 
@@ -53,7 +54,7 @@ def assert_kept(made, ldr, camera, as_halves=True):
 
 @cache
 def network(variant):
-    if variant in BASELINES:
+    if variant in PREDICTING:
         return stir(initial_network(variant, "attnet", 0.05, seed=3))
     return stirred_network(variant)
 
@@ -64,7 +65,7 @@ def network(variant):
 def test_photographed_again_the_light_is_the_photograph_by_every_network_and_camera(variant, name, quantise):
     camera = replace(named_crfs()[name], levels=quantise)
     ldr = photograph(camera)
-    origins = ["stack"] if variant in BASELINES else ["stack", "irradiance"]
+    origins = ["stack"] if variant in PREDICTING else ["stack", "irradiance"]
     for origin in origins:
         made = HDRReconstructor(network(variant), "cpu", camera, quantise=quantise)(ldr, origin)
         assert_kept(made, ldr, camera)

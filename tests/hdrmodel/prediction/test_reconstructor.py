@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 from stirred_network import stirred_network
+from variant_names import PREDICTING
 
 from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.recipe import HALF_STOPS
-from hdrmodel.networks.variants import BASELINES
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.reconstruction.tiles import run_tile
@@ -34,7 +34,7 @@ def reconstructor(weights):
 @pytest.fixture(scope="module")
 def baselines(tmp_path_factory):
     folder = tmp_path_factory.mktemp("baselines")
-    return {name: HDRReconstructor.from_file(save_network(folder, name)) for name in BASELINES}
+    return {name: HDRReconstructor.from_file(save_network(folder, name)) for name in PREDICTING}
 
 
 def noise(height=37, width=53, low=0, high=256, dtype=np.uint8):
@@ -73,7 +73,7 @@ def test_a_stack_s_picture_is_known_by_its_white_and_its_levels_are_floored(weig
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("variant", ["spatial", *BASELINES])
+@pytest.mark.parametrize("variant", ["spatial", *PREDICTING])
 def test_a_photograph_without_white_asks_no_network(variant, dtype, tmp_path):
     made = HDRReconstructor.from_file(save_network(tmp_path, variant))
     made._subnetworks = made._baseline = None
@@ -138,7 +138,7 @@ def test_the_stack_is_nine_pictures_and_the_photograph_itself_among_them(reconst
     np.testing.assert_array_equal(stack[HALF_STOPS.index(0)], ldr)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", PREDICTING)
 def test_a_baseline_makes_light_and_its_stack_is_that_light_exposed(baselines, name):
     ldr = noise(low=60, high=220)
     prediction = baselines[name].predict(ldr, keep_stack=True)
@@ -150,7 +150,7 @@ def test_a_baseline_makes_light_and_its_stack_is_that_light_exposed(baselines, n
     assert np.abs(stack[0] - np.minimum(np.floor(levels), 254)).max() <= 1  # where rounding crosses a level
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", PREDICTING)
 def test_a_baseline_has_no_irradiance_to_show(baselines, name):
     with pytest.raises(ValueError, match=f"from 'irradiance': {name} estimates no X; wanted 'stack'"):
         baselines[name](noise(), "irradiance")

@@ -13,11 +13,11 @@ import onnxruntime
 import pytest
 import torch
 from stirred_network import stirred_network
+from variant_names import PREDICTING
 
 from hdrdata.cameras.crf import srgb_crf
 from hdrdata.files.disk import sha256_of
 from hdrmodel.networks.hdr_attnet import HDRAttNet
-from hdrmodel.networks.variants import BASELINES
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.reconstruction import export
@@ -169,7 +169,7 @@ def test_tiles_by_onnx_make_what_the_whole_frame_makes(folder, number):
     assert np.abs(in_tiles(subnetwork, frame, 4.0) - whole).max() > 100 * CLOSE
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", PREDICTING)
 def test_a_baseline_is_not_exported(name, tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(path, initial_network(name, "attnet", 0.05, seed=0), {})

@@ -6,16 +6,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from variant_names import PREDICTING
 
 from hdrdata.cameras.crf import Quantise, staircase_crf
 from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.exposure import exposure_table, level_bounds
 from hdrdata.cameras.merge import keep_levels
 from hdrdata.cameras.recipe import HALF_STOPS
-from hdrmodel.networks.baselines.light_photograph import light_of_photograph
-from hdrmodel.networks.variants import BASELINES
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.reconstruction.reconstruct import expose_again, generate_stack, merge_generated, reconstruct
+from hdrmodel.reconstruction.response import light_of_photograph
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_hdr_attnet_is_reconstructed_by_its_merged_stack(network):
         assert np.array_equal(ours, wanted)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", PREDICTING)
 def test_a_baseline_is_reconstructed_by_its_radiance_where_the_photograph_tells_none(name):
     network, ldr = initial_network(name, "attnet", 0.05, seed=0).eval(), torch.rand(1, 3, 20, 17)
     crf = named_crfs()["gamma14"] if "gamma14" in named_crfs() else named_crfs()["srgb"]

@@ -8,13 +8,13 @@ from torch import nn
 
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.metrics.display import psnr_ldr
+from hdrmodel.networks.pair_loss import LossWeights, PairLoss
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.profiles.load import load_profile
 from hdrmodel.sampling.batches import LookUp, PairBatch
 from hdrmodel.sampling.datasets import PairDataset, Stacks
 from hdrmodel.sampling.loading import Share, load_pairs
 from hdrmodel.training.distributed import World
-from hdrmodel.training.losses import LossWeights, PairLoss
 from hdrmodel.training.step import Stepper, precision_on, rate_at
 from hdrmodel.training.validation import validate
 

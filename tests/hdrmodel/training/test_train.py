@@ -15,11 +15,12 @@ import yaml
 from safetensors.torch import load_file
 from shared_files import ROOT
 
+from hdrmodel.networks.pair_loss import make_pair_loss
 from hdrmodel.networks.weights import load_weights
 from hdrmodel.profiles.load import load_profile
 from hdrmodel.training import setup
 from hdrmodel.training.config import TrainConfig
-from hdrmodel.training.setup import Clock, Progress, make_loss
+from hdrmodel.training.setup import Clock, Progress
 from hdrmodel.training.step import Stepper
 from hdrmodel.training.train import train
 
@@ -314,7 +315,7 @@ from hdrmodel.sampling.batches import LookUp
 from hdrmodel.sampling.datasets import PairDataset, PhotoDataset
 from hdrmodel.sampling.loading import Share, load_pairs
 from hdrmodel.training.distributed import join_world
-from hdrmodel.training.losses import LossWeights, PairLoss
+from hdrmodel.networks.pair_loss import LossWeights, PairLoss
 from hdrmodel.training.step import Stepper
 from hdrmodel.training.train import train
 from hdrmodel.networks.weights import initial_network
@@ -400,11 +401,11 @@ def test_what_is_waited_for_is_a_share_of_the_time(monkeypatch):
 
 
 def test_the_perceptual_term_takes_the_trunk_of_the_configuration():
-    loss, trunk = make_loss(config("loss.perceptual=0.1", "loss.trunk_window=32").loss)
-    assert trunk["name"] == "vgg16-stlpips"
-    assert len(trunk["sha256"]) == 64
+    loss = make_pair_loss(config("loss.perceptual=0.1", "loss.trunk_window=32").loss)
+    assert loss.pretrained["name"] == "vgg16-stlpips"
+    assert len(loss.pretrained["sha256"]) == 64
     assert loss.window == 32
-    assert make_loss(config().loss)[1] is None
+    assert make_pair_loss(config().loss).pretrained is None
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,29 @@
-"""Light by a light U-Net: of a photograph whose camera response is known, or estimated from the photograph itself."""
+"""The camera response of a photograph: as it is known, or estimated from what a network sees in the photograph."""
 
-from collections.abc import Callable
+import math
 from dataclasses import replace
 from functools import cache
 
-import cv2
 import numpy as np
-import torch
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Float32, Float64
 from scipy.optimize import nnls
 
 from hdrdata.cameras.crf import CameraResponse, Levels, gamma_crf, sampled_crf, sigmoid_crf, srgb_crf
 from hdrdata.cameras.exposure import WHITE
-from hdrdata.cameras.merge import keep_levels, look_up_exposure
-from hdrmodel.networks.baselines.light_unet import LightUNet
-from hdrmodel.networks.batches import Photograph, to_ldr
+from hdrdata.cameras.merge import keep_levels
+from hdrmodel.networks.batches import Photograph
+from hdrmodel.networks.light_photograph import CLIPS, Clipped, Ldr, Light, Stops, enlarge, see_photograph
+from hdrmodel.networks.light_unet import LightUNet
 
 LEVELS = 256
-WORKING_SIDE = 384  # pixels: what is larger, by its shorter side, is seen as small as this; context counts, not detail
-CLIPS = np.float32(WHITE / 255)
 LEAST_STEP = np.log2(1 + 2.0**-9)  # stops between levels of an estimated response: two half floats, so that they rise
-ENOUGH = 1000  # values of a level, beyond which more tell no more
+ENOUGH = 1000  # values of a level; more add no information
 DARKEST = -13.0  # stops, where half floats still have all their digits
-
-Ldr = Float32[np.ndarray, "height width 3"]  # [0, 1]
-Clipped = Bool[np.ndarray, "height width 3"]
-Light = Float32[np.ndarray, "height width 3"]  # linear, >= 0; 1 is what saturates
-Stops = Float32[np.ndarray, "small_height small_width 3"]  # log2 of light, at the size that the network looks at
+MOST_PIXELS = 2**20  # of a photograph, to estimate its camera response
 
 
 def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> Light:
-    """The photograph's own light, and where it is white the network's (`hdrdata.cameras.merge.keep_levels`).
+    """Return the photograph's own light, and the network's where it clips (`hdrdata.cameras.merge.keep_levels`).
 
     Args:
         network: in evaluation mode.
@@ -42,9 +35,9 @@ def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Leve
 
 
 def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> tuple[Light, CameraResponse]:
-    """The light that a network sees in a photograph, and the camera response, estimated where it is not known.
+    """Return the light that a network predicts, and the camera response, estimated where it is not known.
 
-    Of what does not clip it tells nothing where the response is known: it learned nothing of that.
+    The network has learned nothing about unclipped pixels where the response is known.
     """
     stops, crf = look_from_afar(network, ldr, crf)
     return np.exp2(enlarge(stops, ldr.shape[:2])), crf
@@ -53,45 +46,39 @@ def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Level
 def look_from_afar(
     network: LightUNet, photograph: Ldr | Photograph, crf: CameraResponse | Levels
 ) -> tuple[Stops, CameraResponse]:
-    """As `look_at_photograph`, but log2 of the light, at the size that the network looks at.
+    """Return log2 of the light at the working size, and the camera response; see `look_at_photograph`.
 
     Args:
         photograph: LDR values, or levels of 8 or 16 bits.
     """
-    clipped = _small(photograph, lambda ldr: (ldr >= CLIPS).astype(np.float32)) > 0.5
-    if isinstance(crf, CameraResponse):
-        own = _small(photograph, lambda ldr: np.minimum(look_up_exposure(ldr, crf), 1))
-        return predict_stops(network, srgb_crf()(own).astype(np.float32), clipped, told=True), crf
-    picture = _small(photograph, lambda ldr: ldr)
-    stops = predict_stops(network, picture, clipped, told=False)
-    return stops, estimate_response(picture, clipped, stops, crf)
+    known = isinstance(crf, CameraResponse)
+    picture, clipped, stops = see_photograph(network, photograph, crf if known else None)
+    return stops, crf if known else estimate_response(picture, clipped, stops, crf)
 
 
-def enlarge(stops: Stops, size: tuple[int, int]) -> Light:
-    """Bring what the network saw to the photograph's height and width."""
-    return stops if stops.shape[:2] == size else cv2.resize(stops, size[::-1], interpolation=cv2.INTER_LINEAR)
+def response_of(
+    photograph: Float32[np.ndarray, "height width 3"],
+    light: Float32[np.ndarray, "height width 3"],
+    crf: CameraResponse | Levels,
+) -> CameraResponse:
+    """Return a known camera response as it is; otherwise estimate it from a network's light, on a `sparse` picture.
 
-
-def _small(photograph: Ldr | Photograph, of: Callable[[np.ndarray], np.ndarray]) -> Stops:
-    """What is made of LDR values, at most `WORKING_SIDE` pixels along the shorter side, shrunk by area.
-
-    A channel at a time: a large photograph is never held as floats.
+    Args:
+        photograph: LDR [0, 1].
+        light: what the network sees in it, linear.
+        crf: the response, or how the levels were made.
     """
-    height, width = photograph.shape[:2]
-    scale = WORKING_SIDE / min(height, width)
-    if scale >= 1:
-        return of(to_ldr(photograph))
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    channels = (np.ascontiguousarray(of(to_ldr(photograph[:, :, channel]))) for channel in range(3))
-    return np.stack([cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in channels], axis=2)
+    if isinstance(crf, CameraResponse):
+        return crf
+    values = sparse(photograph)
+    stops = np.log2(np.maximum(sparse(light), np.float32(2.0**-14)))
+    return estimate_response(values, values >= CLIPS, stops, crf)
 
 
-@torch.inference_mode()
-def predict_stops(network: LightUNet, picture: Ldr, clipped: Clipped, told: bool) -> Light:
-    """log2 of light by the network (`LightUNet.stops`) of one picture."""
-    device = network.head.weight.device
-    batch = [torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None].to(device) for x in (picture, clipped)]
-    return network.stops(*batch, torch.tensor([float(told)], device=device))[0].permute(1, 2, 0).cpu().numpy()
+def sparse(picture: np.ndarray) -> np.ndarray:
+    """Return at most about a million pixels of a picture, spread evenly."""
+    step = math.ceil(math.sqrt(picture.shape[0] * picture.shape[1] / MOST_PIXELS))
+    return picture[::step, ::step]
 
 
 @cache

@@ -1,6 +1,7 @@
-"""What every baseline is: a network from one LDR picture to its radiance map."""
+"""The common interface of networks that predict the radiance map of one LDR image."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, PositiveFloat
@@ -13,21 +14,30 @@ BRIGHTEST = 65504.0  # the largest half float: no view exceeds it
 
 
 class BaselineConfig(BaseModel):
-    """What a baseline is built from, and what its weights are saved with."""
+    """What a `RadianceNetwork` is built from; saved with its weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    baseline: str  # a name in BASELINES
+    has_preset: ClassVar[bool] = False
+    baseline: str  # a name in VARIANTS
     width: PositiveFloat  # multiplies every number of channels; 1.0 is the paper
+
+    @classmethod
+    def describe(cls, variant: str, preset: str, width: float) -> "BaselineConfig":
+        return cls(baseline=variant, width=width)
+
+    @property
+    def variant(self) -> str:
+        return self.baseline
 
 
 class RadianceNetwork(nn.Module, ABC):
-    """From LDR pictures of any size to linear radiance, where 1 is what saturates the picture.
+    """Network from LDR images of any size to linear radiance, where 1 saturates the image.
 
-    `predict` is what the network's loss compares, in the domain of its paper; `forward` makes radiance of it.
+    `predict` returns what the loss compares, in the domain of the network's paper; `forward` returns radiance.
     """
 
-    deepest_norm = 1  # pixels, along a side, that share a value of the deepest batch normalisation; 1: there is none
+    deepest_norm = 1  # pixels along a side per value of the deepest batch normalisation; 1: there is none
 
     def __init__(self, config: BaselineConfig):
         super().__init__()

@@ -8,7 +8,7 @@ from torch import nn
 from torch.autograd import gradcheck
 
 from hdrmodel.networks.hdr_attnet import PairPrediction, soft_mask
-from hdrmodel.training.losses import (
+from hdrmodel.networks.pair_loss import (
     LossWeights,
     PairLoss,
     find_norm,

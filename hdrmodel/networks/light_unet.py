@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from hdrdata.cameras.exposure import WHITE
-from hdrmodel.networks.baselines.radiance_network import BaselineConfig, RadianceNetwork
 from hdrmodel.networks.hdr_attnet import Pictures
+from hdrmodel.networks.radiance_network import BaselineConfig, RadianceNetwork
 
 WIDTHS = (32, 64, 96, 128, 160, 160)  # channels of the levels at 1/2, 1/4 ... 1/64 of the picture's side
 PATCH = 2  # pixels along a side of what the first level takes as one: half resolution gives the same light

@@ -9,14 +9,19 @@ drown the other terms. The term `light` is this project's own.
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 
 from hdrdata.cameras.exposure import WHITE
+from hdrdata.config import Section
 from hdrmodel.networks.hdr_attnet import PairPrediction, Pictures, Ratios, soft_mask
+from hdrmodel.networks.trunks import load_trunk
 
 Scalar = Float[Tensor, ""]
 Mask = Float[Tensor, "batch 1 height width"]
@@ -130,6 +135,33 @@ def light_loss(exposure: Pictures, stops: Pictures, clipped: Bool[Tensor, "batch
     return torch.stack(means).sum(dim=0).mean()
 
 
+class LossConfig(Section):
+    """Weights and forms of HDR-AttNet's losses; other networks have the loss of their paper and read none of this."""
+
+    reconstruction: NonNegativeFloat
+    representation: NonNegativeFloat
+    perceptual: NonNegativeFloat
+    total_variation: NonNegativeFloat
+    light: NonNegativeFloat  # this project's own; it needs train.light
+    norm: Literal["l1", "l2"]
+    trunk: str  # a name in TRUNKS; read only if the perceptual term has a weight
+    trunk_file: str | None  # a local state dict for it
+    trunk_window: Annotated[int, Field(ge=16)] | None  # pixels of each crop's middle; null: the whole crop
+
+
+def make_pair_loss(config: LossConfig) -> "PairLoss":
+    """Return HDR-AttNet's loss; its `pretrained` names the trunk of the perceptual term and the trunk's SHA-256."""
+    weights = LossWeights(
+        config.reconstruction, config.representation, config.perceptual, config.total_variation, config.light
+    )
+    if weights.perceptual == 0:
+        return PairLoss(weights, config.norm, None)
+    trunk, sha256 = load_trunk(config.trunk, Path(config.trunk_file) if config.trunk_file else None)
+    loss = PairLoss(weights, config.norm, trunk, config.trunk_window)
+    loss.pretrained = {"name": config.trunk, "sha256": sha256}
+    return loss
+
+
 class PairLoss(nn.Module):
     """The weighted sum of the losses over both directions of a pair.
 
@@ -143,6 +175,8 @@ class PairLoss(nn.Module):
     Raises:
         ValueError: if the norm is unknown, or the perceptual term has a weight and no trunk.
     """
+
+    pretrained: dict[str, str] | None = None  # name and SHA-256 of the trunk, where it was loaded from a file
 
     def __init__(self, weights: LossWeights, norm: str, trunk: nn.Module | None, window: int | None = None):
         super().__init__()
