@@ -59,18 +59,18 @@ def check(
     if sidecar and not any(path.is_dir() for path in files):
         raise click.UsageError("--sidecar is of folders, and none is named")
     paths: list[Path] = []
-    kinds: dict[Path, str] = {}
+    stated: dict[Path, dict[str, str]] = {}
     unread: dict[str, int] = {}
     for path in files:
         if path.is_dir():
             found, left = find_hdr_files(path)
             paths += [path / name for name in found]
             rows = read_sidecar(path / sidecar, found) if sidecar else {}
-            kinds |= {path / name: row.get("kind") or "auto" for name, row in rows.items()}
+            stated |= {path / name: row for name, row in rows.items()}
             unread |= {suffix: unread.get(suffix, 0) + count for suffix, count in left.items()}
         else:
             paths.append(path)
-    tasks = [(path, kinds.get(path, "auto")) for path in dict.fromkeys(paths)]
+    tasks = [(path, stated.get(path, {})) for path in dict.fromkeys(paths)]
     results = {path: made for (path, _), made in map_in_processes(partial(_check, config), tasks, workers=1)}
     bad = {path: _reason(path, results[path]) for path in results if isinstance(results[path], Exception)}
     if as_json:
@@ -117,11 +117,18 @@ def _reason(path: Path, error: Exception) -> str:
     return f"{path}: {error}: its decoder crashed" if isinstance(error, ChildProcessError) else one_line(error)
 
 
-def _check(config: "IngestConfig", task: tuple[Path, str]) -> "Checked | ValueError":
-    """What is known of an HDR file of a kind, or why it is bad; runs in a worker process, which a decoder may crash."""
+def _check(config: "IngestConfig", task: tuple[Path, dict[str, str]]) -> "Checked | ValueError":
+    """What is known of an HDR file and its row of the sidecar, or why it is bad.
+
+    Runs in a worker process, which a decoder may crash.
+    """
+    from hdrdata.files.hdr.stated import Override
+    from hdrdata.scenes.scene import STATED
     from hdrdata.views.checking import check_scene
 
+    path, row = task
     try:
-        return check_scene(task[0], config, task[1])
+        override = Override(**{name: row.get(name) or None for name in STATED})
+        return check_scene(path, config, row.get("kind") or "auto", override)
     except ValueError as error:
         return error

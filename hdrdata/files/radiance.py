@@ -10,10 +10,11 @@ from jaxtyping import Float, Float32
 
 from hdrdata.files.claims import check_tiff_claim
 from hdrdata.files.exr import read_exr
+from hdrdata.files.hdr.colour import Colour
 from hdrdata.files.hdr.pfm import read_pfm
 from hdrdata.files.hdr.primaries import REC709, luminance_weights
 from hdrdata.files.hdr.rgbe import read_radiance_picture
-from hdrdata.files.hdr.stated import Stated
+from hdrdata.files.hdr.stated import AS_STATED, Override, Stated
 from hdrdata.files.hdr.tiff import is_logluv, read_tiff
 from hdrdata.files.quiet import quiet_decoders, quiet_opencv
 from hdrdata.files.suffixes import HDR_SUFFIXES, RADIANCE_SUFFIXES
@@ -38,64 +39,68 @@ class Repairs:
         return self.negative + self.nan + self.infinite
 
 
-def read_radiance(path: Path | str, layer: str | None = None) -> Float32[np.ndarray, "height width 3"]:
-    """Read an HDR file as linear RGB with the primaries of Rec.709 and white D65, unrepaired.
+def read_radiance(
+    path: Path | str, layer: str | None = None, *, colour: str | None = None, encoding: str | None = None
+) -> Float32[np.ndarray, "height width 3"]:
+    """Read an HDR file as linear RGB with the primaries of Rec.709, unrepaired.
 
-    Primaries that a file states (EXR's chromaticities, Radiance's PRIMARIES and XYZE, a TIFF's ICC profile) are brought
-    to these; light that they do not reach comes out negative. Radiance's EXPOSURE and COLORCORR are divided out, and a
-    PFM's scale multiplies. Windows, orientations, oblong pixels and environment cubes become a plain picture.
+    Colours that a file states (EXR's colorInteropID and chromaticities, Radiance's PRIMARIES and XYZE, a TIFF's ICC
+    profile, PrimaryChromaticities and TransferFunction) become these; light outside Rec.709 is negative. Radiance's
+    EXPOSURE and COLORCORR are divided out, and a PFM's scale multiplies. Windows, crops, orientations, oblong pixels
+    and environment cubes become a plain picture. Transparent pixels (alpha 0) are black.
 
     .exr: R, G, B by any case, luminance and chroma, or grey, of one layer (`hdrdata.files.hdr.layers`); half, float and
     uint pixels. .hdr .pic .rgbe .xyze (Radiance) and .pfm: RGB or grey. .tif/.tiff: floats as they are, 16-bit integers
-    as linear light over 65535, or by their ICC profile.
+    as linear light over 65535, or as the file states.
 
     Args:
-        layer: of an .exr, the name of the layer that is the picture; other formats have none.
+        layer: of an .exr, the layer that is the picture, or several separated by commas, tried in order.
+        colour: primaries of the stored values, instead of what the file states; see `hdrdata.files.hdr.colour.GAMUTS`.
+        encoding: of the stored values, likewise; see `hdrdata.files.hdr.colour.ENCODINGS`.
 
     Raises:
-        ValueError: one line naming the file and what is wanted, if it cannot be read or is no linear HDR picture, or
+        ValueError: one line naming the file and what is expected, if it cannot be read or is no linear HDR picture, or
             claims more pixels than its bytes can hold or than 2^28.
     """
-    return _read_light(Path(path), layer)[0].astype(np.float32, copy=False)
+    return _read_light(Path(path), Override(layer, colour, encoding))[0].astype(np.float32, copy=False)
 
 
-def _read_light(path: Path, layer: str | None) -> tuple[Float[np.ndarray, "height width 3"], Stated]:
+def _read_light(path: Path, override: Override) -> tuple[Float[np.ndarray, "height width 3"], Stated]:
     """`read_radiance`, but half floats stay as they are, half the memory; and what the file stated."""
     suffix = path.suffix.lower()
     if suffix not in HDR_SUFFIXES:
-        raise ValueError(f"{path}: '{suffix}' is not an HDR format read here; wanted one of {' '.join(HDR_SUFFIXES)}")
+        raise ValueError(f"{path}: '{suffix}' is not an HDR format read here; expected one of {' '.join(HDR_SUFFIXES)}")
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: the file is empty (0 bytes)")
     try:
-        pixels, stated = _decode(path, suffix, layer)
+        pixels, stated = _decode(path, suffix, override)
         if pixels.dtype == np.uint16:
             light = pixels.astype(np.float32)
             return np.divide(light, np.float32(65535), out=light), stated
-        if pixels.dtype == np.uint8:
-            raise ValueError(
-                f"{path}: 8-bit values are a display picture, not linear light; wanted float or 16-bit linear"
-            )
         if pixels.dtype.kind != "f" and suffix != ".exr":
-            raise ValueError(f"{path}: {pixels.dtype} values; wanted float or 16-bit linear (unsigned)")
+            raise ValueError(f"{path}: {pixels.dtype} values; expected float or 16-bit linear (unsigned)")
         kept = pixels.dtype if pixels.dtype == np.float16 else np.float32
-        with np.errstate(over="ignore"):  # a double or a uint beyond the floats becomes Inf, which is counted later
+        with np.errstate(over="ignore"):  # a double or a uint beyond the floats becomes Inf and is counted
             return np.ascontiguousarray(pixels, dtype=kept), stated
     except MemoryError as error:
         raise ValueError(f"{path}: too large for the memory of this machine") from error
 
 
-def _decode(path: Path, suffix: str, layer: str | None) -> tuple[np.ndarray, Stated]:
+def _decode(path: Path, suffix: str, override: Override) -> tuple[np.ndarray, Stated]:
     if suffix == ".exr":
-        return read_exr(path, layer)
+        return read_exr(path, override)
     if suffix == ".pfm":
-        return read_pfm(path)
+        return read_pfm(path, override)
     if suffix in RADIANCE_SUFFIXES:
         with quiet_opencv():
-            return read_radiance_picture(path)
+            return read_radiance_picture(path, override)
     check_tiff_claim(path)
-    return (_read_with_opencv(path), Stated()) if is_logluv(path) else read_tiff(path)
+    if not is_logluv(path):
+        return read_tiff(path, override)
+    colour = Colour.stated(Colour, override)
+    return colour.to_rec709(_read_with_opencv(path)), Stated(colour.named)
 
 
 def _read_with_opencv(path: Path) -> np.ndarray:
@@ -109,7 +114,7 @@ def _read_with_opencv(path: Path) -> np.ndarray:
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
     if pixels.shape[2] not in (3, 4):
-        raise ValueError(f"{path}: {pixels.shape[2]} channels; wanted 1 (grey), 3 (RGB) or 4 (RGB and alpha)")
+        raise ValueError(f"{path}: {pixels.shape[2]} channels; expected 1 (grey), 3 (RGB) or 4 (RGB and alpha)")
     for rows in _bands(pixels):
         rows[:, :, :3] = rows[:, :, 2::-1]  # BGR or BGRA to RGB, without a second picture in memory
     return pixels[:, :, :3]
@@ -166,13 +171,13 @@ def _mean_light(radiance: Float[np.ndarray, "height width 3"]) -> float:
     return total / max(1, radiance.size)
 
 
-def read_light(path: Path, layer: str | None = None) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
+def read_light(path: Path, override: Override = AS_STATED) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
     """Read an HDR file and repair it by the rule of `repair_radiance`; light outside Rec.709 is no damage.
 
     Outside is a pixel with negative values whose luminance is positive.
 
     Args:
-        layer: see `read_radiance`.
+        override: what a user states about the file.
 
     Returns:
         linear RGB, half floats if the file holds those and else float32; what was repaired, and what the file stated.
@@ -180,35 +185,36 @@ def read_light(path: Path, layer: str | None = None) -> tuple[Float[np.ndarray, 
     Raises:
         ValueError: as `read_radiance`.
     """
-    light, stated = _read_light(path, layer)
+    light, stated = _read_light(path, override)
     return light, replace(_repair(light), stated=stated)
 
 
 def check_radiance(
-    path: Path, max_repaired_share: float, layer: str | None = None
+    path: Path, max_repaired_share: float, override: Override = AS_STATED
 ) -> tuple[Float[np.ndarray, "height width 3"], Repairs]:
     """Read and repair an HDR file by `read_light`, and refuse what is no HDR picture.
 
     Args:
         max_repaired_share: refuse the picture if more than this share [0, 1] of its pixels needed repair.
-        layer: see `read_radiance`.
+        override: what a user states about the file.
 
     Raises:
         ValueError: one line naming the file, if it is unreadable, all black, an 8-bit picture in disguise (at most 256
             distinct values in every channel of a picture of 4,096 pixels or more), or too much of it needed repair.
     """
-    radiance, repairs = read_light(path, layer)
+    radiance, repairs = read_light(path, override)
     pixels = radiance.shape[0] * radiance.shape[1]
     if repairs.total > max_repaired_share * pixels:
         raise ValueError(
             f"{path}: {repairs.negative} negative, {repairs.nan} NaN and {repairs.infinite} infinite "
-            f"of {pixels} pixels; wanted at most {max_repaired_share:.2%} of them"
+            f"of {pixels} pixels; expected at most {max_repaired_share:.2%} of them"
         )
     if not any((rows > 0).any() for rows in _bands(radiance)):
-        raise ValueError(f"{path}: every pixel is black; wanted light")
+        why = "transparent (alpha 0)" if repairs.stated.transparent == pixels else "black"
+        raise ValueError(f"{path}: every pixel is {why}; expected light")
     levels = _count_levels(radiance, 256)
     if pixels >= 4096 and levels <= 256:
-        raise ValueError(f"{path}: only {levels} distinct values a channel: an 8-bit picture in disguise; wanted HDR")
+        raise ValueError(f"{path}: only {levels} distinct values a channel: an 8-bit picture in disguise; expected HDR")
     return radiance, repairs
 
 

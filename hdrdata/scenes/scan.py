@@ -12,7 +12,7 @@ from hdrdata.config import Section
 from hdrdata.files.disk import read_json, sha256_of, write_json
 from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES, UNREAD_SUFFIXES
 from hdrdata.scenes.parts import assign_part
-from hdrdata.scenes.scene import Scan, Scene, describe_unread, scene_key, slug
+from hdrdata.scenes.scene import STATED, Scan, Scene, describe_unread, scene_key, slug
 from hdrdata.scenes.sidecar import read_sidecar
 
 
@@ -75,6 +75,7 @@ def scan_scenes(
             kind=row.get("kind") or "auto",
             licence=row.get("licence") or row.get("license") or "",
             scale=float(row.get("scale") or 1),
+            **{name: (row.get(name) or "").strip() for name in STATED},
         )
         if scene.key in scenes:
             raise ValueError(f"{folder / path}: has the key of '{scenes[scene.key].path}'; rename one of them")

@@ -9,6 +9,7 @@ from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES
 from hdrdata.scenes.parts import PARTS
 
 KINDS = ("auto", "pano", "photo")
+STATED = ("layer", "colour", "encoding")  # what a sidecar states about how a file is read
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Scene:
     kind: str  # "pano", "photo", or "auto": told by the picture's shape
     licence: str
     scale: float  # stored value = scale * source value; recorded, not undone
+    layer: str = ""  # of an .exr, if the sidecar states it; likewise:
+    colour: str = ""  # primaries, instead of what the file states
+    encoding: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def source_of_scene(key: str) -> str | None:
 
 def write_scenes(path: Path, scan: Scan, folder: Path) -> None:
     """Write the list of scenes as JSON; the same scenes give the same bytes."""
-    scenes = [asdict(scene) for scene in scan.scenes]
+    scenes = [{name: value for name, value in asdict(scene).items() if name not in STATED or value}
+              for scene in scan.scenes]  # fmt: skip
     duplicates = [{"path": path, "same_as": same} for path, same in scan.duplicates]
     write_json(path, {"folder": folder.as_posix(), "scenes": scenes, "duplicates": duplicates})
 

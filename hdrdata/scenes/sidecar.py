@@ -1,4 +1,4 @@
-"""The CSV beside the scenes that says more about them."""
+"""The CSV beside the scenes that states more about them."""
 
 import csv
 import math
@@ -9,7 +9,8 @@ from hdrdata.scenes.scene import KINDS
 
 
 def read_sidecar(path: Path, among: Container[str] | None = None) -> dict[str, dict[str, str]]:
-    """Read a CSV that says more about the files: `file`, and any of location_group, kind, licence (license), scale.
+    """Read a CSV about the files: `file`, and any of location_group, kind, licence (license), scale, layer, colour,
+    encoding.
 
     Args:
         among: paths relative to the folder of the files that there are; None: any may be named.

@@ -1,8 +1,9 @@
 """What a file would give a dataset, told before one is made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hdrdata.files.hdr.stated import AS_STATED, Override
 from hdrdata.files.radiance import Repairs, check_radiance
 from hdrdata.views.ingest import fit_size, scene_is_panorama, source_pixels_of
 from hdrdata.views.normalise import FEW_LEVELS, levels_of_most, stops_of
@@ -71,7 +72,7 @@ class Checked:
         }
 
 
-def check_scene(path: Path, config: IngestConfig, kind: str = "auto") -> Checked:
+def check_scene(path: Path, config: IngestConfig, kind: str = "auto", override: Override = AS_STATED) -> Checked:
     """Read a file as `hdrdata.views.ingest.ingest_scenes` does, and tell what it would make of it.
 
     Args:
@@ -81,7 +82,9 @@ def check_scene(path: Path, config: IngestConfig, kind: str = "auto") -> Checked
         ValueError: one line naming the file, if it would be refused for what it is; a picture too small for its views
             is so only if it is for views of 16 pixels.
     """
-    radiance, repairs = check_radiance(path, config.max_repaired_share, config.layer)
+    radiance, repairs = check_radiance(
+        path, config.max_repaired_share, replace(override, layer=override.layer or config.layer)
+    )
     height, width = radiance.shape[:2]
     try:
         pano = scene_is_panorama(height, width, repairs, kind)

@@ -12,8 +12,9 @@ from jaxtyping import Float, Float16, Float32
 
 from hdrdata.files.disk import digest_of, sha256_of, write_bytes
 from hdrdata.files.exr import write_exr
+from hdrdata.files.hdr.stated import Override
 from hdrdata.files.radiance import Repairs, check_radiance
-from hdrdata.scenes.scene import Scene
+from hdrdata.scenes.scene import STATED, Scene
 from hdrdata.views.normalise import FEW_LEVELS, is_dark_but_for_few, normalise_view, stops_of
 from hdrdata.views.panorama import is_panorama, views_of_panorama
 from hdrdata.views.view import ALGORITHM, IngestConfig, View, crop_key, panorama_key
@@ -74,7 +75,8 @@ def scene_is_panorama(height: int, width: int, repairs: Repairs, kind: str) -> b
     Raises:
         ValueError: if `kind` is "pano", and neither the file nor its shape agrees.
     """
-    pano = repairs.stated.panorama or is_panorama(height, width)
+    stated = repairs.stated.panorama
+    pano = is_panorama(height, width) if stated is None else stated
     if kind == "pano" and not pano:
         raise ValueError(f"{width}x{height} pixels; a panorama is twice as wide as high")
     return pano if kind == "auto" else kind == "pano"
@@ -151,6 +153,7 @@ def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: 
     entries = []
     for scene in scenes:
         made_from = {"sha256": scene.sha256, "kind": scene.kind, "parameters": pixel_parameters, "algorithm": ALGORITHM}
+        made_from |= {name: getattr(scene, name) for name in STATED if getattr(scene, name)}
         labels = {"group": scene.group, "part": scene.part, "licence": scene.licence, "key": scene.key}
         entries.append(Entry(scene.key, digest_of([made_from, labels]), _Task(str(folder / scene.path), scene, config)))
     return bring_up_to_date(
@@ -200,7 +203,9 @@ def _make_views(folder: Path, task: _Task) -> dict:
     try:
         if sha256_of(Path(task.path)) != task.scene.sha256:
             raise ValueError(f"{task.path}: its content is not that which was scanned; run scan again")
-        radiance, repairs = check_radiance(Path(task.path), task.config.max_repaired_share, task.config.layer)
+        scene = task.scene
+        override = Override(scene.layer or task.config.layer, scene.colour or None, scene.encoding or None)
+        radiance, repairs = check_radiance(Path(task.path), task.config.max_repaired_share, override)
     except OSError as error:
         raise ValueError(f"{task.path}: cannot be read: {error.strerror}") from error
     try:

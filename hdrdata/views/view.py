@@ -11,7 +11,7 @@ from hdrdata.config import Section
 from hdrdata.work.engines import EngineName
 from hdrdata.work.index import read_index
 
-ALGORITHM = "views-3"  # raise the number when the same input and parameters give other pixels
+ALGORITHM = "views-4"  # raise the number when the same input and parameters give other pixels
 
 
 class IngestConfig(Section):
@@ -25,7 +25,7 @@ class IngestConfig(Section):
     max_magnification: PositiveFloat  # view pixels to source pixels
     on_magnified: Literal["refuse", "shrink"]
     max_repaired_share: Annotated[float, Field(ge=0, le=1)]
-    layer: Annotated[str, Field(min_length=1)] | None = None  # of an .exr; None: by the rule of the layers' names
+    layer: Annotated[str, Field(min_length=1)] | None = None  # of an .exr, names with commas; None: by rule
     on_error: Literal["stop", "skip"]
     engine: EngineName
     workers: NonNegativeInt  # 0: one a core

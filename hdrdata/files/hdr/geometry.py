@@ -1,10 +1,11 @@
-"""From the pixels that are stored to the picture that is meant: windows, the shape of pixels, cubes."""
+"""From the pixels that are stored to the picture: its canvas, the shape of pixels, cubes."""
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Num
 
 from hdrdata.files.claims import MAX_PIXELS, check_claim
 
@@ -12,56 +13,93 @@ MOST_STRETCHED = 8  # a pixel's width to its height, or the other way
 BAND_SAMPLES = 2**18
 
 
-def in_display_window(path: Path, header: dict, pixels: np.ndarray) -> np.ndarray:
-    """The picture that is meant to be seen: the part of the pixels inside of it, black where there are none.
+def on_canvas(
+    path: Path, pixels: Num[np.ndarray, "height width *channels"], left: int, top: int, width: int, height: int
+) -> Num[np.ndarray, "canvas_height canvas_width *channels"]:
+    """Return the canvas that a file states, black where it has no pixels; pixels beyond the canvas are left out.
 
     Args:
-        header: of an OpenEXR part; `pixels` fill its data window.
+        left, top: the place of the first pixel on the canvas, which may be negative.
+        width, height: of the canvas, in pixels.
 
     Raises:
-        ValueError: naming the file, if there is nothing to see.
+        ValueError: naming the file, if no pixel is on the canvas, or the file cannot hold one of its size.
     """
-    (left, top), (right, bottom) = (tuple(int(x) for x in corner) for corner in header["displayWindow"])
-    x, y = (int(first) for first in header["dataWindow"][0])
-    height, width = pixels.shape[:2]
-    if (left, top, right, bottom) == (x, y, x + width - 1, y + height - 1):
+    rows, columns = pixels.shape[:2]
+    if (left, top, width, height) == (0, 0, columns, rows):
         return pixels
-    check_claim(path, right - left + 1, bottom - top + 1, (right - left + 1) * (bottom - top + 1) * 12)
-    seen = np.zeros((bottom - top + 1, right - left + 1, *pixels.shape[2:]), pixels.dtype)
-    rows = slice(max(top, y), min(bottom + 1, y + height))
-    columns = slice(max(left, x), min(right + 1, x + width))
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        raise ValueError(f"{path}: its data window lies outside of its display window; wanted pixels to see")
-    inside = pixels[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
-    seen[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = inside
+    check_claim(path, width, height, width * height * 12)
+    seen = np.zeros((height, width, *pixels.shape[2:]), pixels.dtype)
+    vertical = slice(max(0, top), min(height, top + rows))
+    horizontal = slice(max(0, left), min(width, left + columns))
+    if vertical.start >= vertical.stop or horizontal.start >= horizontal.stop:
+        raise ValueError(
+            f"{path}: its {columns}x{rows} pixels at {left}, {top} are outside its canvas of {width}x{height}; "
+            "expected pixels to see"
+        )
+    seen[vertical, horizontal] = pixels[
+        vertical.start - top : vertical.stop - top, horizontal.start - left : horizontal.stop - left
+    ]
     return seen
 
 
+GPANO = {
+    "left": "CroppedAreaLeftPixels", "top": "CroppedAreaTopPixels", "columns": "CroppedAreaImageWidthPixels",
+    "rows": "CroppedAreaImageHeightPixels", "width": "FullPanoWidthPixels", "height": "FullPanoHeightPixels",
+}  # fmt: skip
+
+
+def sphere_of_xmp(
+    path: Path, pixels: Num[np.ndarray, "height width *channels"], xmp: str
+) -> Num[np.ndarray, "canvas_height canvas_width *channels"] | None:
+    """Return the sphere that XMP's GPano states, of the picture's pixels; None if XMP states none.
+
+    Photo Sphere XMP Metadata (Google). A picture that was resized after its crop was stated keeps its place.
+
+    Raises:
+        ValueError: naming the file, if the numbers are no part of an equirectangular sphere.
+    """
+    said = {name: re.search(rf'GPano:{tag}\s*(?:=\s*["\']|>)\s*(-?\d+)', xmp) for name, tag in GPANO.items()}
+    projection = re.search(r'GPano:ProjectionType\s*(?:=\s*["\']|>)\s*(\w+)', xmp)
+    if not said["width"] or not said["height"]:
+        return None
+    height, width = pixels.shape[:2]
+    stated = {name: int(found[1]) for name, found in said.items() if found}
+    if projection and projection[1].lower() != "equirectangular":
+        raise ValueError(f"{path}: GPano:ProjectionType {projection[1]}; expected equirectangular")
+    across, down = stated.get("columns", width), stated.get("rows", height)
+    if min(across, down, stated["width"], stated["height"]) < 1 or across > stated["width"] or down > stated["height"]:
+        raise ValueError(f"{path}: GPano states {across}x{down} of {stated['width']}x{stated['height']} pixels")
+    x, y = width / across, height / down
+    place = [round(stated.get("left", 0) * x), round(stated.get("top", 0) * y)]
+    return on_canvas(path, pixels, *place, round(stated["width"] * x), round(stated["height"] * y))
+
+
 def square_pixels(path: Path, pixels: np.ndarray, ratio: float) -> np.ndarray:
-    """The picture with square pixels: as high as it is, and `ratio` times as wide; by area where that is narrower.
+    """Return the picture with square pixels: `ratio` times as wide, by area where that is narrower.
 
     Args:
         ratio: a pixel's width to its height.
 
     Raises:
-        ValueError: naming the file, if no lens stretches so much, or it becomes too large.
+        ValueError: naming the file, if the ratio is beyond 1/8 to 8, or the result is too large.
     """
     if not 1 / MOST_STRETCHED <= ratio <= MOST_STRETCHED:
         raise ValueError(
-            f"{path}: pixels {ratio:g} times as wide as high; wanted 1/{MOST_STRETCHED} to {MOST_STRETCHED} times"
+            f"{path}: pixels {ratio:g} times as wide as high; expected 1/{MOST_STRETCHED} to {MOST_STRETCHED} times"
         )
     height, width = pixels.shape[:2]
     wanted = max(1, round(width * ratio))
     if wanted == width:
         return pixels
     if wanted * height > MAX_PIXELS:
-        raise ValueError(f"{path}: {wanted}x{height} square pixels; wanted at most {MAX_PIXELS}")
+        raise ValueError(f"{path}: {wanted}x{height} square pixels; expected at most {MAX_PIXELS}")
     how = cv2.INTER_AREA if wanted < width else cv2.INTER_LINEAR
     return cv2.resize(np.ascontiguousarray(pixels, np.float32), (wanted, height), interpolation=how)
 
 
 def panorama_of_cube(path: Path, cube: np.ndarray) -> Float32[np.ndarray, "height width 3"]:
-    """An equirectangular panorama of six faces one under the other: +X, -X, +Y, -Y, +Z, -Z, as OpenEXR stores them.
+    """Return the equirectangular panorama of six faces in a column: +X, -X, +Y, -Y, +Z, -Z, as OpenEXR stores them.
 
     The middles of a face's outer pixels lie on its edges; the panorama's centre looks along +Z, its left half is +X
     ("OpenEXR File Layout", Environment Maps). Each pixel is the mean of four bilinear samples; it is four faces wide.
@@ -71,7 +109,7 @@ def panorama_of_cube(path: Path, cube: np.ndarray) -> Float32[np.ndarray, "heigh
     """
     height, size = cube.shape[:2]
     if height != 6 * size or size < 2:
-        raise ValueError(f"{path}: an environment cube of {size}x{height} pixels; wanted six squares in a column")
+        raise ValueError(f"{path}: an environment cube of {size}x{height} pixels; expected six squares in a column")
     high, wide = 2 * size, 4 * size
     flat = np.ascontiguousarray(cube, np.float32).reshape(-1, 3)
     panorama = np.empty((high, wide, 3), np.float32)
@@ -91,7 +129,7 @@ def panorama_of_cube(path: Path, cube: np.ndarray) -> Float32[np.ndarray, "heigh
 
 
 def _sample(flat: np.ndarray, size: int, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Light from directions, bilinear within the face that each meets."""
+    """Return the light from directions, bilinear within the face that each meets."""
     wide, high, deep = np.abs(x), np.abs(y), np.abs(z)
     on_x = (wide >= high) & (wide >= deep)
     on_y = ~on_x & (high >= deep)

@@ -1,4 +1,4 @@
-"""Radiance pictures by what their header says: RGBE and XYZE, any order of lines, exposures and primaries."""
+"""Radiance pictures by what their header states: RGBE and XYZE, any order of lines, exposures and primaries."""
 
 import re
 from dataclasses import dataclass
@@ -9,13 +9,15 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from hdrdata.files.claims import check_claim
+from hdrdata.files.hdr.colour import Colour
 from hdrdata.files.hdr.geometry import square_pixels
-from hdrdata.files.hdr.primaries import REC709, convert, matrix_of, xyz_matrix
-from hdrdata.files.hdr.stated import Stated
+from hdrdata.files.hdr.primaries import REC709, matrix_of, xyz_matrix
+from hdrdata.files.hdr.stated import AS_STATED, Override, Stated
 
 HEADER = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y %d +X %d\n"  # of what OpenCV is given
 HEAD = 65536  # bytes in which a header ends
-SIZE = re.compile(rb"([-+])([YX]) +(\d{1,9}) +([-+])([YX]) +(\d{1,9})\r?\n")
+MAGIC = re.compile(rb"(?:\xef\xbb\xbf)?#\?[^\n]*\n(.*?)(?:^|\n)[ \t]*\r?\n", re.DOTALL | re.MULTILINE)  # of any program
+SIZE = re.compile(rb"([-+])([YX]) +(\d{1,9}) +([-+])([YX]) +(\d{1,9})[ \t]*\r?\n")
 BAND_PIXELS = 2**21  # decoded at a time: OpenCV alone would hold a picture twice
 RADIANCE_WHITE = (1 / 3, 1 / 3)  # by default, which in practice stands for a display's
 COUNTS = {"EXPOSURE": 1, "COLORCORR": 3, "PRIMARIES": 8, "PIXASPECT": 1}  # numbers of a variable
@@ -24,13 +26,13 @@ RGBE, XYZE = "32-bit_rle_rgbe", "32-bit_rle_xyze"
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture says of itself."""
+    """What a picture states about itself."""
 
     format: str
     divisors: tuple[float, float, float]  # of the channels: EXPOSURE and COLORCORR, all of them multiplied
     primaries: tuple[float, ...] | None
     height_to_width: float  # of a pixel: PIXASPECT, all of them multiplied
-    converted: tuple[str, ...]  # what of this changes the pixels
+    converted: tuple[str, ...]  # those that change the pixels
     lines: int  # as they are stored, of `length` pixels
     length: int
     axes: tuple[str, str]  # of the lines, and along them, such as ("-Y", "+X")
@@ -38,18 +40,18 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a Radiance picture; a variable counts where it begins a line, and not where it is indented.
+    """Read the header of a Radiance picture; a variable counts where it begins a line, not where it is indented.
 
     Raises:
         ValueError: naming the file and what is wrong.
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
-    wanted = "wanted #?RADIANCE and a size such as '-Y 512 +X 1024'"
-    found = re.match(rb"#\?(?:RADIANCE|RGBE)[ \t]*\r?\n(.*?)(?:^|\n)\r?\n", head, re.DOTALL | re.MULTILINE)
+    expected = "expected #?RADIANCE and a size such as '-Y 512 +X 1024'"
+    found = MAGIC.match(head)
     size = SIZE.match(head, found.end()) if found else None
     if size is None or {size[2], size[5]} != {b"X", b"Y"}:
-        raise ValueError(f"{path}: not a readable {path.suffix} file: {wanted}")
+        raise ValueError(f"{path}: not a readable {path.suffix} file: {expected}")
     form, exposure, corrections, primaries, aspect = RGBE, 1.0, np.ones(3), None, 1.0
     for line in found[1].decode("latin-1").splitlines():
         name, equals, value = line.partition("=")
@@ -59,16 +61,18 @@ def read_header(path: Path) -> Header:
             form = value.strip()
             continue
         numbers = _numbers(path, line, value, COUNTS[name])
-        if name == "EXPOSURE" and numbers[0] > 0:  # some programs write 0 for none
+        if name == "EXPOSURE" and len(numbers) == 3 and min(numbers) > 0:  # one a channel
+            corrections = corrections * numbers
+        elif name == "EXPOSURE" and numbers[0] > 0:  # some programs write 0 or nan for none
             exposure *= numbers[0]
         elif name == "COLORCORR" and min(numbers) > 0:
             corrections = corrections * numbers
-        elif name == "PRIMARIES" and any(numbers):
+        elif name == "PRIMARIES" and np.nansum(np.abs(numbers)) > 0:
             primaries = tuple(numbers)
         elif name == "PIXASPECT" and numbers[0] > 0:
             aspect *= numbers[0]
     if form not in (RGBE, XYZE):
-        raise ValueError(f"{path}: FORMAT={form}; wanted {RGBE} or {XYZE}")
+        raise ValueError(f"{path}: FORMAT={form}; expected {RGBE} or {XYZE}")
     lines, length = int(size[3]), int(size[6])
     check_claim(path, length, lines, lines * length * 12)
     axes = (size[1] + size[2]).decode(), (size[4] + size[5]).decode()
@@ -85,15 +89,19 @@ def _numbers(path: Path, line: str, value: str, count: int) -> list[float]:
         numbers = [float(word) for word in value.split()]
     except ValueError:
         numbers = []
-    if len(numbers) != count or not np.isfinite(numbers).all():
+    states_none = len(numbers) > 0 and np.isnan(numbers).all()  # as some programs write for a number they do not have
+    fitting = len(numbers) == count or (line.startswith("EXPOSURE") and len(numbers) == 3)
+    if not fitting or not (np.isfinite(numbers).all() or states_none):
         raise ValueError(
-            f"{path}: '{line.strip()[:80]}' in its header; wanted {count} number{'s' if count > 1 else ''}"
+            f"{path}: '{line.strip()[:80]}' in its header; expected {count} number{'s' if count > 1 else ''}"
         )
     return numbers
 
 
-def read_radiance_picture(path: Path) -> tuple[Float32[np.ndarray, "height width 3"], Stated]:
-    """A Radiance picture as linear RGB of Rec.709, upright, its exposures divided out, its pixels square.
+def read_radiance_picture(
+    path: Path, override: Override = AS_STATED
+) -> tuple[Float32[np.ndarray, "height width 3"], Stated]:
+    """Read a Radiance picture as linear RGB of Rec.709, upright, its exposures divided out, its pixels square.
 
     Primaries are brought to Rec.709's (`hdrdata.files.hdr.primaries`); Radiance's own default white, equal energy,
     counts as D65.
@@ -107,12 +115,11 @@ def read_radiance_picture(path: Path) -> tuple[Float32[np.ndarray, "height width
     if any(divisor != 1 for divisor in header.divisors):
         light /= np.array(header.divisors, np.float32)
     try:
-        matrix = _matrix(header)
+        colour = Colour.stated(lambda: _colour(header), override)
+        light = colour.to_rec709(light)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if matrix is not None:
-        light = convert(light, matrix)
-        converted += ["PRIMARIES"] if header.format != XYZE else []
+    converted += colour.named
     first, second = header.axes
     if first[1] == "X":
         light = light.swapaxes(0, 1)
@@ -124,15 +131,16 @@ def read_radiance_picture(path: Path) -> tuple[Float32[np.ndarray, "height width
     return square, Stated(tuple(converted))
 
 
-def _matrix(header: Header) -> np.ndarray | None:
+def _colour(header: Header) -> Colour:
     if header.format == XYZE:
-        return xyz_matrix()
+        return Colour(matrix=xyz_matrix())
     if header.primaries is None:
-        return None
+        return Colour()
     *colours, x, y = header.primaries
     white = REC709[6:] if max(abs(x - RADIANCE_WHITE[0]), abs(y - RADIANCE_WHITE[1])) < 2e-3 else (x, y)
     default = np.abs(np.subtract(colours, (0.640, 0.330, 0.290, 0.600, 0.150, 0.060))).max() < 2e-3
-    return None if default and white == REC709[6:] else matrix_of((*colours, *white))
+    matrix = None if default and white == REC709[6:] else matrix_of((*colours, *white))
+    return Colour(matrix=matrix, named=() if matrix is None else ("PRIMARIES",))
 
 
 def _read_lines(path: Path, header: Header) -> Float32[np.ndarray, "lines length 3"]:
@@ -205,7 +213,7 @@ def _decode_old(path: Path, content: bytes, picture: np.ndarray) -> Float32[np.n
         ends = np.cumsum(repeats)
         last = int(np.searchsorted(ends, count))  # the pixel with which the picture is full
         if last == len(ends) or ends[last] != count:
-            raise ValueError(f"{path}: its lines are damaged or cut short; wanted {count} pixels")
+            raise ValueError(f"{path}: its lines are damaged or cut short; expected {count} pixels")
         pixels = np.repeat(stored[: last + 1], repeats[: last + 1], axis=0)
     exponents = np.where(pixels[:, 3] > 0, pixels[:, 3].astype(np.int32) - 136, 0)
     light = np.ldexp(pixels[:, :3].astype(np.float32), exponents[:, None]) * (pixels[:, 3:] > 0)

@@ -1,11 +1,24 @@
-"""What a file said of its own pixels, and was done to them."""
+"""What a file states about its own pixels, and what a user states in its place."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Stated:
-    """What a reader did to the pixels because the file says so."""
+    """What a reader did to the pixels because the file states it."""
 
     converted: tuple[str, ...] = ()  # in the file's own words: "chromaticities", "EXPOSURE 4", "layer Combined"
-    panorama: bool = False  # the file says that it is one, whatever its shape
+    panorama: bool | None = None  # the file states that it is or is not one; None: its shape decides
+    transparent: int = 0  # pixels of alpha 0, which are black
+
+
+@dataclass(frozen=True)
+class Override:
+    """What a user states about a file; it takes precedence over what the file states."""
+
+    layer: str | None = None  # of an .exr: names, separated by commas, in the order in which they are tried
+    colour: str | None = None  # primaries, one of `hdrdata.files.hdr.colour.GAMUTS`
+    encoding: str | None = None  # one of `hdrdata.files.hdr.colour.ENCODINGS`
+
+
+AS_STATED = Override()

@@ -1,18 +1,25 @@
-"""TIFF files that hold linear light, by what they say of their pixels."""
+"""TIFF files that hold linear light, or values whose encoding they state."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
 from hdrdata.files.claims import check_claim, check_tiff_claim
-from hdrdata.files.hdr.primaries import Profile, convert
-from hdrdata.files.hdr.stated import Stated
+from hdrdata.files.hdr.colour import D65, Colour
+from hdrdata.files.hdr.geometry import on_canvas, sphere_of_xmp
+from hdrdata.files.hdr.primaries import REC709, matrix_of
+from hdrdata.files.hdr.profile import colour_of_profile, continued
+from hdrdata.files.hdr.stated import AS_STATED, Override, Stated
 
-ICC, ORIENTATION = 34675, 274
+ORIENTATION, X_RESOLUTION, Y_RESOLUTION, X_POSITION, Y_POSITION = 274, 282, 283, 286, 287
+TRANSFER_FUNCTION, WHITE_POINT, PRIMARIES, XMP = 301, 318, 319, 700
+FULL_WIDTH, FULL_HEIGHT, ICC = 33300, 33301, 34675  # the first two are Pixar's, of a canvas
+ASSOCIATED, UNASSOCIATED = 1, 2  # alpha, among ExtraSamples
 REDUCED = 1  # bit of NewSubfileType: a smaller copy of another page
 TURNS = {
     1: lambda pixels: pixels, 2: lambda pixels: pixels[:, ::-1], 3: lambda pixels: pixels[::-1, ::-1],
@@ -20,7 +27,7 @@ TURNS = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1), 8: lambda pixels: np.rot90(pixels),
 }  # fmt: skip
 LOGLUV = ("LOGL", "LOGLUV")
-logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it has to say becomes an error, or does not matter
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its warnings become errors here, or do not matter
 
 
 def is_logluv(path: Path) -> bool:
@@ -29,74 +36,136 @@ def is_logluv(path: Path) -> bool:
         return getattr(_page(file).photometric, "name", "") in LOGLUV
 
 
-def read_tiff(path: Path) -> tuple[np.ndarray, Stated]:
-    """The first page that is no reduced copy, as linear RGB of Rec.709.
+def read_tiff(path: Path, override: Override = AS_STATED) -> tuple[np.ndarray, Stated]:
+    """Read the first page that is no reduced copy, as linear RGB of Rec.709.
 
     Any planes, tiles, byte order, predictor and compression that tifffile and imagecodecs know; grey, RGB and either
-    with alpha, which is left out. Integers are linear light over their largest value unless an ICC profile says
-    otherwise; an orientation is undone, and MinIsWhite inverted.
+    with alpha, under which pixels of alpha 0 are black. Integers are linear light over their largest value unless an
+    ICC profile or a TransferFunction states otherwise. An ICC profile takes precedence over PrimaryChromaticities and
+    WhitePoint. MinIsWhite is inverted, an orientation undone, and a crop of a canvas (Pixar's ImageFullWidth, GPano)
+    put in its place.
 
     Returns:
-        floats of 16, 32 or 64 bits or uint16 or uint8, and what was done to them because the file says so.
+        floats of 16, 32 or 64 bits or uint16 or uint8, and what was done to them because the file states it.
 
     Raises:
-        ValueError: one line naming the file and what is wanted.
+        ValueError: one line naming the file and what is expected.
     """
     check_tiff_claim(path)
     with _opened(path) as file:
         page = _page(file)
+        kind = _check_page(path, page)
         height, width, samples = page.imagelength, page.imagewidth, page.samplesperpixel
-        check_claim(path, width, height, width * height * samples * max(4, page.bitspersample // 8))
-        longest, size = max(page.databytecounts, default=0), path.stat().st_size
-        if longest > size:  # which would be asked of the memory
-            raise ValueError(f"{path}: a piece of {longest} bytes in a file of {size}: damaged")
-        kind = getattr(page.photometric, "name", str(page.photometric))
-        if kind not in ("MINISWHITE", "MINISBLACK", "RGB"):
-            raise ValueError(f"{path}: {kind} colours; wanted grey or RGB")
-        if page.imagedepth != 1 or not 1 <= samples <= 4:
-            raise ValueError(f"{path}: {samples} channels; wanted 1 (grey), 3 (RGB), or either with alpha")
-        pixels = page.asarray().reshape(
-            (samples, height, width) if page.planarconfig == 2 and samples > 1 else (height, width, samples)
-        )
-        icc = page.tags.valueof(ICC)
-        turn = page.tags.valueof(ORIENTATION, 1)
         planar = page.planarconfig == 2 and samples > 1
-    if planar:
-        pixels = pixels.transpose(1, 2, 0)
+        pixels = page.asarray().reshape((samples, height, width) if planar else (height, width, samples))
+        tags = {number: page.tags.valueof(number) for number in (
+            ORIENTATION, X_RESOLUTION, Y_RESOLUTION, X_POSITION, Y_POSITION, TRANSFER_FUNCTION, WHITE_POINT, PRIMARIES,
+            XMP, FULL_WIDTH, FULL_HEIGHT, ICC,
+        )}  # fmt: skip
+        extra = tuple(int(sample) for sample in page.extrasamples)
+    if pixels.dtype == np.uint8:
+        raise ValueError(f"{path}: 8-bit values are a display picture, not linear light; expected float or 16-bit")
+    pixels = pixels.transpose(1, 2, 0) if planar else pixels
+    has_alpha = samples in (2, 4) and extra and extra[0] in (ASSOCIATED, UNASSOCIATED)
+    transparent = pixels[:, :, -1] <= 0 if has_alpha else None
+    pixels = np.repeat(pixels[:, :, :1], 3, axis=2) if samples < 3 else pixels[:, :, :3]
     if kind == "MINISWHITE":
         if pixels.dtype.kind != "u":
-            raise ValueError(f"{path}: {pixels.dtype} values of which the least is white; wanted the least to be black")
+            raise ValueError(f"{path}: {pixels.dtype} values with MinIsWhite; expected MinIsBlack")
         pixels = np.iinfo(pixels.dtype).max - pixels
-    pixels = np.repeat(pixels[:, :, :1], 3, axis=2) if samples < 3 else pixels[:, :, :3]
     converted = ["MinIsWhite"] if kind == "MINISWHITE" else []
-    if icc:
-        try:
-            profile = Profile(bytes(icc))
-            stored = pixels
-            pixels = _by_profile(pixels, profile)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        converted += [f"ICC profile {profile.name}"] if pixels is not stored else []
-    converted += [f"orientation {turn}"] if turn in TURNS and turn != 1 else []
-    return np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels)), Stated(tuple(converted))
+    try:
+        colour = Colour.stated(lambda: _colour(tags, pixels.dtype, is_grey=samples < 3), override)
+        pixels = colour.to_rec709(pixels)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    converted += colour.named
+    if transparent is not None and transparent.any():
+        pixels = np.where(transparent[:, :, None], pixels.dtype.type(0), pixels)
+        converted.append("alpha")
+    pixels, words, panorama = _placed(path, pixels, tags)
+    turn = tags[ORIENTATION] or 1
+    converted += [*words, *([f"orientation {turn}"] if turn in TURNS and turn != 1 else [])]
+    pixels = np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels))
+    return pixels, Stated(tuple(converted), panorama, 0 if transparent is None else int(transparent.sum()))
 
 
-def _by_profile(pixels: np.ndarray, profile: Profile) -> np.ndarray:
-    if profile.colours not in (b"RGB ", b"GRAY"):
-        raise ValueError(f"its colour profile ({profile.name}) is of other colours than its pixels; wanted RGB")
-    if not profile.is_linear:
-        if pixels.dtype.kind == "u":
-            pixels = pixels / np.float32(np.iinfo(pixels.dtype).max)
-        pixels = profile.linearise(pixels)
-    if profile.matrix is None:
-        return pixels
-    if pixels.dtype.kind == "u":
-        pixels = pixels / np.float32(np.iinfo(pixels.dtype).max)
-    return convert(pixels, profile.matrix)
+def _check_page(path: Path, page: tifffile.TiffPage) -> str:
+    """Return the name of the page's PhotometricInterpretation; raise ValueError for pages that are not read."""
+    height, width, samples = page.imagelength, page.imagewidth, page.samplesperpixel
+    check_claim(path, width, height, width * height * samples * max(4, page.bitspersample // 8))
+    longest, size = max(page.databytecounts, default=0), path.stat().st_size
+    if longest > size:  # the decoder would allocate it
+        raise ValueError(f"{path}: a piece of {longest} bytes in a file of {size}: damaged")
+    kind = getattr(page.photometric, "name", str(page.photometric))
+    if kind not in ("MINISWHITE", "MINISBLACK", "RGB"):
+        raise ValueError(f"{path}: {kind} colours; expected grey or RGB")
+    if page.imagedepth != 1 or not 1 <= samples <= 4:
+        raise ValueError(f"{path}: {samples} channels; expected 1 (grey), 3 (RGB), or either with alpha")
+    return kind
+
+
+def _colour(tags: dict, dtype: np.dtype, *, is_grey: bool) -> Colour:
+    """Return the colour that the tags state: the ICC profile, else TransferFunction, PrimaryChromaticities, WhitePoint.
+
+    TIFF 6.0, section 20: RGB Image Colorimetry.
+    """
+    if tags[ICC]:
+        return colour_of_profile(bytes(tags[ICC]))
+    curve, matrix, named = None, None, []
+    if tags[TRANSFER_FUNCTION] is not None:
+        curve = _transfer(tags[TRANSFER_FUNCTION], dtype)
+        named.append("TransferFunction")
+    if not is_grey and (tags[PRIMARIES] or tags[WHITE_POINT]):
+        primaries = _rationals(tags[PRIMARIES], 6) or REC709[:6]
+        matrix = matrix_of((*primaries, *(_rationals(tags[WHITE_POINT], 2) or D65)))
+        if matrix is not None:
+            named.append("PrimaryChromaticities" if tags[PRIMARIES] else "WhitePoint")
+    return Colour(curve, matrix, tuple(named))
+
+
+def _transfer(table: tuple[int, ...] | np.ndarray, dtype: np.dtype):
+    levels, table = 2 ** (8 * dtype.itemsize), np.asarray(table, np.float64).ravel()
+    if dtype.kind != "u" or len(table) not in (levels, 3 * levels):
+        raise ValueError(f"a TransferFunction of {len(table)} numbers with {dtype} values; expected it with integers")
+    curves = [continued(part) for part in table.reshape(-1, levels) / 65535]
+    if len(curves) == 1:
+        return curves[0]
+    return lambda values: np.stack([curve(values[:, :, place]) for place, curve in enumerate(curves)], axis=2)
+
+
+def _rationals(numbers: tuple[int, ...] | None, count: int) -> tuple[float, ...] | None:
+    """TIFF's rationals, which are pairs of integers, as floats; None for none."""
+    if numbers is None:
+        return None
+    if len(numbers) != 2 * count or not all(numbers[1::2]):
+        raise ValueError(f"{len(numbers) // 2} chromaticities in its tags; expected {count}")
+    return tuple(number / over for number, over in zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def _placed(path: Path, pixels: np.ndarray, tags: dict) -> tuple[np.ndarray, list[str], bool | None]:
+    """Put a crop in its place on the canvas that the tags or XMP state; return also words, and if it is a panorama."""
+    left, top = (
+        round(Fraction(*(tags[position] or (0, 1))) * Fraction(*(tags[resolution] or (1, 1))))
+        if 0 not in ((tags[position] or (0, 1))[1], (tags[resolution] or (1, 1))[1]) else 0
+        for position, resolution in ((X_POSITION, X_RESOLUTION), (Y_POSITION, Y_RESOLUTION))
+    )  # fmt: skip
+    if tags[FULL_WIDTH] and tags[FULL_HEIGHT]:
+        placed = on_canvas(path, pixels, left, top, int(tags[FULL_WIDTH]), int(tags[FULL_HEIGHT]))
+        words = f"{pixels.shape[1]}x{pixels.shape[0]} at {left}, {top} of a canvas"
+        return placed, [] if placed is pixels else [words], None
+    xmp = tags[XMP]
+    xmp = bytes(xmp).decode("utf-8", "replace") if xmp and not isinstance(xmp, str) else xmp
+    sphere = sphere_of_xmp(path, pixels, xmp) if xmp else None
+    if sphere is not None:
+        return sphere, [] if sphere is pixels else ["GPano"], True
+    if left or top:  # a part of something larger, whose size is not stated: not a sphere, whatever its shape
+        return pixels, [f"position {left}, {top} of a canvas of unknown size"], False
+    return pixels, [], None
 
 
 def _page(file: tifffile.TiffFile) -> tifffile.TiffPage:
-    """The first page that is no reduced copy; the first if all say they are."""
+    """The first page that is no reduced copy; the first one if all are."""
     for number in range(64):
         try:
             page = file.pages[number]
@@ -110,7 +179,7 @@ def _page(file: tifffile.TiffFile) -> tifffile.TiffPage:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
-    """A TIFF file; whatever its reader raises becomes one line that names the file."""
+    """Open a TIFF file; any exception of its reader becomes one line that names the file."""
     try:
         with tifffile.TiffFile(path) as file:
             yield file

@@ -63,8 +63,8 @@ def test_check_of_a_folder_is_a_table_and_json(scenes):
     assert table["rounding.exr"][4:] == ["1 of 96", "256 pixels below 0 by rounding"]
     assert "a few pixels have nearly all the light" in table["sun.exr"][5]
     errors = result.stderr.splitlines()
-    assert re.match(r"bad: .*layers\.exr: layers key, rim: which is the picture\?.* --layer NAME$", errors[0])
-    assert errors[1].startswith("not read: 2 .dng, 1 .jxr, 1 .psd; wanted .exr .hdr .pic ")
+    assert re.match(r"bad: .*layers\.exr: layers key, rim: several could be the picture;.* --layer NAME$", errors[0])
+    assert errors[1].startswith("not read: 2 .dng, 1 .jxr, 1 .psd; expected .exr .hdr .pic ")
     assert errors[1].endswith("; first merge camera RAW by `hdrdata merge`")
     assert errors[2] == "Error: 1 of 5 files are bad"
 

@@ -93,7 +93,7 @@ def test_exr_channels_are_found_by_name(tmp_path, names, red, green, blue):
 @pytest.mark.parametrize("names", [("R", "G"), ("X", "Y", "Z"), ("diffuse.R", "specular.G", "B"), ("RY", "Y")])
 def test_exr_without_red_green_and_blue_is_refused_with_its_channels(tmp_path, names):
     write_channels(tmp_path / "scene.exr", {name: np.ones((2, 4), np.float32) for name in names})
-    with pytest.raises(ValueError, match=r"scene\.exr: channels .*: wanted R, G and B") as error:
+    with pytest.raises(ValueError, match=r"scene\.exr: channels .*: expected R, G and B") as error:
         read_radiance(tmp_path / "scene.exr")
     assert all(name in str(error.value) for name in names)
 
@@ -135,13 +135,13 @@ def test_a_text_named_as_hdr_is_refused(tmp_path, suffix):
 )
 def test_integer_tiffs_that_are_not_16_bit_light_are_refused(tmp_path, pixels, wanted):
     tifffile.imwrite(tmp_path / "scene.tif", np.ones((8, 8, 3), pixels), photometric="rgb")
-    with pytest.raises(ValueError, match=rf"{wanted}.*wanted float or 16-bit linear"):
+    with pytest.raises(ValueError, match=rf"{wanted}.*expected float or 16-bit"):
         read_radiance(tmp_path / "scene.tif")
 
 
 def test_other_formats_and_absent_files_are_refused(tmp_path):
     (tmp_path / "scene.png").write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8), "opencv"))
-    with pytest.raises(ValueError, match=r"'\.png' is not an HDR format.*wanted one of \.exr"):
+    with pytest.raises(ValueError, match=r"'\.png' is not an HDR format.*expected one of \.exr"):
         read_radiance(tmp_path / "scene.png")
     with pytest.raises(ValueError, match=r"none\.exr: no such file"):
         read_radiance(tmp_path / "none.exr")
@@ -178,7 +178,7 @@ def test_repairs_are_counted_up_to_the_share_and_refused_beyond_it(tmp_path, rad
     write_exr(tmp_path / "scene.exr", damaged)
     _, repairs = check_radiance(tmp_path / "scene.exr", max_repaired_share=0.01)
     assert repairs.total == 64
-    with pytest.raises(ValueError, match=r"64 .*of 8192 pixels; wanted at most 0\.50%"):
+    with pytest.raises(ValueError, match=r"64 .*of 8192 pixels; expected at most 0\.50%"):
         check_radiance(tmp_path / "scene.exr", max_repaired_share=0.005)
 
 

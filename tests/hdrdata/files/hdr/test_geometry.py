@@ -4,8 +4,9 @@ import numpy as np
 import OpenEXR
 import OpenImageIO as oiio
 import pytest
+import tifffile
 
-from hdrdata.files.radiance import check_radiance, read_radiance
+from hdrdata.files.radiance import check_radiance, read_light, read_radiance
 from hdrdata.scenes.scene import Scene
 from hdrdata.views.ingest import views_of_scene
 
@@ -42,7 +43,7 @@ def test_an_environment_cube_becomes_a_panorama(tmp_path):
     d = [np.sin(longitude) * np.cos(latitude), np.sin(latitude), np.cos(longitude) * np.cos(latitude)]
     assert made == pytest.approx(3 + np.stack(d, axis=2) @ SLOPE.T, abs=2e-3)
     write_exr(tmp_path / "b.exr", np.ones((190, 32, 3)), envmap=OpenEXR.ENVMAP_CUBE)
-    with pytest.raises(ValueError, match=r"b\.exr: an environment cube of 32x190 pixels; wanted six squares"):
+    with pytest.raises(ValueError, match=r"b\.exr: an environment cube of 32x190 pixels; expected six squares"):
         read_radiance(tmp_path / "b.exr")
 
 
@@ -86,7 +87,7 @@ def test_radiance_s_pixel_aspect_is_height_to_width(tmp_path):
 
 def test_pixels_stretched_beyond_any_lens_are_refused(tmp_path):
     write_exr(tmp_path / "a.exr", np.ones((4, 4, 3)), pixelAspectRatio=20.0)
-    with pytest.raises(ValueError, match=r"a\.exr: pixels 20 times as wide as high; wanted 1/8 to 8 times"):
+    with pytest.raises(ValueError, match=r"a\.exr: pixels 20 times as wide as high; expected 1/8 to 8 times"):
         read_radiance(tmp_path / "a.exr")
 
 
@@ -112,10 +113,45 @@ def test_a_pfm_is_scaled_as_openimageio_scales_it(tmp_path):
 
 
 @pytest.mark.parametrize("head, reason", [
-    ("PF\n5 3\n0\n", "scale 0; wanted 1 or -1"), ("PF\n5 3\nwide\n", "wanted PF or Pf, a width, a height and a scale"),
-    ("PF\n5 4\n-1\n", "cut short: 190 bytes, wanted 250"),
+    ("PF\n5 3\n0\n", "scale 0; expected 1 or -1"),
+    ("PF\n5 3\nwide\n", "expected PF or Pf, a width, a height and a scale"),
+    ("PF\n5 4\n-1\n", "cut short: 190 bytes, expected 250"),
 ])  # fmt: skip
 def test_a_pfm_that_is_none_is_refused(tmp_path, head, reason):
     (tmp_path / "a.pfm").write_bytes(head.encode() + np.ones((3, 5, 3), "<f4").tobytes())
     with pytest.raises(ValueError, match=rf"a\.pfm: .*{reason}"):
         read_radiance(tmp_path / "a.pfm")
+
+
+def test_a_crop_of_a_canvas_is_put_in_its_place(tmp_path):
+    piece = np.random.default_rng(0).uniform(0.1, 9, (12, 24, 3)).astype(np.float32)
+    place = [(286, 5, 1, (8, 150), True), (287, 5, 1, (4, 150), True)]  # in inches of 150 pixels, as nona writes them
+    canvas = [(33300, 4, 1, 64, True), (33301, 4, 1, 32, True)]
+    tifffile.imwrite(tmp_path / "a.tif", piece, photometric="rgb", resolution=(150, 150), resolutionunit=2,
+                     extratags=[*place, *canvas])  # fmt: skip
+    light, repairs = read_light(tmp_path / "a.tif")
+    assert light.shape == (32, 64, 3) and np.array_equal(light[4:16, 8:32], piece)
+    assert light.sum(dtype=float) == pytest.approx(piece.sum(dtype=float))
+    assert repairs.stated.converted == ("24x12 at 8, 4 of a canvas",)
+    tifffile.imwrite(tmp_path / "b.tif", piece, photometric="rgb", resolution=(150, 150), resolutionunit=2,
+                     extratags=place)  # fmt: skip
+    light, repairs = read_light(tmp_path / "b.tif")
+    assert np.array_equal(light, piece) and repairs.stated.panorama is False  # a part of it, though it is 2:1
+
+
+XMP = '<rdf:Description GPano:ProjectionType="equirectangular" GPano:CroppedAreaLeftPixels="16" ' \
+    'GPano:CroppedAreaTopPixels="8" GPano:CroppedAreaImageWidthPixels="48" GPano:CroppedAreaImageHeightPixels="24" ' \
+    'GPano:FullPanoWidthPixels="128" GPano:FullPanoHeightPixels="64"/>'  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.exr"])
+def test_a_crop_of_a_sphere_by_gpano_is_put_in_its_place(tmp_path, name):
+    piece = np.random.default_rng(0).uniform(0.1, 9, (12, 24, 3)).astype(np.float32)  # half the size that it was
+    if name == "a.tif":
+        tifffile.imwrite(tmp_path / name, piece, photometric="rgb", extratags=[(700, 1, len(XMP), XMP.encode(), True)])
+    else:
+        with OpenEXR.File({"type": OpenEXR.scanlineimage, "xmp": XMP}, {"RGB": piece}) as file:
+            file.write(str(tmp_path / name))
+    light, repairs = read_light(tmp_path / name)
+    assert light.shape == (32, 64, 3) and np.array_equal(light[4:16, 8:32], piece)
+    assert repairs.stated.converted == ("GPano",) and repairs.stated.panorama

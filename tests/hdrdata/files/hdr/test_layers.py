@@ -52,9 +52,9 @@ def test_of_grey_stereo_the_default_view_is_the_picture(tmp_path, parts):
 
 def test_what_cannot_be_told_is_refused_with_all_layers(tmp_path):
     write_parts(tmp_path / "a.exr", [({}, {**rgb("S.Combined.", 1), **rgb("T.Combined.", 5), "mist.Y": 1})])
-    with pytest.raises(ValueError, match=r"a\.exr: layers S\.Combined, T\.Combined: which is .* --layer NAME$"):
+    with pytest.raises(ValueError, match=r"a\.exr: layers S\.Combined, T\.Combined: several .* --layer NAME$"):
         read_radiance(tmp_path / "a.exr")
-    with pytest.raises(ValueError, match=r"a\.exr: no layer 'gold'; its layers are S\.Combined, T\.Combined, mist$"):
+    with pytest.raises(ValueError, match=r"a\.exr: no layer 'gold'; expected .*: S\.Combined, T\.Combined, mist$"):
         read_radiance(tmp_path / "a.exr", "gold")
 
 
@@ -119,3 +119,40 @@ def test_what_luminance_and_chroma_leave_below_zero_is_no_damage(tmp_path):
     _, repairs = check_radiance(tmp_path / "a.exr", 0.0)
     assert repairs.outside == 64 and repairs.total == 0
     assert repairs.stated.converted == ("luminance and chroma",)
+
+
+@pytest.mark.parametrize("channels, wanted", [
+    ({**rgb("Composite.Combined.", 5), **rgb("ViewLayer.Combined.", 1)}, 5),  # Blender
+    ({**rgb("FinalImage.", 5), **rgb("FinalImageGBuffer.", 1)}, 5),  # Unreal
+    ({**rgb("RGB_color.", 5), **rgb("diffuse.", 1)}, 5),  # V-Ray
+    ({**rgb("Ci.", 5), **rgb("albedo.", 1)}, 5),  # RenderMan
+    ({**rgb("C.", 5), **rgb("N.", 1)}, 5),  # Mantra
+    ({**rgb("Octane:Beauty.", 5), **rgb("Octane:Noise.", 1)}, 5),
+])  # fmt: skip
+def test_the_names_that_renderers_give_to_the_picture_are_preferred(tmp_path, channels, wanted):
+    write_parts(tmp_path / "a.exr", [({}, channels)])
+    assert read_radiance(tmp_path / "a.exr")[0, 0].tolist() == [wanted, wanted + 1, wanted + 2]
+
+
+def test_a_list_of_layers_is_tried_in_order_and_files_without_layers_are_read(tmp_path):
+    write_parts(tmp_path / "a.exr", [({}, {**rgb("key.", 1), **rgb("rim.", 5)})])
+    assert read_radiance(tmp_path / "a.exr", "beauty, rim,key")[0, 0, 0] == 5
+    with pytest.raises(ValueError, match=r"no layer 'beauty,gold'; expected one of its layers: key, rim"):
+        read_radiance(tmp_path / "a.exr", "beauty,gold")
+    write_parts(tmp_path / "b.exr", [({}, rgb("", 5))])
+    assert read_radiance(tmp_path / "b.exr", "beauty,rim")[0, 0, 0] == 5
+
+
+@pytest.mark.parametrize("text", ["xgrünes Licht".encode("latin-1"), b"\xff" * 12, "ビュー".encode("shift-jis")])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_text_that_is_not_utf_8_hides_no_pixels(tmp_path, text, parts):
+    letters = "x" * len(text)
+    channels = {**rgb("", 5), **rgb(f"{letters}.", 1)}
+    headers = [{"name": name, "owner": letters, letters: letters} for name in ("rgba", "depth")[:parts]]
+    write_parts(tmp_path / "a.exr", [(header, channels) for header in headers])
+    plain = read_radiance(tmp_path / "a.exr")
+    content = (tmp_path / "a.exr").read_bytes()
+    (tmp_path / "b.exr").write_bytes(content.replace(letters.encode(), text))
+    assert np.array_equal(read_radiance(tmp_path / "b.exr"), plain)
+    layer = ("" if parts == 1 else "rgba.") + text.decode("latin-1")
+    assert read_radiance(tmp_path / "b.exr", layer)[0, 0].tolist() == [1, 2, 3]
