@@ -46,6 +46,7 @@ def expose(
         hdrdata expose church.hdr church/ --like hdrcnn --ev 0 --ev 2
     """
     from hdrdata.cameras.recipe import RecipeConfig, choose_recipe, read_recipe
+    from hdrdata.files.hdr.stated import Override
     from hdrdata.files.radiance import check_radiance
     from hdrdata.stacks.encode import encode_stack
     from hdrdata.views.normalise import normalise_view
@@ -66,7 +67,7 @@ def expose(
             raise click.UsageError("--seed is for a recipe that draws its cameras")
         values["draws"] = {"cameras": draws.cameras, "seed": seed}
     recipe = choose_recipe(RecipeConfig.parse("recipe", values))
-    radiance, _ = check_radiance(scene, max_repaired, layer)
+    radiance, _ = check_radiance(scene, max_repaired, Override(layer))
     view, factor, clipped = normalise_view(radiance)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:

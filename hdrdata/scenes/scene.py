@@ -54,7 +54,7 @@ def describe_unread(unread: dict[str, int]) -> str:
         return ""
     counted = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
     raw = "; first merge camera RAW by `hdrdata merge`" if unread.keys() & {*RAW_SUFFIXES} else ""
-    return f"not read: {counted}; wanted {' '.join(HDR_SUFFIXES)}{raw}"
+    return f"not read: {counted}; expected {' '.join(HDR_SUFFIXES)}{raw}"
 
 
 def slug(text: str) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.exposure import expose_view, half_bits
+from hdrdata.files.hdr.stated import Override
 from hdrdata.files.ldr import write_png
 from hdrdata.files.radiance import read_light
 from hdrdata.files.suffixes import HDR_SUFFIXES
@@ -173,7 +174,7 @@ class PredictionFiles:
         """
         path = self.paths[case.key]
         with self._reading:
-            radiance, repairs = read_light(path, self.layer)
+            radiance, repairs = read_light(path, Override(self.layer))
         if radiance.shape != case.input.shape:
             wanted = f"{case.input.shape[1]}x{case.input.shape[0]}"
             raise ValueError(f"{path}: {radiance.shape[1]}x{radiance.shape[0]} pixels; wanted {wanted}, as the input")

@@ -14,6 +14,7 @@ import OpenEXR
 from jaxtyping import UInt8
 
 from hdrdata.files.disk import sha256_of, write_bytes
+from hdrdata.files.hdr.stated import Override
 from hdrdata.files.ldr import encode_jpeg
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.radiance import read_light, repair_radiance
@@ -87,7 +88,7 @@ def write_viewer(
         radiance, repairs = repair_radiance(light)
         del light
     else:
-        (radiance, repairs), format_name = read_light(file, layer), ""
+        (radiance, repairs), format_name = read_light(file, Override(layer)), ""
         radiance = radiance.astype(np.float32, copy=False)
     measures = measure_light(radiance, file)
     full_height, full_width, _ = radiance.shape

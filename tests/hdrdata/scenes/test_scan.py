@@ -256,4 +256,4 @@ def test_files_that_may_be_hdr_and_are_not_read_are_counted(tmp_path, scene_radi
         find_hdr_files(tmp_path)
     write_exr(tmp_path / "f.exr", scene_radiance(0))
     scan = scan_scenes(tmp_path, sidecar=None, seed=0, val_share=0.0, test_share=0.0)
-    assert scan.unread == {".jxr": 2} and scan.unread_line().startswith("not read: 2 .jxr; wanted .exr .hdr")
+    assert scan.unread == {".jxr": 2} and scan.unread_line().startswith("not read: 2 .jxr; expected .exr .hdr")

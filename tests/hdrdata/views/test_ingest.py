@@ -195,7 +195,7 @@ def test_a_view_that_magnifies_too_much_is_refused_or_made_smaller(ingest_config
     source = 1024 * 80 / 360
     assert fit_size(source, ingest_config(view_size=256)) == 256
     assert fit_size(source, ingest_config(view_size=341)) == 341  # 1.499 times
-    with pytest.raises(ValueError, match=r"512 pixels would magnify its 228 source pixels 2\.25 times; expected"):
+    with pytest.raises(ValueError, match=r"512 pixels would magnify its 228 source pixels 2\.25 times; wanted at most"):
         fit_size(source, ingest_config(view_size=512))
     smaller = fit_size(source, ingest_config(view_size=512, on_magnified="shrink"))
     assert smaller == 336  # 341 or less, a multiple of 16
