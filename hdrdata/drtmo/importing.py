@@ -20,7 +20,7 @@ from hdrdata.drtmo.folder import ImportedView, find_views, part_folders
 from hdrdata.drtmo.layout import PICTURES, PairLists, read_pair_lists
 from hdrdata.files.disk import INDEX, digest_of, read_json, written_whole
 from hdrdata.files.ldr import decode_png
-from hdrdata.files.quiet import quiet_opencv
+from hdrdata.files.quiet import quiet_decoders
 from hdrdata.samples.layout import SHARDS, program_of
 from hdrdata.samples.tars import pack_samples
 from hdrdata.scenes.parts import assign_part
@@ -195,7 +195,7 @@ def check_picture(path: Path, png: bytes) -> tuple[int, int]:
     if depth > 8 or colour in ALPHA:
         raise ValueError(f"{path}: {depth} bits, colour type {colour}; wanted 8-bit RGB without transparency")
     try:
-        with quiet_opencv():
+        with quiet_decoders():
             picture = decode_png(png)
     except (ValueError, cv2.error) as error:
         raise ValueError(f"{path}: not a readable PNG: {' '.join(str(error).split())}") from error

@@ -16,7 +16,7 @@ from hdrdata.files.hdr.primaries import REC709, luminance_weights
 from hdrdata.files.hdr.rgbe import read_radiance_picture
 from hdrdata.files.hdr.stated import AS_STATED, Override, Stated
 from hdrdata.files.hdr.tiff import is_logluv, read_tiff
-from hdrdata.files.quiet import quiet_decoders, quiet_opencv
+from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.suffixes import HDR_SUFFIXES, RADIANCE_SUFFIXES
 
 ROUNDING = 1e-5  # of the mean light: what is as little below 0 changes no level of any picture
@@ -94,7 +94,7 @@ def _decode(path: Path, suffix: str, override: Override) -> tuple[np.ndarray, St
     if suffix == ".pfm":
         return read_pfm(path, override)
     if suffix in RADIANCE_SUFFIXES:
-        with quiet_opencv():
+        with quiet_decoders():
             return read_radiance_picture(path, override)
     check_tiff_claim(path)
     if not is_logluv(path):
@@ -105,7 +105,7 @@ def _decode(path: Path, suffix: str, override: Override) -> tuple[np.ndarray, St
 
 def _read_with_opencv(path: Path) -> np.ndarray:
     try:
-        with quiet_opencv(), quiet_decoders():
+        with quiet_decoders():
             pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise ValueError(f"{path}: not a readable {path.suffix} file: {error.err}") from error

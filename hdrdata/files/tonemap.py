@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from hdrdata.files.quiet import quiet_opencv
+from hdrdata.files.quiet import quiet_decoders
 
 
 def tonemap_reinhard(radiance: Float32[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "height width 3"]:
@@ -19,7 +19,7 @@ def tonemap_reinhard(radiance: Float32[np.ndarray, "height width 3"]) -> Float32
         display-referred [0, 1].
     """
     operator = cv2.createTonemapReinhard(gamma=2.2, intensity=0.0, light_adapt=0.5, color_adapt=0.0)
-    with quiet_opencv():  # 5.0 warns of its own code here
+    with quiet_decoders():  # 5.0 warns of its own code here
         mapped = operator.process(np.ascontiguousarray(radiance[:, :, ::-1], dtype=np.float32))
     return np.ascontiguousarray(np.clip(np.nan_to_num(mapped), 0, 1)[:, :, ::-1])
 

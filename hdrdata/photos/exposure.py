@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from PIL import Image
-
+from hdrdata.files.quiet import quiet_decoders
 from hdrdata.photos.formats.exif import Exposure, exposure_of
 from hdrdata.photos.formats.kinds import kind_of
+from hdrdata.photos.formats.pillow import open_image
 from hdrdata.photos.formats.raw import is_raw, raw_exposure
-from hdrdata.photos.photo import check_file, decoder_errors, undisturbed
+from hdrdata.photos.photo import check_file, decoder_errors
 
-PILLOW_NAMES = {"JPEG 2000": "JPEG2000"}  # where its name of a format is not ours
+PILLOW_NAMES = {"JPEG 2000": "JPEG2000", "JPEG XL": "JXL"}  # where its name of a format is not ours
 
 
 def read_exposure(path: Path) -> Exposure:
@@ -23,12 +23,12 @@ def read_exposure(path: Path) -> Exposure:
         kind = kind_of(path, file.read(64))
     if kind == "camera RAW" or is_raw(path):
         return raw_exposure(path)
-    with undisturbed(), decoder_errors(path, kind):
+    with quiet_decoders(), decoder_errors(path, kind):
         if kind == "HEIF":
             from hdrdata.photos.formats.boxes import heif_exif
 
             return exposure_of(heif_exif(path))
         if kind == "JPEG XL":
             import pillow_jxl  # noqa: F401  # registers the format with Pillow
-        with Image.open(path) as image:
+        with open_image(path, PILLOW_NAMES.get(kind, kind)) as image:
             return exposure_of(image.getexif())

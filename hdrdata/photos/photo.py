@@ -3,7 +3,6 @@
 import contextlib
 import os
 import stat
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +86,7 @@ def read_photo(path: Path | str, own_colours: bool = False, background: str = "b
     with path.open("rb") as file:
         kind = kind_of(path, file.read(64))
     try:
-        with undisturbed():
+        with quiet_decoders():
             return _read(path, kind, own_colours, background)
     except MemoryError as error:
         raise ValueError(f"{path}: too large for the memory of this machine") from error
@@ -107,18 +106,6 @@ def check_file(path: Path) -> None:
         if not path.exists():
             raise ValueError(f"{path}: a link to no file")
         raise ValueError(f"{path}: {SPECIAL.get(stat.S_IFMT(path.stat().st_mode), 'no file')}; wanted a picture file")
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Keep the decoders' messages off the terminal, and Pillow's own limit off pictures of over 89 million pixels."""
-    limit = Image.MAX_IMAGE_PIXELS
-    with quiet_decoders(), warnings.catch_warnings(action="ignore"):
-        Image.MAX_IMAGE_PIXELS = None  # the claims are checked here
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.merge import hat, linearise
 from hdrdata.config import Section
 from hdrdata.files.exr import write_exr
-from hdrdata.files.quiet import quiet_opencv
+from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.suffixes import DISPLAY_SUFFIXES, RAW_SUFFIXES
 from hdrdata.photos.exposure import read_exposure
 from hdrdata.photos.formats.raw import RawPicture, is_raw, read_raw, read_white_balance
@@ -184,7 +184,7 @@ def calibrate_response(
     spread = np.linspace(brightness.min(), brightness.max(), SIDE * SIDE)
     places = order[np.searchsorted(brightness[order], spread)]
     chosen = [np.ascontiguousarray(picture[places].reshape(SIDE, SIDE)) for picture in values]
-    with quiet_opencv():
+    with quiet_decoders():
         calibration = cv2.createCalibrateDebevec(SIDE * SIDE, 10.0, False)  # every value of the small pictures
         response = calibration.process(chosen, exposures.astype(np.float32)).ravel().astype(np.float64)
     response = np.maximum.accumulate(response)

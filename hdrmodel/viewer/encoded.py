@@ -9,12 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jaxtyping import Float32
-from PIL import Image
 
+from hdrdata.files.quiet import quiet_decoders
 from hdrdata.photos.colours.encodings import srgb_light
 from hdrdata.photos.formats.exif import load, orientation_of
 from hdrdata.photos.formats.jpeg import read_segments
-from hdrdata.photos.photo import TURNS, check_file, read_photo, undisturbed
+from hdrdata.photos.formats.pillow import open_image
+from hdrdata.photos.photo import TURNS, check_file, read_photo
 
 WHITE = 203.0  # cd/m2 of 1.0: an SDR display's white
 ISO_NAME = b"urn:iso:std:iso:ts:21496:-1\0"
@@ -76,7 +77,7 @@ def _gain_map_of(content: bytes) -> GainMap | None:
         numbers = _by_iso(head) or _by_xmp(head)
         if numbers is None:
             continue
-        with undisturbed(), Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:
+        with quiet_decoders(), open_image(io.BytesIO(jpeg), "JPEG") as picture:
             codes = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"))
         return GainMap(codes, *(np.array(values, np.float32) for values in numbers))
     return None

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-from PIL import Image
 
 from hdrdata.photos.colours.encodings import Encoding, encoding_of
 from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
 from hdrdata.photos.formats.exif import load, orientation_of, plain
-from hdrdata.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
 
 RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # of width to height, in JPEG XL
 HOLDERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0}  # boxes of boxes, and what stands before those
@@ -60,7 +59,7 @@ def _coded(primaries: int, transfer: int, notes: list[str]) -> Encoding | None:
 
 def decode_avif(path: Path) -> Decoded:
     """Decode an AVIF: 8 bits by Pillow, more by libavif, which turns nothing: the orientation is Pillow's."""
-    with Image.open(path, formats=("AVIF",)) as image:
+    with open_image(path, "AVIF") as image:
         check_size(path, *image.size)
     content = path.read_bytes()
     decoded = decode_by_pillow(path, "AVIF", None)
@@ -142,7 +141,7 @@ def decode_jpegxl(path: Path) -> Decoded:
         raise ValueError(f"{pixels.dtype} samples; wanted whole numbers")
     if pixels.ndim == 4:
         pixels = pixels[0]
-    with Image.open(io.BytesIO(content)) as image:
+    with open_image(io.BytesIO(content), "JXL") as image:
         icc, exif = image.info.get("icc_profile"), image.info.get("exif")
     return of_array(full_scale(pixels, bits), bits=bits, icc=icc, exif=plain(exif and bytes(exif)), turn=1)
 

@@ -1,9 +1,10 @@
 """Pictures of 8 bits or fewer, by Pillow."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from hdrdata.photos.formats.decoded import Decoded, check_size
 from hdrdata.photos.formats.exif import plain
@@ -13,6 +14,14 @@ MODES = {"1": "L", "L": "L", "LA": "LA", "La": "La", "P": "RGB", "PA": "RGBA", "
 PAGES = ("TIFF", "GIF", "WEBP", "PNG", "AVIF")
 
 
+def open_image(source: Path | BinaryIO, kind: str) -> Image.Image:
+    """Open an image of one format by Pillow, without its process-wide limit of pixels: callers check the size."""
+    if kind == "JPEG":  # without its search for the further images of an MPO
+        return JpegImagePlugin.JpegImageFile(source)
+    Image.init()
+    return Image.OPEN[kind][0](source, str(source) if isinstance(source, Path) else "")
+
+
 def decode_by_pillow(path: Path, kind: str, stored_bits: int | None = 8, page: int = 0) -> Decoded:
     """Decode a picture of 8 bits or fewer.
 
@@ -20,7 +29,7 @@ def decode_by_pillow(path: Path, kind: str, stored_bits: int | None = 8, page: i
         stored_bits: a sample before the format's coder; None if it may make any number of pixels of a byte.
         page: of several.
     """
-    with Image.open(path, formats=(kind,)) as image:
+    with open_image(path, kind) as image:
         samples = len(image.getbands()) if image.mode != "P" else 1
         pixels = image.width * image.height
         check_size(path, *image.size, None if stored_bits is None else pixels * samples * stored_bits // 8)

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 from hdrdata.photos.colours.made import BT709_TO_D50, D50
 from hdrdata.photos.formats.decoded import LOOSE, Decoded, check_size, of_array
 from hdrdata.photos.formats.exif import made_of
-from hdrdata.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
 
 WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS, ORIENTATION, SAMPLES, PLANES = 256, 257, 258, 259, 262, 274, 277, 284
 SUBFILE, EXTRA, FORMAT, ICC, DNG = 254, 338, 339, 34675, 50706
@@ -92,7 +92,7 @@ def _check_claim(path: Path, tags: dict[int, list[int]]) -> None:
 
 def _told_by_pillow(path: Path) -> dict[str, object]:
     """Profile, EXIF, orientation and pages of a TIFF, without its pixels."""
-    with Image.open(path, formats=("TIFF",)) as image:
+    with open_image(path, "TIFF") as image:
         icc, frames = image.info.get("icc_profile"), getattr(image, "n_frames", 1)
         try:
             exif = image.getexif()
