@@ -21,10 +21,11 @@ from hdrdata.photos.formats.boxes import decode_avif, decode_heif, decode_jpeg20
 from hdrdata.photos.formats.decoded import Decoded
 from hdrdata.photos.formats.jpeg import decode_jpeg
 from hdrdata.photos.formats.kinds import LOSSY, kind_of
-from hdrdata.photos.formats.others import decode_bmp, decode_gif, decode_netpbm, decode_webp
+from hdrdata.photos.formats.others import decode_bmp, decode_gif, decode_netpbm
 from hdrdata.photos.formats.png import decode_png
 from hdrdata.photos.formats.raw import decode_raw
 from hdrdata.photos.formats.tiff import decode_tiff, is_raw, read_tags
+from hdrdata.photos.formats.webp import decode_webp
 
 BAND_PIXELS = 2**20  # converted at a time, so that what is computed of a picture takes little memory
 BACKGROUNDS = {"black": 0, "white": 1}

@@ -1,4 +1,4 @@
-"""netpbm, GIF, BMP and WebP."""
+"""netpbm, GIF and BMP."""
 
 import re
 import struct
@@ -69,47 +69,3 @@ def _calibrated(head: bytes) -> Encoding | None:
         return gamma_encoding(1 / float(gammas[1]), (*map(float, xy), *BT709[6:]))
     except ValueError:
         return None
-
-
-def decode_webp(path: Path) -> Decoded:
-    """Decode the first frame of a WebP; a lossless one of one colour may be of any size."""
-    with path.open("rb") as file:
-        head = file.read(64)
-        width, height = webp_size(head)
-        inner = _inner_size(path) if head[12:16] == b"VP8X" else None
-    lossless = head[12:16] == b"VP8L" or inner is not None
-    if inner is not None and inner[:2] != (width, height) and not inner[2]:
-        lossless = False  # a canvas that its picture does not fill
-    check_size(path, width, height, None if lossless else width * height * 3)
-    return decode_by_pillow(path, "WEBP", None)
-
-
-def webp_size(head: bytes) -> tuple[int, int]:
-    """Width and height from the first chunk of a WebP file; 0 and 0 if it is cut short or unknown."""
-    if len(head) < 30:
-        return 0, 0
-    if head[12:16] == b"VP8X":
-        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
-    if head[12:16] == b"VP8L":
-        return _vp8l_size(head[20:25])
-    width, height = struct.unpack_from("<HH", head, 26)
-    return width & 0x3FFF, height & 0x3FFF
-
-
-def _vp8l_size(content: bytes) -> tuple[int, int]:
-    bits = int.from_bytes(content[1:5], "little")
-    return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-
-
-def _inner_size(path: Path) -> tuple[int, int, bool] | None:
-    """Width and height of the lossless picture in an extended WebP, and whether it is a frame; None if it is lossy."""
-    content, place, moving = path.read_bytes(), 12, False
-    while place + 8 <= len(content):
-        kind, size = struct.unpack_from("<4sI", content, place)
-        if kind == b"VP8L":
-            return *_vp8l_size(content[place + 8 : place + 13]), moving
-        if kind == b"ANMF":
-            moving, place = True, place + 8 + 16  # its own chunks follow
-            continue
-        place += 8 + size + size % 2
-    return None

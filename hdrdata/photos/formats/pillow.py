@@ -1,25 +1,28 @@
 """Pictures of 8 bits or fewer, by Pillow."""
 
+import io
+import struct
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from hdrdata.photos.formats.decoded import Decoded, check_size
 from hdrdata.photos.formats.exif import plain
 
 MODES = {"1": "L", "L": "L", "LA": "LA", "La": "La", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBA": "RGBA",
          "RGBa": "RGBa", "RGBX": "RGBX", "CMYK": "CMYK", "YCbCr": "RGB"}  # fmt: skip
-PAGES = ("TIFF", "GIF", "WEBP", "PNG", "AVIF")
+PAGES = ("TIFF", "GIF", "PNG", "AVIF")
 
 
-def open_image(source: Path | BinaryIO, kind: str) -> Image.Image:
+def open_image(source: Path | io.BytesIO, kind: str) -> Image.Image:
     """Open an image of one format by Pillow, without its process-wide limit of pixels: callers check the size."""
-    if kind == "JPEG":  # without its search for the further images of an MPO
-        return JpegImagePlugin.JpegImageFile(source)
     Image.init()
-    return Image.OPEN[kind][0](source, str(source) if isinstance(source, Path) else "")
+    opener = JpegImagePlugin.JpegImageFile if kind == "JPEG" else Image.OPEN[kind][0]  # JPEG's own looks for an MPO
+    try:
+        return opener(str(source) if isinstance(source, Path) else source)
+    except (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error) as error:  # as `Image.open` does
+        raise UnidentifiedImageError(str(error)) from error
 
 
 def decode_by_pillow(path: Path, kind: str, stored_bits: int | None = 8, page: int = 0) -> Decoded:

@@ -69,10 +69,14 @@ def decode_tiff(path: Path, tags: dict[int, list[int]]) -> Decoded:
     check_tags(path, tags)
     bits, colours, samples = tags.get(BITS, [1])[0], tags.get(COLOURS, [1])[0], tags.get(SAMPLES, [1])[0]
     usual = tags.get(COMPRESSION, [1])[0] in USUAL
+    large = tags.get(WIDTH, [0])[0] * tags.get(HEIGHT, [0])[0] > (Image.MAX_IMAGE_PIXELS or 2**62)  # for Pillow
+        Image.MAX_IMAGE_PIXELS is not None
+        and tags.get(WIDTH, [0])[0] * tags.get(HEIGHT, [0])[0] > Image.MAX_IMAGE_PIXELS
+    )  # by Pillow, uncompressed
     _check_claim(path, tags)
     if bits == 16 and usual and colours in (0, 1, 2) and samples != 2:
         return replace(_decode_deep(path, tags), **_told_by_pillow(path))
-    if bits == 16 or not usual or colours in (CIELAB, ICCLAB) or samples > 4:
+    if bits == 16 or not usual or colours in (CIELAB, ICCLAB) or samples > 4 or large:
         return _of_page(path)
     decoded = decode_by_pillow(path, "TIFF", None)
     told = _told_by_pillow(path)
