@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 
 NOISE = re.compile(  # lines of OpenEXR, libtiff, libpng, libjpeg, LibRaw and OpenCV
-    rb"\(EXR_ERR_|^tempfile\.tif: |^(TIFF|Fax|LZW|ZIP|Zip|ZSTD|LZMA|JPEG|OJPEG|Log|PackBits|ThunderDecode|WebP)\w*: |^_?TIFF\w+:"
+    rb"\(EXR_ERR_|^tempfile\.tif: |^(_?TIFF|Fax|LZW|ZIP|Zip|ZSTD|LZMA|JPEG|OJPEG|Log|PackBits|Thunder|WebP)\w*: "
     rb"|^(lib)?png (warning|error): |^(Corrupt|Premature end of|Invalid) JPEG|^JPEG datastream"
     rb"|^(\S+: )?(Unexpected end of file|data corrupted at -?\d+)$|^\[ ?(WARN|ERROR|INFO):\d+@",
     re.IGNORECASE,

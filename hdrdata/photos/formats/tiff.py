@@ -70,9 +70,6 @@ def decode_tiff(path: Path, tags: dict[int, list[int]]) -> Decoded:
     bits, colours, samples = tags.get(BITS, [1])[0], tags.get(COLOURS, [1])[0], tags.get(SAMPLES, [1])[0]
     usual = tags.get(COMPRESSION, [1])[0] in USUAL
     large = tags.get(WIDTH, [0])[0] * tags.get(HEIGHT, [0])[0] > (Image.MAX_IMAGE_PIXELS or 2**62)  # for Pillow
-        Image.MAX_IMAGE_PIXELS is not None
-        and tags.get(WIDTH, [0])[0] * tags.get(HEIGHT, [0])[0] > Image.MAX_IMAGE_PIXELS
-    )  # by Pillow, uncompressed
     _check_claim(path, tags)
     if bits == 16 and usual and colours in (0, 1, 2) and samples != 2:
         return replace(_decode_deep(path, tags), **_told_by_pillow(path))
