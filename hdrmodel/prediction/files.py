@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrdata.cameras.crf import srgb_crf
+from hdrdata.cameras.clipping import clipped_values
+from hdrdata.cameras.crf import WHITE, srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import digest_of, sha256_of
 from hdrdata.photos.colours.made import rgb_profile
@@ -25,10 +26,10 @@ from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.prediction.index import PredictionIndex, check_writable, remove_partial, shown
 from hdrmodel.prediction.places import STACK, check_places, folders_of, places_of, suffix_of
-from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress
+from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress, levels_of
 from hdrmodel.reconstruction.reconstruct import expose_again
 
-WRITERS = 3  # of what the bytes of outputs depend on besides the settings: with another number all are made again
+WRITERS = 4  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
     "stack": "the photograph's own; where it is white, merged from the generated exposures",
     "irradiance": "the photograph's own; where it is white, the estimated sensor exposure at its scale",
@@ -52,7 +53,7 @@ class PredictSettings:
     variant: str
     background: str = "black"  # of transparent pixels
     metadata: bool = True  # the photograph's EXIF goes into the files
-    exact: bool = False  # each level is kept of lossy photographs too
+    exact: bool = False  # only white is clipped in lossy photographs too
 
     def digest(self, name: str) -> str:
         """Of what one output depends on: of the settings but for those that choose the outputs, and its format."""
@@ -70,6 +71,8 @@ class Outcome:
     height: int | None = None
     seconds: float | None = None
     notes: list[str] = field(default_factory=list)
+    clipped_values: int | None = None  # values that the network filled in; three a pixel
+    below_white: int | None = None  # clipped values that a lossy format left below white
     skipped: bool = False  # made before, by the same settings
     error: str | None = None  # why some or all of its outputs were not made
 
@@ -181,6 +184,7 @@ def _predict(
                     check_writable(path)
                 index.begin(digests, digest)
                 made = _reconstruct(photo, read, reconstructor, settings, progress)
+                _count_clipped(read, settings.exact, outcome)
                 facts = facts_of(photo, digest, read, settings)
                 rest = _Rest.of(read, settings, "ultrahdr" in places)
                 del read
@@ -287,13 +291,26 @@ def _reconstruct(
         return Prediction(read.light, None if stack is None else np.rint(255 * stack).astype(np.uint8))
     try:
         made = reconstructor.predict(
-            read.ldr, settings.origin, settings.stack, progress, read.lossy and not settings.exact
+            read.ldr, settings.origin, settings.stack, progress, None if settings.exact else read.clip_levels
         )
     except ValueError as error:
         raise ValueError(f"{photo}: {error}") from error
     if not np.isfinite(made.radiance.max()):
         raise ValueError(f"{photo}: these weights make no finite light of it; wanted others, or --precision fp32")
     return made
+
+
+def _count_clipped(read: Photo, exact: bool, outcome: Outcome) -> None:
+    """Count the values that the network filled in, and those of them that are below white in the file."""
+    if read.light is not None:
+        return
+    white = WHITE if levels_of(read.ldr) == "floor254" else 255
+    levels = (white,) * 3 if exact or read.clip_levels is None else read.clip_levels
+    outcome.clipped_values = outcome.below_white = 0
+    for rows in bands(*read.ldr.shape[:2]):
+        clipped = clipped_values(read.ldr[rows], levels)
+        outcome.clipped_values += int(np.count_nonzero(clipped))
+        outcome.below_white += int(np.count_nonzero(clipped & ~clipped_values(read.ldr[rows], (white,) * 3)))
 
 
 @contextlib.contextmanager

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
 
+from hdrdata.cameras.clipping import ClipLevels, fill_clipped
 from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_crf
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
@@ -38,8 +38,6 @@ Radiance = Float32[np.ndarray, "height width 3"]
 Stack = UInt8[np.ndarray, "exposures height width 3"]
 Origin = Literal["stack", "irradiance"]
 Progress = Callable[[float], None]  # of the share that is done, (0, 1]
-NEARLY_WHITE = 240  # levels that JPEG makes of white, and what is around them
-BAND = 512  # rows
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -140,7 +138,7 @@ class HDRReconstructor:
         origin: Origin = "stack",
         keep_stack: bool = False,
         progress: Progress = lambda share: None,
-        lossy: bool = False,
+        clip_levels: ClipLevels | None = None,
     ) -> Prediction:
         """Reconstruct one photograph.
 
@@ -155,8 +153,8 @@ class HDRReconstructor:
             origin: of the light that the photograph does not tell.
             keep_stack: also keep the pictures: 27 bytes a pixel.
             progress: told now and then what share is done.
-            lossy: the levels went through JPEG or the like, and what it left just below white inside of white areas
-                counts as white (`fill_white`).
+            clip_levels: levels of each channel from which on the values of a lossy photograph are clipped
+                (`hdrdata.cameras.clipping`); None: only white is.
 
         Raises:
             ValueError: if `origin` is not known to the network, or the photograph is too large for it.
@@ -164,8 +162,8 @@ class HDRReconstructor:
         if ldr.ndim != 3 or ldr.shape[2] != 3 or 0 in ldr.shape or ldr.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; wanted 8 or 16 bit, (height, width, 3)")
         self.check(origin, keep_stack)
-        if lossy:
-            ldr = fill_white(ldr)
+        if clip_levels is not None:
+            ldr = fill_clipped(ldr, clip_levels)
         camera = self._camera(ldr)
         if isinstance(camera, CameraResponse) and not keep_stack and not _has_white(ldr, camera):
             return Prediction(_own_light(ldr, camera), None)
@@ -246,22 +244,6 @@ def levels_of(ldr: Photograph, quantise: Quantise | None = None) -> Levels:
     if ldr.dtype == np.uint16:
         return "round65535"
     return quantise or ("floor254" if ldr.max() == WHITE else "round255")
-
-
-def fill_white(ldr: Photograph) -> Photograph:
-    """A photograph with what JPEG left just below white inside of white areas brought to white.
-
-    A value of at least 240 (of 255), of whose 9x9 neighbours in its channel a quarter or more are at least 254, becomes
-    white. It would stand there as a dark speck of its own light among light that is brighter.
-    """
-    top = np.iinfo(ldr.dtype).max
-    filled, near, white = ldr.copy(), NEARLY_WHITE * (top // 255), WHITE * (top // 255)
-    for first in range(0, len(ldr), BAND):
-        around = ldr[max(first - 4, 0) : first + BAND + 4] >= white
-        share = cv2.boxFilter(around.astype(np.uint8) * 252, -1, (9, 9), borderType=cv2.BORDER_REFLECT)
-        rows = filled[first : first + BAND]
-        rows[(rows >= near) & (share[min(first, 4) :][: len(rows)] >= 63)] = top
-    return filled
 
 
 def _bands(height: int) -> list[slice]:

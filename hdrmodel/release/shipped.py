@@ -33,7 +33,7 @@ def reconstruct(photo: Path | str, crf: str = "srgb") -> Float32[ndarray, "heigh
     read = read_photo(photo, own_colours=True)
     if read.light is not None:
         return read.light
-    radiance = _reconstructor(crf).predict(read.ldr, lossy=read.lossy).radiance
+    radiance = _reconstructor(crf).predict(read.ldr, clip_levels=read.clip_levels).radiance
     return radiance if read.to_bt709 is None else (radiance @ read.to_bt709.T).astype(radiance.dtype)
 
 

@@ -17,7 +17,7 @@ from hdrdata.cameras.crf_names import named_crfs
 from hdrmodel.networks.batches import to_ldr
 from hdrmodel.networks.variants import VARIANTS
 from hdrmodel.networks.weights import initial_network
-from hdrmodel.prediction.reconstructor import HDRReconstructor, fill_white
+from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.reconstruction.reconstruct import reconstruct, response_of
 from hdrmodel.reconstruction.response import look_at_photograph
 
@@ -137,14 +137,13 @@ def test_it_is_where_scores_are_measured(variant):
     assert_kept(reconstruct(network(variant), batch, (-1.0, 0.0, 1.0), camera).radiance, ldr, camera)
 
 
-def test_what_jpeg_left_just_below_white_inside_of_white_is_white_where_that_is_asked_for():
+def test_values_of_a_lossy_photograph_from_the_clip_level_on_are_filled_and_no_others_change():
     ldr = np.full((40, 40, 3), 100, np.uint8)
     ldr[10:30, 10:30] = 255
-    ldr[20, 20] = ldr[20, 9] = 245  # inside, and just outside beside what is white
-    ldr[35, 35] = 245  # far outside
-    filled = fill_white(ldr)
-    assert (filled[20, 20] == 255).all() and (filled[35, 35] == 245).all() and (filled[5] == 100).all()
+    ldr[20, 20], ldr[35, 35] = (250, 249, 251), 245
     reconstructor = HDRReconstructor(network("lightunet"), "cpu")
-    assert reconstructor.predict(ldr, lossy=True).radiance[20, 20].min() >= 1
-    assert_kept(reconstructor(ldr), ldr, replace(srgb_crf(), levels="round255"))
-    assert (fill_white(ldr.astype(np.uint16) * 257) == filled.astype(np.uint16) * 257).all()
+    made, exact = reconstructor.predict(ldr, clip_levels=(250, 250, 250)).radiance, reconstructor(ldr)
+    assert (made[20, 20, [0, 2]] >= 1).all() and made[20, 20, 1] < 1
+    changed = (made != exact) & (ldr < 255)
+    assert changed.sum() == 2 and changed[20, 20, [0, 2]].all()
+    assert_kept(exact, ldr, replace(srgb_crf(), levels="round255"))
