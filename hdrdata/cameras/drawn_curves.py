@@ -12,9 +12,8 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from hdrdata.cameras.crf import srgb_crf
+from hdrdata.cameras.crf import WHITE, CameraResponse, sampled_crf, srgb_crf
 from hdrdata.cameras.crf_files import drtmo_crfs
-from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.measured import fit_distribution
 
 UP_TO_WHITE = 0x3C01  # half floats from 0 to 1
@@ -133,3 +132,20 @@ def draw_camera(
 ) -> DrawnCamera:
     """Draw a camera, see `draw_curve`."""
     return camera_of_curve(draw_curve(draw, unknown, models), rounded)
+
+
+def draw_responses(
+    name: str, count: int, seed: int, models: tuple[str, ...] | None = None
+) -> tuple[CameraResponse, ...]:
+    """Draw unknown responses (`draw_curve`), named '<name>-0', '<name>-1' and so on.
+
+    Each depends on the seed and its number only.
+
+    Args:
+        models: the measured models to draw from; None: all.
+
+    Raises:
+        ValueError: if a model is unknown.
+    """
+    drawn = (draw_curve(np.random.default_rng([seed, number]), True, models) for number in range(count))
+    return tuple(sampled_crf(f"{name}-{number}", EXPOSURES, curve) for number, curve in enumerate(drawn))

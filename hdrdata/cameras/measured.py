@@ -93,8 +93,9 @@ def fit_distribution(models: tuple[str, ...] | None = None) -> CurveDistribution
     curves = np.stack(list(_chosen(models).values()))
     mean = curves.mean(axis=0)
     _, deviations, basis = np.linalg.svd(curves - mean, full_matrices=False)
+    basis *= np.where(basis.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)  # libraries differ in the sign
     scale = deviations[:COMPONENTS, None] / np.sqrt(max(len(curves) - 1, 1))
-    return CurveDistribution(mean, scale * basis[:COMPONENTS], curves)
+    return CurveDistribution(mean, np.round(scale * basis[:COMPONENTS], 9), curves)
 
 
 def _chosen(models: tuple[str, ...] | None) -> dict[str, Stops]:

@@ -16,6 +16,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from hdrdata.cameras.crf import CameraResponse, Quantise
 from hdrdata.cameras.crf_files import read_dorf
 from hdrdata.cameras.crf_names import CrfChoice, FileCrf, choose_crf
+from hdrdata.cameras.drawn_curves import draw_responses
 from hdrdata.config import Section
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -88,6 +89,15 @@ class DrawnSigmoid(Section):
     sigma: Normal
 
 
+class DrawnResponses(Section):
+    """Responses of unknown cameras, drawn once for all views; see `hdrdata.cameras.drawn_curves.draw_curve`."""
+
+    kind: Literal["drawn_responses"]
+    cameras: Annotated[int, Field(ge=1, le=1000)]
+    seed: NonNegativeInt
+    models: tuple[str, ...] | None = None  # measured models to draw from, as `hdrdata.cameras.measured` names them
+
+
 class Noise(Section):
     """Gaussian noise of the sensor, whose value 1 is white: deviation sqrt(constant^2 + (signal * value)^2).
 
@@ -143,7 +153,7 @@ class RecipeConfig(Steps):
     """A recipe as parameters give it: whole, or `{like: hdrcnn, evs: [-2, 0, 2]}`, a known one with changes."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
-    crfs: Annotated[tuple[CrfChoice, ...], Field(min_length=1)] | DrawnSigmoid
+    crfs: Annotated[tuple[CrfChoice, ...], Field(min_length=1)] | DrawnSigmoid | DrawnResponses
     evs: Annotated[tuple[Annotated[float, Field(ge=-24, le=24)], ...], Field(min_length=1, max_length=len(LETTERS))]
 
     @model_validator(mode="before")
@@ -213,6 +223,13 @@ RECIPES = {
     "drtmo": RecipeConfig(name="drtmo", crfs=(*FILM, "gamma14"), evs=HALF_STOPS),
     "srgb": RecipeConfig(name="srgb", crfs=("srgb",), evs=HALF_STOPS),
     "linear": RecipeConfig(name="linear", crfs=("linear",), evs=HALF_STOPS),
+    # Responses like those of measured cameras and phones; levels are rounded, as cameras do.
+    "cameras": RecipeConfig(
+        name="cameras",
+        crfs=DrawnResponses(kind="drawn_responses", cameras=5, seed=0),
+        evs=HALF_STOPS,
+        quantise="round255",
+    ),
     # Eilertsen et al., "HDR image reconstruction from a single exposure using deep CNNs", SIGGRAPH Asia 2017.
     # Our readings: the quantile is over all channels; n and sigma are moved into their ranges; 8 bit is rounding.
     "hdrcnn": RecipeConfig(
@@ -303,7 +320,11 @@ def choose_recipe(choice: str | RecipeConfig) -> Recipe:
     steps = Steps.model_validate({name: getattr(choice, name) for name in Steps.model_fields})
     if isinstance(choice.crfs, DrawnSigmoid):
         return Recipe(choice.name, (), choice.evs, steps, choice.crfs)
-    crfs = tuple(crf for chosen in choice.crfs for crf in _crfs_of(chosen))
+    if isinstance(choice.crfs, DrawnResponses):
+        drawn = choice.crfs
+        crfs = draw_responses(choice.name, drawn.cameras, drawn.seed, drawn.models)
+    else:
+        crfs = tuple(crf for chosen in choice.crfs for crf in _crfs_of(chosen))
     if steps.draws is None:
         names = [crf.name for crf in crfs]
         for name in names:

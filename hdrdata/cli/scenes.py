@@ -62,10 +62,10 @@ def expose(
     changes = {"crfs": [crf_name] if crf_name else None, "evs": sorted(evs)}
     values |= {name: change for name, change in changes.items() if change}
     if seed is not None:
-        draws = like.draws if like else None
-        if draws is None:
+        drawn = [name for name in ("draws", "crfs") if isinstance(values.get(name), dict) and "seed" in values[name]]
+        if not drawn:
             raise click.UsageError("--seed is for a recipe that draws its cameras")
-        values["draws"] = {"cameras": draws.cameras, "seed": seed}
+        values[drawn[0]] = {**values[drawn[0]], "seed": seed}
     recipe = choose_recipe(RecipeConfig.parse("recipe", values))
     radiance, _ = check_radiance(scene, max_repaired, Override(layer))
     view, factor, clipped = normalise_view(radiance)

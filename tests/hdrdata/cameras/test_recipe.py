@@ -9,6 +9,7 @@ from shared_files import ROOT
 
 from hdrdata.cameras.crf_files import drtmo_crfs
 from hdrdata.cameras.crf_names import named_crfs
+from hdrdata.cameras.exposure import recipe_tables
 from hdrdata.cameras.recipe import FILM, RECIPES, RecipeConfig, choose_recipe
 
 VALID = {"name": "mine", "crfs": ["srgb"], "evs": [-1, 0, 1]}
@@ -117,9 +118,29 @@ def test_a_known_recipe_with_changes():
     assert choose_recipe(RecipeConfig.parse("recipe", {"like": "drtmo", "crfs": ["srgb"]})).cameras == ("srgb",)
 
 
+def drawn(**changes) -> dict:
+    return {"like": "cameras", "crfs": {"kind": "drawn_responses", "cameras": 5, "seed": 0, **changes}}
+
+
+def test_drawn_responses_depend_on_seed_models_and_number_only():
+    def thresholds(**changes) -> dict[str, bytes]:
+        recipe = choose_recipe(RecipeConfig.parse("recipe", drawn(**changes)))
+        return {name: rows.tobytes() for name, rows in recipe_tables(recipe).items()}
+
+    five = thresholds()
+    assert five == {name: rows.tobytes() for name, rows in recipe_tables(choose_recipe("cameras")).items()}
+    assert list(five) == [f"cameras-{number}" for number in range(5)] and len(set(five.values())) == 5
+    assert thresholds(cameras=2) == {name: five[name] for name in ("cameras-0", "cameras-1")}
+    assert not set(thresholds(seed=1).values()) & set(five.values())
+    assert thresholds(models=["NIKON D90", "Olympus XZ-1"]) != five
+    with pytest.raises(ValueError, match=r"models: unknown model \['Nokia'\]; expected some of Canon EOS 1000D"):
+        thresholds(models=["Nokia"])
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        (drawn(cameras=0), "cameras: Input should be greater than or equal to 1"),
         ({"like": "kodak"}, "like: unknown recipe 'kodak'; known: drtmo"),
         ({"like": "hdrcnn", "draws": None}, "exposure is drawn: wanted draws"),
         ({"like": "drtmo", "noise": {"constant": 0.1, "signal": 0}}, "noise is drawn: wanted draws"),

@@ -104,6 +104,14 @@ def test_expose_like_a_random_camera_makes_jpegs_that_a_seed_changes(scene, tmp_
     assert not set(exposed("other", "--seed", 1).values()) & set(first.values())
 
 
+def test_expose_through_drawn_responses(scene, tmp_path):
+    for name, options in (("a", ()), ("b", ("--seed", 0)), ("c", ("--seed", 1))):
+        made = hdrdata("expose", scene, tmp_path / name, "--like", "cameras", "--ev", 0, *options)
+        assert made.output == f"{tmp_path / name}: 5 pictures of 100x60\n"
+    pictures = {name: [(tmp_path / name / f"cameras-{k}" / "a.png").read_bytes() for k in range(5)] for name in "abc"}
+    assert pictures["a"] == pictures["b"] and not set(pictures["a"]) & set(pictures["c"])
+
+
 def test_expose_is_whole_or_nothing(scene, tmp_path):
     out = tmp_path / "out"
     assert "unknown CRF 'kodak'; known: " in refused("expose", scene, out, "--ev", 0, "--crf", "kodak")

@@ -214,6 +214,13 @@ def test_one_more_random_camera_leaves_the_others_as_they_are(dataset, synthesiz
     assert outcome.summary() == "0 new, 2 kept, 0 removed; samples: 2 new, 6 kept, 0 removed"
 
 
+def test_drawn_responses_give_the_same_bytes_with_any_number_of_workers(dataset, synthesize_config, tmp_path):
+    choice = {"like": "cameras", "crfs": {"kind": "drawn_responses", "cameras": 2, "seed": 0}}
+    for workers in (1, 2):
+        synthesize(dataset, tmp_path / str(workers), synthesize_config(recipe=choice, workers=workers))
+    assert bytes_of(tmp_path / "1") == bytes_of(tmp_path / "2")
+
+
 def test_a_stack_without_a_form_that_shards_want_is_refused(dataset, synthesize_config, tmp_path):
     synthesize(dataset, tmp_path / "stacks", synthesize_config(recipe=THREE, workers=1), ("pixels",))
     config = ShardConfig.parse("shard", {"name": "a", "form": "both", "shards": {"train": 1, "val": 1, "test": 1}})
@@ -225,6 +232,7 @@ def test_a_stack_without_a_form_that_shards_want_is_refused(dataset, synthesize_
     "choice",
     [
         THREE | {"quantise": "round255"},
+        {"like": "cameras", "crfs": {"kind": "drawn_responses", "cameras": 2, "seed": 3}},
         {"like": "hdrcnn", "evs": [-1.3, 0, 4], "draws": {"cameras": 2, "seed": 5}},
         {"like": "singlehdr", "draws": {"cameras": 3, "seed": 0}},
         {"like": "clipped", "crfs": ["srgb", {"kind": "hdrcnn", "n": 0.9, "sigma": 0.6}], "evs": SIXTHS, "jpeg": None},
