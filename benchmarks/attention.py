@@ -36,7 +36,7 @@ COLUMNS = ("psnr_ldr", "ssim_ldr", "psnr_tonemapped", "psnr_pu21_gain")
 FLOOR = "clipped_constant"
 KEPT = ("network", FLOOR)  # rows that differences are made of; means of all others stand in the summaries
 STRONG = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#8c564b")
-DECIBELS = 0.5  # the difference that is to be told
+DECIBELS = 0.5  # the difference to detect
 DRAWS, RESAMPLES = 150, 200  # of one number of scenes and seeds; of each draw's interval
 
 
@@ -169,22 +169,22 @@ def settled(runs: dict[str, list[dict]]) -> str:
 
 
 def enough(all_scores: dict[str, Scores], column: str = "psnr_ldr") -> str:
-    """How often a true difference of 0.5 dB is told, by numbers of scenes and seeds drawn from those measured."""
+    """How often a true difference of 0.5 dB is detected, by numbers of scenes and seeds drawn from those measured."""
     draw = np.random.default_rng(0)
     tables = [one.pictures.table(column, one.pictures.of("network")) for one in all_scores.values()
               if len(one.summary.seeds) > 1]  # fmt: skip
     rows = []
     for count, number in product((25, 50, 100), (3, 10, 20, 40)):
-        told = 0
+        detected = 0
         for _ in range(DRAWS):
             one, other = draw.choice(len(tables), 2, replace=False)
             names = draw.choice(np.unique(tables[0].scene), count)
             a, b = (drawn(tables[place], names, draw, number) for place in (one, other))
             shift = DECIBELS - float(np.mean(tables[one].values) - np.mean(tables[other].values))
             found = difference_interval(replace(a, values=a.values + shift), b, True, None, "dB", resamples=RESAMPLES)
-            told += found.separable and found.interval.value > 0
-        rows.append([str(count), str(number), f"{told / DRAWS:.0%}"])
-    return markdown(["scenes", "seeds each", f"a difference of {DECIBELS} dB is told"], rows)
+            detected += found.separable and found.interval.value > 0
+        rows.append([str(count), str(number), f"{detected / DRAWS:.0%}"])
+    return markdown(["scenes", "seeds each", f"a difference of {DECIBELS} dB is detected"], rows)
 
 
 def drawn(table: Table, scenes: np.ndarray, draw: np.random.Generator, number: int) -> Table:

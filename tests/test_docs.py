@@ -1,15 +1,14 @@
-"""README.md and docs/: every example runs as it stands, but for the paths of what it reads; links and names lead on."""
+"""README.md and docs/: code blocks run, and links, names and paths exist. Wording is not tested here."""
 
 import contextlib
 import hashlib
 import importlib.util
 import json
-import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,12 +49,15 @@ SMALLER = {
     "--view-size 256": "--view-size 32",
     "view_size=512": "view_size=32",
     "--count 20": "--count 2",
+    "--test-share 0.3": "--seed 34 --val-share 0.25 --test-share 0.25",
     "--k 5": "--k 2",
     "hdrmodel evaluate ": "hdrmodel evaluate -s metrics=[psnr,psnr_pu21] -s bootstrap.resamples=100 ",
     "-s steps=5000": "-s steps=2 -s width=0.125 -s crop=32 -s loss.perceptual=0 -s validation_stacks=1",
+    "-s steps=300": "-s steps=2 -s width=0.125 -s crop=32 -s batch=2",
+    "-s validation_stacks=4": "-s validation_stacks=1",
 }
 SHARDS = "data/shards/pixels/hdr-train-{000000..000001}.tar"
-LONGEST_README = 160  # lines
+LONGEST_README = 120  # lines
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,8 @@ def places(scenes_folder, dataset, tmp_path_factory) -> Iterator[Callable[[str],
             place = folder.parent / page.replace("/", "-")
             if not place.exists():
                 shutil.copytree(folder, place)
+                if "hdrdata build" not in PAGES[page]:
+                    shutil.copytree(dataset.folder, place / "my-dataset")
             return place
 
         yield place_of
@@ -124,17 +128,19 @@ def run_command(line: str, place: Path) -> str:
     return result.output
 
 
-def run_python(code: str, place: Path) -> None:
+def run_python(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run an example in this process: importing PyTorch once for each would take most of the time."""
     code = smaller(code)
     if SHARDS in code:
-        code = code.replace(SHARDS, str(next((place / "data/shards/pixels").glob("*-train-*.tar"))))
+        code = code.replace(SHARDS, str(next(Path("data/shards/pixels").glob("*-train-*.tar"))))
         code += "\nassert darkest.shape == (32, 32, 3) and (brightest >= darkest).all() and about['crf']"
     first = "data/shards/radiance/hdr-train-000000.tar"
-    code = code.replace(first, str(next((place / "data/shards/radiance").glob("*-train-*.tar"))))
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(place / "hf"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code]
-    result = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, f"{code}\n{result.stderr}"
+    code = code.replace(first, str(next(Path("data/shards/radiance").glob("*-train-*.tar"))))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(Path("hf").absolute()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the packages that examples use
+        exec(compile(code, "example", "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize("page, number", EXAMPLES)
@@ -143,7 +149,7 @@ def test_the_examples_of_a_page_run_in_their_order(places, monkeypatch, page, nu
     place = places(page)
     monkeypatch.chdir(place)
     if kind == "python":
-        run_python(code, place)
+        run_python(code, monkeypatch)
         return
     for line in code.splitlines():
         if line.startswith(tuple(PROGRAMS)):
@@ -152,7 +158,7 @@ def test_the_examples_of_a_page_run_in_their_order(places, monkeypatch, page, nu
 
 def test_every_block_is_of_a_kind_that_is_checked():
     kinds = {kind for blocks in BLOCKS.values() for kind, _ in blocks}
-    assert kinds - {"json"} == {"bash", "python", "text", "yaml"}
+    assert kinds - {"json"} == {"bash", "diff", "python", "text", "yaml"}
     for page, blocks in BLOCKS.items():
         fences = [line for line in PAGES[page].splitlines() if line.lstrip().startswith(("```", "~~~"))]
         assert len(fences) == 2 * len(blocks), f"{page}: a block that is indented, or does not end"
@@ -165,24 +171,15 @@ def test_every_command_has_an_example_that_runs():
     shown = {tuple(line.split()[:2]) for code in blocks for line in code.splitlines()}
     for program, main in PROGRAMS.items():
         for name in main.list_commands(click.Context(main)):
-            assert (program, name) in shown or name == "check", f"{program} {name}"
+            assert (program, name) in shown, f"{program} {name}"
 
 
-def test_the_commands_that_pages_of_their_own_explain_stand_there():
-    def commands(page: str) -> list[str]:
-        lines = [line for kind, code in BLOCKS[page] if kind == "bash" for line in code.splitlines()]
-        return [line.split()[1] for line in lines if line.startswith(tuple(PROGRAMS))]
-
-    assert commands("docs/training.md") == ["info", "train", "train"]
-    assert commands("docs/measuring.md") == ["evaluate", "compare", "compare", "evaluate", "evaluate"]
-    assert commands("README.md") == ["predict", "view", "build"]
-
-
-def test_the_cameras_are_valid():
-    cameras = [code for kind, code in BLOCKS["docs/cameras.md"] if kind == "yaml"]
-    assert len(cameras) == 2 == sum(kind == "yaml" for blocks in BLOCKS.values() for kind, _ in blocks)
-    for text in cameras:
-        RecipeConfig.parse("synthesize.recipe", yaml.safe_load(text)["synthesize"]["recipe"])
+def test_recipes_and_parameters_in_pages_are_valid():
+    texts = [code for blocks in BLOCKS.values() for kind, code in blocks if kind == "yaml"]
+    assert texts
+    for text in texts:
+        values = yaml.safe_load(text)
+        RecipeConfig.parse("recipe", values["synthesize"]["recipe"] if "synthesize" in values else values)
 
 
 def test_the_tables_that_commands_print_have_the_columns_that_they_print(places, monkeypatch):
@@ -215,12 +212,6 @@ def test_the_experiments_change_values_that_are_there_and_name_every_attention()
     assert (ROOT / re.search(r"`cp (\S+) params.yaml && dvc repro`", TEXT)[1]).is_file()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/pipeline.md"])
-def test_the_table_names_every_variant_of_the_parameters(page):
-    for variant in ("base", "spatial", "HDRUNet"):
-        assert f"| {variant} |" in PAGES[page]
-
-
 def test_the_readme_is_read_in_two_minutes():
     assert len(PAGES["README.md"].splitlines()) <= LONGEST_README
 
@@ -229,15 +220,6 @@ def anchors(text: str) -> set[str]:
     """The anchors that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def test_every_picture_is_shown_and_captioned():
-    for page, name in (
-        ("README.md", "docs/images/readme.jpg"),
-        ("docs/photographs.md", "images/readme.jpg"),
-        ("docs/pipeline.md", "images/stack.jpg"),
-    ):
-        assert re.search(rf"^!\[.+\]\({re.escape(name)}\)\n\n\*[^*]+\*$", PAGES[page], re.MULTILINE), name
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -262,7 +244,7 @@ def test_links_and_pictures_lead_somewhere(page):
         if anchor:
             assert anchor in anchors(target.read_text(encoding="utf-8")), f"{link}#{anchor}"
     if page == "docs/README.md":
-        assert {f"docs/{link}" for link in found} == {name for name in PAGES if name.startswith("docs/")} - {page}
+        assert {f"docs/{link}" for link in found if link.endswith(".md")} == {*PAGES} - {page, "README.md"}
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -289,6 +271,9 @@ def test_the_page_of_public_names_lists_them_all_and_where_they_live():
     rows = re.findall(r"^\| `(\w+)\.(\w+)` \| `([\w.]+)` \|", PAGES["docs/reference/README.md"], re.MULTILINE)
     for package in (hdrdata, hdrmodel):
         listed = {name: module for owner, name, module in rows if owner == package.__name__}
+        page = PAGES[f"docs/reference/{package.__name__}.md"]
+        shown = re.findall(rf"^::: {package.__name__}\.(\w+)$", page, re.MULTILINE)
+        assert sorted(shown) == sorted(package.__all__)
         assert sorted(listed) == sorted(package.__all__)
         for name, module in listed.items():
             assert getattr(importlib.import_module(module), name) is getattr(package, name)
