@@ -1,4 +1,4 @@
-"""HDR images in; exact LDR stacks and WebDataset shards out. What a person types is here, loaded when first used."""
+"""HDR images in; exact LDR stacks and WebDataset shards out. Public names, imported when they are first used."""
 
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from hdrdata.shards.build import build
     from hdrdata.shards.verify import verify_shards
     from hdrdata.stream.stack_reader import open_stacks
-    from hdrdata.torch import StackDataset, StackSampler
+    from hdrdata.torch import StackDataset, StackLoader, StackSampler
 
 __all__ = [
     "StackDataset",
+    "StackLoader",
     "StackSampler",
     "build",
     "named_crfs",
@@ -35,6 +36,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "shards.build": ["build"],
         "shards.verify": ["verify_shards"],
         "stream.stack_reader": ["open_stacks"],
-        "torch": ["StackDataset", "StackSampler"],
+        "torch": ["StackDataset", "StackLoader", "StackSampler"],
     },
 )

@@ -21,7 +21,7 @@ from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout
 from hdrdata.samples.radiance_codec import decode_radiance
 from hdrdata.shards.tar_walk import PIECE, printable, tar_faults, walk_tar
 from hdrdata.stream.remote import LocalFolder
-from hdrdata.stream.shard_index import read_shard_index
+from hdrdata.stream.shard_index import checked_tables, read_shard_index
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.views.view import read_views
 from hdrdata.work.processes import map_in_processes
@@ -93,7 +93,8 @@ def verify_shards(
     index = read_shard_index(LocalFolder(folder))
     if deep and {row["form"] for row in index["rows"].values()} != {"pixels", "radiance"}:
         raise ValueError(f"{folder}: deep needs both forms, pixels and radiance")
-    brightest = _brightest_levels(folder, index) if decode else {}
+    tables = checked_tables(index["recipe"], str(folder / INDEX))
+    brightest = {crf: int(levels.max()) for crf, levels in tables.items()} if decode else {}
     tasks = [
         _Task(str(folder), shard, row, index["recipe"], brightest, decode, deep) for shard, row in index["rows"].items()
     ]
@@ -127,14 +128,6 @@ def _verify_tar(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
     if not path.is_file():
         return 0, [(None, "not a file")]
     return tar_faults(path)
-
-
-def _brightest_levels(folder: Path, index: dict) -> dict[str, int]:
-    if "thresholds" not in index["recipe"]:
-        return {}
-    row = next(iter(index["rows"].values()))
-    reader = Shards(folder, row["part"], row["form"])
-    return {crf: int(tables.max()) for crf, tables in reader.tables.items()}
 
 
 def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
@@ -291,7 +284,9 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
     crfs, letters = task.recipe["crfs"], task.recipe["letters"]
     wanted = {"part": task.row["part"], "view": view_of_sample(layout.key, crfs)}
     if layout.form == "pixels":
-        wanted |= {"crf": layout.key.removeprefix(f"{wanted['view']}_"), "letters": letters}
+        crf = layout.key.removeprefix(f"{wanted['view']}_")
+        wanted |= {"crf": crf, **{name: task.recipe[name] for name in ("letters", "evs", "exposures")}}
+        wanted |= crfs.get(crf, {})
     for name, value in wanted.items():
         if about.get(name) != value:
             raise ValueError(f"member json: {name} {about.get(name)!r}; wanted {value!r}, as the index says")

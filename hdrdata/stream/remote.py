@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import random
+import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -59,6 +60,12 @@ class LocalFolder:
     def read_whole(self, name: str) -> bytes:
         """All bytes of a small file."""
         return (self.folder / name).read_bytes()
+
+    def download(self, name: str, file: io.BufferedIOBase) -> None:
+        """Append to `file` what it lacks of a file, of which it may hold a beginning."""
+        with (self.folder / name).open("rb") as source:
+            source.seek(file.tell())
+            shutil.copyfileobj(source, file, CHUNK)
 
     def renew(self, name: str) -> bool:
         """Whether reading again may give other bytes than those that were found damaged."""

@@ -1,12 +1,17 @@
 """The index of a folder of shards, which may come from anywhere: trusted only after its checks."""
 
+import hashlib
 import json
+import math
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError
+import numpy as np
+from jaxtyping import UInt8
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
 
-from hdrdata.files.disk import INDEX
+from hdrdata.cameras.exposure import table_from_thresholds
+from hdrdata.files.disk import INDEX, digest_of
 from hdrdata.samples.layout import END_BLOCKS, KEY, SHARDS
 from hdrdata.stream.cache import Folder
 
@@ -38,8 +43,8 @@ class _Row(BaseModel):
 class _Recipe(BaseModel):
     digest: str
     letters: str
-    evs: list[float]
-    exposures: list[float]
+    evs: list[Annotated[float, Field(ge=-1000, le=1000)]]
+    exposures: list[FiniteFloat]
     crfs: dict[str, dict]
 
 
@@ -74,10 +79,31 @@ def read_shard_index(folder: Folder) -> dict:
         raise ValueError(f"{where}: made by '{checked.algorithm}', wanted '{SHARDS}'; run the stage shard again")
     for name, row in checked.rows.items():
         _check_row(where, name, row)
-    recipe = checked.recipe
-    if not len(recipe.letters) == len(recipe.evs) == len(recipe.exposures):
-        raise ValueError(f"{where}: {len(recipe.letters)} letters, {len(recipe.evs)} evs; wanted one for each exposure")
+    if problem := recipe_problem(index["recipe"]):
+        raise ValueError(f"{where}: recipe '{index['recipe'].get('name')}': {problem}")
     return index
+
+
+def recipe_problem(recipe: dict) -> str:
+    """Return how a recipe contradicts itself, from its letters, exposures and digest; "" if it does not."""
+    letters, evs, exposures = recipe["letters"], recipe["evs"], recipe["exposures"]
+    if not len(letters) == len(evs) == len(exposures):
+        return f"{len(letters)} letters, {len(evs)} evs, {len(exposures)} exposures; expected one of each a picture"
+    if evs != sorted(set(evs)):
+        return f"evs {evs}; expected increasing values"
+    for ev, exposure in zip(evs, exposures, strict=True):
+        if not math.isclose(exposure, 2.0**ev, rel_tol=1e-9):
+            return f"exposure {exposure:g} at {ev:+g} EV; expected {2.0**ev:g}"
+    if recipe["digest"] not in ("", *_recipe_digests(recipe)):
+        return f"its values do not have the digest {recipe['digest'][:12]}; they were changed"
+    return ""
+
+
+def _recipe_digests(recipe: dict) -> tuple[str, str]:
+    """Return the digests that a synthesized and an imported recipe of these values have."""
+    cameras = {name: next(iter(facts.values()), "") for name, facts in recipe["crfs"].items()}
+    imported = {name: recipe.get(name) for name in ("name", "letters", "evs", "exposures", "crfs")}
+    return digest_of({"name": recipe.get("name"), "evs": recipe["evs"], "cameras": cameras}), digest_of(imported)
 
 
 def _check_row(where: str, name: str, row: _Row) -> None:
@@ -91,3 +117,22 @@ def _check_row(where: str, name: str, row: _Row) -> None:
         inside = all(sample.offset <= at and at + size <= stop for at, size, _ in sample.members.values())
         if stop > end or not inside:
             raise ValueError(f"{where}: shard {name}, sample {sample.key}: reaches beyond its bounds")
+
+
+def checked_tables(recipe: dict, where: str) -> dict[str, UInt8[np.ndarray, "exposures 65536"]]:
+    """Return the look-up tables of an index's recipe by CRF.
+
+    Raises:
+        ValueError: naming `where`, if a table does not have its SHA-256, or there is not one for each exposure.
+    """
+    tables = {}
+    for crf, rows in recipe.get("thresholds", {}).items():
+        try:
+            table = np.stack([table_from_thresholds(np.array(row, np.uint16)) for row in rows])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{where}: thresholds of '{crf}': {error}; expected whole numbers") from error
+        expected = recipe["crfs"].get(crf, {}).get("tables_sha256")
+        if len(table) != len(recipe["evs"]) or hashlib.sha256(table.tobytes()).hexdigest() != expected:
+            raise ValueError(f"{where}: thresholds of '{crf}' do not have their sha256; they were changed")
+        tables[crf] = table
+    return tables

@@ -11,14 +11,15 @@ import numpy as np
 from jaxtyping import Float16, UInt8
 
 from hdrdata.cameras.crf import CameraResponse
-from hdrdata.cameras.exposure import crf_of_table, expose_view, half_bits, table_from_thresholds
+from hdrdata.cameras.exposure import crf_of_table, expose_view, half_bits
 from hdrdata.cameras.random_camera import RandomCameras
+from hdrdata.files.disk import INDEX
 from hdrdata.files.ldr import decode_jpeg, decode_png
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError, Member, SampleLayout, check_bytes
 from hdrdata.samples.radiance_codec import EXTENSION, decode_radiance, radiance_size
 from hdrdata.stream.cache import CachedFolder
 from hdrdata.stream.remote import LocalFolder, Retry, open_folder
-from hdrdata.stream.shard_index import read_shard_index
+from hdrdata.stream.shard_index import checked_tables, read_shard_index
 
 HEAD = 32  # bytes: more than tell the size of a PNG or of a radiance member
 
@@ -60,6 +61,7 @@ class Shards:
         *,
         only: Collection[str] | None = None,
         cache: Path | str | None = None,
+        cache_limit: int | float | None = None,
         retry: Retry | None = None,
     ):
         """Open the index of `folder`.
@@ -69,7 +71,8 @@ class Shards:
             part: "train", "val" or "test"; None for all, which `only` may narrow.
             form: "pixels" or "radiance"; "auto" for radiance where there is any.
             only: names of shards in the index, if not all are wanted.
-            cache: folder for whole copies of remote shards; without it their samples are read straight.
+            cache: folder for whole copies of the shards, `cache_limit` bytes at most; without it their samples are read
+                directly.
 
         Raises:
             ValueError: if there is no index, or no such sample in it.
@@ -96,9 +99,11 @@ class Shards:
             parts = sorted({(row["form"], row["part"]) for row in self.index["rows"].values()})
             held = ", ".join(f"{form} of {part}" for form, part in parts)
             raise ValueError(f"{self.folder}: no {form} samples of the part '{part}'; it has {held}")
-        if cache is not None and not isinstance(self.source, LocalFolder):
-            digests = {shard: row["files"][shard]["sha256"] for shard, row in rows.items()}
-            self.source = CachedFolder(self.source, Path(cache), digests)
+        if cache is not None:
+            files = {shard: rows[shard]["files"][shard] for shard in dict.fromkeys(shard for shard, _ in self.samples)}
+            self.source = CachedFolder(self.source, Path(cache), files, cache_limit)
+        elif cache_limit is not None:
+            raise ValueError(f"cache_limit {cache_limit:g} without cache; expected a folder for the copies")
         self._opened: set[str] = set()
         self._scenes: dict[str, str] = {}  # by view: of the views that were read, so that their JSON is read once
 
@@ -111,6 +116,13 @@ class Shards:
     @property
     def keys(self) -> list[str]:
         return [layout.key for _, layout in self.samples]
+
+    @property
+    def shard_digests(self) -> list[str]:
+        """SHA-256 of each shard that samples are read from, in order."""
+        return [
+            self.index["rows"][shard]["files"][shard]["sha256"] for shard in dict.fromkeys(s for s, _ in self.samples)
+        ]
 
     @property
     def evs(self) -> tuple[float, ...]:
@@ -126,25 +138,36 @@ class Shards:
 
     @cached_property
     def tables(self) -> dict[str, UInt8[np.ndarray, "exposures 65536"]]:
-        """The look-up tables of the recipe by CRF, from the index alone.
+        """Look-up tables of the recipe by CRF, from the index alone.
 
         Raises:
-            ValueError: if the recipe's cameras are drawn for each view, so that no table says what a picture is.
+            ValueError: if the recipe's cameras are drawn for each view, so that there are no tables; or if a table
+                does not have its SHA-256.
         """
         if self.random_cameras is not None:
             raise ValueError(
                 f"{self.folder}: the cameras of recipe '{self.index['recipe']['name']}' are drawn for each view: "
-                "there are no look-up tables; wanted a recipe without draws"
+                "there are no look-up tables; expected a recipe without draws"
             )
-        return {
-            crf: np.stack([table_from_thresholds(np.array(row, np.uint16)) for row in rows])
-            for crf, rows in self.index["recipe"]["thresholds"].items()
-        }
+        return checked_tables(self.index["recipe"], self.source.where(INDEX))
 
     @cached_property
     def random_cameras(self) -> RandomCameras | None:
-        """The random cameras of the recipe, if it draws them, from the index alone."""
-        return RandomCameras.from_json(self.index["recipe"]) if "random" in self.index["recipe"] else None
+        """Random cameras of the recipe, if it draws them, from the index alone.
+
+        Raises:
+            ValueError: if they do not have their SHA-256.
+        """
+        recipe = self.index["recipe"]
+        if "random" not in recipe:
+            return None
+        cameras = RandomCameras.from_json(recipe)
+        for name, facts in recipe["crfs"].items():
+            if facts.get("camera_sha256", cameras.digest) != cameras.digest:
+                raise ValueError(
+                    f"{self.source.where(INDEX)}: camera '{name}' does not have its sha256; it was changed"
+                )
+        return cameras
 
     def crf(self, name: str) -> CameraResponse:
         """A camera response of the recipe, from the index alone: that of a foreign recipe, too.
@@ -211,7 +234,9 @@ class Shards:
         some = names + (() if view in self._scenes else ("json",))
         members = self.read(number, None if letters == every else some)
         if view not in self._scenes:
-            self._scenes[view] = json.loads(members["json"])["scene"]
+            about = json.loads(members["json"])
+            self._check_evs(number, about)
+            self._scenes[view] = about["scene"]
         first = decode(members[names[0]])
         stack = np.empty((len(names), *first.shape), np.uint8)
         stack[0] = first
@@ -220,6 +245,15 @@ class Shards:
         evs = tuple(self.evs[every.index(letter)] for letter in letters)
         return StackSample(self.samples[number][1].key, view, self._scenes[view], crf, evs, stack)
 
+    def _check_evs(self, number: int, about: dict) -> None:
+        """Refuse a sample whose own exposures are not those of the index."""
+        stated = about.get("evs")
+        if stated is not None and tuple(stated) != self.evs:
+            shard, layout = self.samples[number]
+            raise IntegrityError(
+                f"{self.source.where(shard)}, sample {layout.key}: evs {stated}; expected {self.evs} as in {INDEX}"
+            )
+
     def view_and_crf(self, number: int) -> tuple[str, str]:
         """Of a sample of the pixels form, whose key is `<view>_<crf>`."""
         key = self.samples[number][1].key
@@ -227,8 +261,10 @@ class Shards:
         return key.removesuffix(f"_{crf}"), crf
 
     def about(self, number: int) -> dict:
-        """How a sample was made: camera response, exposures, scene, licence, the view's factor."""
-        return json.loads(self.read(number, ("json",))["json"])
+        """Return how a sample was made: camera response, exposures, scene, licence, the view's factor."""
+        about = json.loads(self.read(number, ("json",))["json"])
+        self._check_evs(number, about)
+        return about
 
     def radiance(self, number: int) -> RadianceSample:
         """A sample of the radiance form."""

@@ -3,18 +3,24 @@
 import operator
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
 from braceexpand import braceexpand
 
-from hdrdata.files.disk import INDEX
+from hdrdata.files.disk import INDEX, digest_of
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.remote import Retry, open_folder
 from hdrdata.stream.shard_reader import RadianceSample, Shards, StackSample
+
+
+def combined_digest(digests: Sequence[str], counts: Sequence[int]) -> str:
+    """Return the digest of a mixture: of its sources, and of their draws in an epoch."""
+    return digest_of([list(digests), list(counts)])
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,17 @@ class StackReader:
             if self.skipped:
                 first = self.skipped[0].reason
                 warnings.warn(f"{len(self.skipped)} of {len(self)} stacks skipped; first {first}", stacklevel=2)
+
+    @property
+    def recipe_digest(self) -> str:
+        """Digest of the recipe that made the stacks."""
+        return self.datasets[0].index["recipe"]["digest"]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the recipe and of the shards' SHA-256, in order: the same data in the same order."""
+        files = [shards.shard_digests for shards in self.datasets]
+        return digest_of([self.recipe_digest, files])
 
     @property
     def evs(self) -> tuple[float, ...]:
@@ -145,6 +162,7 @@ def open_stacks(
     exposures: str | Sequence[int | float] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     cache: str | Path | None = None,
+    cache_limit: int | float | None = None,
     retry: Retry | None = None,
 ) -> StackReader:
     """Open the stacks of one or several folders of shards, one behind the other.
@@ -156,12 +174,14 @@ def open_stacks(
         form: which shards are read; the stacks are the same. "auto": radiance where there is any, for it is smaller.
         exposures: the pictures wanted and their order, by letter ("ae") or by EV ((-2, 0)); None for all.
         on_error: "raise", or "skip" for iteration to leave damaged stacks out and to tell (`StackReader.skipped`).
-        cache: folder for whole copies of remote shards, which any number of processes may share; without it only the
-            wanted bytes are read, each time.
+        cache: folder for whole copies of shards, which any number of processes may share; without it only the wanted
+            bytes are read, each time. A network drive is a folder like any other, and its shards are copied too.
+        cache_limit: bytes in `cache` at most; the copies that were not read for the longest time are removed.
         retry: of remote reads; `Retry()` if left out.
 
     Raises:
         ValueError: if there is no index, no such part, form, shard or exposure, or the recipes differ.
+        TypeError: if weights are given.
         OSError: if a server cannot be reached.
     """
     for name, value, known in (
@@ -170,6 +190,8 @@ def open_stacks(
     ):
         if value not in known:
             raise ValueError(f"{name} '{value}'; wanted one of {', '.join(known)}")
+    if isinstance(urls, Mapping):
+        raise TypeError("folders with weights; expected hdrdata.StackLoader for a mixture, or a list of folders")
     retry = retry or Retry()
     folders: dict[str, set[str] | None] = {}  # with the shards that are wanted, or None for all
     for pattern in [urls] if isinstance(urls, str | Path) else urls:
@@ -181,7 +203,7 @@ def open_stacks(
                 folders.setdefault(folder, set()).add(shard)
     datasets = []
     for folder, only in folders.items():
-        shards = Shards(folder, part, form, only=only, cache=cache, retry=retry)
+        shards = Shards(folder, part, form, only=only, cache=cache, cache_limit=cache_limit, retry=retry)
         rows = shards.index["rows"]
         if missing := sorted((only or set()) - set(rows)):
             raise ValueError(f"{shards.source.where(INDEX)}: has no shard {missing[0]}")

@@ -44,7 +44,7 @@ def test_folders_of_one_recipe_are_read_one_behind_the_other(dataset, tmp_path):
         assert [sample.key for sample in both] == 2 * [sample.key for sample in one]
     shutil.copytree(dataset.shards, tmp_path / "other")
     index = read_json(tmp_path / "other" / "index.json")
-    index["recipe"] |= {"digest": "0" * 64, "name": "other"}
+    index["recipe"] |= {"digest": "", "name": "other"}
     write_json(tmp_path / "other" / "index.json", index)
     with pytest.raises(ValueError, match=r"made by different recipes: .*by 'drtmo' and .*other by 'other'; wanted one"):
         open_stacks([dataset.shards, tmp_path / "other"], part="val")
@@ -167,7 +167,7 @@ def test_a_run_resumed_at_any_world_size_is_the_uninterrupted_one(
     if drop_last and length < batch:
         return
     whole = ranks_of(length, 1, batch, drop_last=drop_last, seed=seed)
-    expected = [steps_of(whole), steps_of(whole)]
+    expected = [step for _ in range(3) for step in steps_of(whole)]
     samplers = ranks_of(length, world, batch // world, drop_last=drop_last, seed=seed)
     consumed = list(islice(zip(*samplers, strict=True), after))
     states = [sampler.state_dict() for sampler in samplers]
@@ -176,8 +176,9 @@ def test_a_run_resumed_at_any_world_size_is_the_uninterrupted_one(
     resumed = ranks_of(length, other, batch // other, drop_last=drop_last, seed=seed + 1)  # the state has the seed
     for sampler in resumed:
         sampler.load_state_dict(states[0])
-    joined = [[number for part in step for number in part] for step in consumed] + steps_of(resumed)
-    assert [joined, steps_of(resumed)] == expected
+    joined = [[number for part in step for number in part] for step in consumed]
+    joined += steps_of(resumed) + steps_of(resumed)  # the rest of this epoch, and the next
+    assert joined == expected[: len(joined)] and len(joined) >= 2 * len(samplers[0])
 
 
 def test_each_epoch_has_another_order_also_where_the_last_was_left_early():
@@ -192,11 +193,14 @@ def test_each_epoch_has_another_order_also_where_the_last_was_left_early():
 
 def test_states_and_ranks_that_cannot_be_are_refused():
     sampler = StackSampler(10, 2, seed=0)
-    for state in ({"epoch": 1}, {"seed": 0, "epoch": 0, "position": 11}, {"seed": 0, "epoch": -1, "position": 0}):
+    state = sampler.state_dict()
+    for wrong in ({"epoch": 1}, state | {"position": 11}, state | {"epoch": -1}, state | {"seed": "x"}):
         with pytest.raises(ValueError, match=r"not a sampler's state|beyond a dataset of 10 samples"):
-            sampler.load_state_dict(state)
-    with pytest.raises(ValueError, match=r"rank 2 of 2; wanted 0 to 1"):
+            sampler.load_state_dict(wrong)
+    with pytest.raises(ValueError, match=r"rank 2 of 2; expected 0 to 1"):
         StackSampler(10, 2, seed=0, rank=2, world=2)
+    with pytest.raises(ValueError, match=r"rank 0 of world None; expected both or neither"):
+        StackSampler(10, 2, seed=0, rank=0)
 
 
 def keys_of(batches):
@@ -238,7 +242,7 @@ def test_a_plain_loader_gives_one_sequence_for_any_workers_and_resumes(dataset, 
     batches = iter(loader)
     consumed = keys_of(islice(batches, 3))
     state = loader.batch_sampler.state_dict(batches=3)  # the loop knows; workers are ahead of it
-    assert state == {"seed": 5, "epoch": 0, "position": 24}
+    assert state["position"] == 24
     assert consumed + keys_of(batches) == expected
     resumed = loader_of(DataLoader, dataset, 0, 1, 0)
     resumed.batch_sampler.load_state_dict(state)

@@ -14,10 +14,11 @@ from click.testing import CliRunner
 from hdrdata.cli.root import main
 from hdrdata.files.disk import read_json, sha256_of, write_json
 from hdrdata.files.ldr import encode_png
-from hdrdata.samples.layout import END_BLOCKS, SampleLayout
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout
 from hdrdata.samples.tars import pack_sample
 from hdrdata.shards.repair import repair_shards
 from hdrdata.shards.verify import Fault, verify_shards
+from hdrdata.stream.shard_reader import Shards
 
 
 def hdrdata(*arguments: object):
@@ -291,6 +292,20 @@ def test_pixels_that_are_not_the_expansion_of_the_radiance_are_found_by_deep(sha
     assert verify_shards(shards, workers=None).faults == ()
     (fault,) = verify_shards(shards, deep=True, workers=None).faults
     assert fault == Fault(shard, key, "member c.png: not what the radiance sample of its view expands to")
+
+
+def test_a_sample_with_other_exposures_than_the_index_is_found(shards):
+    shard, samples = shard_of(shards)
+    members = samples_of(shards / shard)
+    key = samples[0].key
+    about = json.loads(members[key]["json"])
+    members[key]["json"] = json.dumps({**about, "evs": about["evs"][::-1]}).encode()
+    rewrite(shards, shard, members)
+    (fault,) = verify_shards(shards, workers=None).faults
+    assert fault.sample == key and "json: evs [2.0, 1.5" in fault.reason
+    row = read_json(shards / "index.json")["rows"][shard]
+    with pytest.raises(IntegrityError, match=rf"sample {key}: evs \[2\.0, 1\.5.*; expected \(-2\.0, -1\.5"):
+        Shards(shards, row["part"], row["form"], only=[shard]).stack(0, "a")
 
 
 @pytest.mark.parametrize("name", ["interleaved keys", "dotted key", "flipped header bit"])

@@ -1,5 +1,6 @@
 """Reading by index: both forms agree bit for bit, and no damage goes unseen."""
 
+import copy
 import pickle
 import shutil
 import tarfile
@@ -10,8 +11,9 @@ import pytest
 
 from hdrdata.cameras.exposure import recipe_tables
 from hdrdata.cameras.recipe import choose_recipe
-from hdrdata.files.disk import read_json
+from hdrdata.files.disk import read_json, write_json
 from hdrdata.samples.layout import IntegrityError
+from hdrdata.shards.verify import verify_shards
 from hdrdata.stream.shard_reader import Shards
 
 PARTS = ("train", "val", "test")
@@ -173,3 +175,25 @@ def test_stack_samples_are_uint8_pictures_in_rising_exposure(dataset):
     assert sample.evs == shards.evs == tuple(sorted(shards.evs))
     assert shards.exposures == tuple(2.0**ev for ev in shards.evs)
     shards.close()
+
+
+def test_an_index_that_contradicts_its_recipe_is_refused(dataset_copy):
+    path = dataset_copy.shards / "index.json"
+    whole = read_json(path)
+    good = whole["recipe"]
+    changed, wrong = (copy.deepcopy(good["thresholds"]) for _ in range(2))
+    changed["gamma14"][4][100] += 1
+    wrong["gamma14"][4][100] = "x"
+    for changes, problem in (
+        ({"evs": good["evs"][::-1], "exposures": good["exposures"][::-1]}, "expected increasing values"),
+        ({"exposures": [2 * exposure for exposure in good["exposures"]]}, r"exposure 0\.5 at -2 EV; expected 0\.25"),
+        ({"evs": [ev + 1 for ev in good["evs"]], "exposures": [2 * x for x in good["exposures"]]}, "have the digest"),
+        ({"letters": "abc"}, "3 letters, 9 evs, 9 exposures; expected one of each"),
+        ({"thresholds": changed}, "thresholds of 'gamma14' do not have their sha256"),
+        ({"thresholds": wrong}, "thresholds of 'gamma14': "),
+    ):
+        write_json(path, {**whole, "recipe": good | changes})
+        with pytest.raises(ValueError, match=rf"index\.json: .*{problem}"):
+            print(Shards(dataset_copy.shards, "val", "radiance").tables)
+        with pytest.raises(ValueError, match=rf"index\.json: .*{problem}"):
+            verify_shards(dataset_copy.shards, decode=False, workers=None)
