@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -48,6 +49,15 @@ def precision_on(device: torch.device, precision: str) -> str:
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return "bf16" if any(able.get(name) for name in MULTIPLIES_BF16) else "fp32"
+
+
+def _average(averages: list[Tensor], values: list[Tensor], updates: Tensor | int, decay: float) -> None:
+    """Move the averages towards the weights; over the first steps faster, so that the initial weights are forgotten.
+
+    The decay is min(decay, (1 + n) / (10 + n)) after n updates, as in TensorFlow's ExponentialMovingAverage.
+    """
+    number = float(updates)
+    get_ema_multi_avg_fn(min(decay, (1 + number) / (10 + number)))(averages, values, updates)
 
 
 class Objective(nn.Module):
@@ -107,7 +117,7 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.precision == "fp16")
         self.average = None
         if config.ema_decay is not None:
-            update = get_ema_multi_avg_fn(config.ema_decay)
+            update = partial(_average, decay=config.ema_decay)
             self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
         loss_of = loss_of.to(world.device, memory_format=torch.channels_last)  # its trunk: faster on every device
         objective = Objective(self.network, loss_of)

@@ -114,12 +114,12 @@ def test_adamw_decays_weights_without_a_gradient_and_adam_does_not():
 
 
 def test_the_moving_average_is_that_of_the_weights_and_what_is_kept():
-    stepper = make_stepper(ema_decay=0.75, schedule="constant")
+    stepper = make_stepper(ema_decay=0.2, schedule="constant")
     average = None
-    for number in range(3):
+    for number, decay in enumerate((0, 2 / 11, 0.2)):  # the first steps forget the initial weights
         stepper.step([pairs(seed=number)], number)
         now = stepper.network.encoding.head.weight.detach().clone()
-        average = now if average is None else 0.75 * average + 0.25 * now
+        average = now if average is None else decay * average + (1 - decay) * now
     assert torch.allclose(stepper.weights.encoding.head.weight, average, atol=1e-7)
     assert stepper.weights is not stepper.network
     assert make_stepper().weights.config == stepper.weights.config
