@@ -7,12 +7,24 @@ from hdrmodel.release.names import CARD, SCENES
 
 
 @click.command(cls=OneLineErrors)
-@click.option("--scenes", is_flag=True, help="Print the scenes that the weights were trained on, as CSV.")
-def release(scenes: bool) -> None:
-    """Print the model card of the weights that come with the package: data, recipe, scores, limits.
+@click.option("--scenes", is_flag=True, help="Print the list of training scenes with origin and licence, as CSV.")
+@click.option("--catalog", is_flag=True, help="Print the training scenes as a catalog for `hdrdata fetch --catalog`.")
+def release(scenes: bool, catalog: bool) -> None:
+    """Print the model card of the shipped weights: data, recipe, scores, limits.
 
     \b
-    What `hdrmodel predict` uses where no other weights are named:
-        hdrmodel release
+    The training scenes, downloaded again from where they were found:
+        hdrmodel release --catalog > scenes.csv
+        hdrdata fetch scenes/ --catalog scenes.csv
     """
+    if scenes and catalog:
+        raise click.UsageError("--scenes and --catalog: expected one of them")
+    if catalog:
+        from hdrmodel.release.catalog import training_catalog
+
+        text, missing = training_catalog()
+        click.echo(text, nl=False)
+        for line in missing:
+            click.echo(line, err=True)
+        return
     click.echo((SCENES if scenes else CARD).read_text(encoding="utf-8"), nl=False)

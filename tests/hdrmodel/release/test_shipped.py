@@ -17,6 +17,7 @@ from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.exposure import level_bounds
 from hdrdata.cameras.merge import look_up_exposure
 from hdrdata.files.radiance import read_radiance
+from hdrdata.sources.catalogs import read_catalog
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, load_weights, save_weights
 from hdrmodel.release.names import CARD, SCENES, WEIGHTS
@@ -71,6 +72,16 @@ def test_predict_needs_no_weights_in_any_folder(tmp_path, monkeypatch):
 def test_the_command_prints_card_and_scenes():
     assert CliRunner().invoke(main, ["release"]).output == CARD.read_text(encoding="utf-8")
     assert CliRunner().invoke(main, ["release", "--scenes"]).output == SCENES.read_text(encoding="utf-8")
+
+
+def test_the_training_scenes_can_be_fetched_again(tmp_path):
+    result = CliRunner().invoke(main, ["release", "--catalog"])
+    (tmp_path / "scenes.csv").write_text(result.stdout)
+    wanted = read_catalog(tmp_path / "scenes.csv")
+    rows = list(csv.DictReader(SCENES.read_text(encoding="utf-8").splitlines()))
+    assert len(wanted) + len(result.stderr.splitlines()) == len(rows) and len(wanted) > 0.9 * len(rows)
+    assert all(line.endswith("; not in the catalog") for line in result.stderr.splitlines())
+    assert {each.facts["location_group"] for each in wanted} <= {row["location_group"] for row in rows}
 
 
 def test_released_weights_are_rounded_to_half_floats(tmp_path):
