@@ -206,11 +206,13 @@ def _slope(error: Pictures, mask: Pictures) -> Tensor:
     for distance in (1, 2, 4, 8):
         for dim in (2, 3):
             length = error.shape[dim] - distance
+            if length <= 0:
+                continue
             step = error.narrow(dim, distance, length) - error.narrow(dim, 0, length)
             pairs = torch.maximum(mask.narrow(dim, distance, length), mask.narrow(dim, 0, length))
             cost = F.smooth_l1_loss(step, torch.zeros_like(step), beta=0.1, reduction="none") * pairs
             costs.append((cost.sum((1, 2, 3)) / pairs.sum((1, 2, 3)).clamp(min=1)).mean())
-    return torch.stack(costs).mean()
+    return torch.stack(costs).mean() if costs else error.sum() * 0
 
 
 def _others(distance: Pictures, mask: Pictures, count: Known, unknown: Known) -> Tensor:

@@ -35,7 +35,7 @@ class Augmentation(Section):
     smallest_crop: Annotated[float, Field(gt=0, le=1)]  # of a view's side; below the crop's size it is enlarged
     largest_crop: Annotated[float, Field(gt=0, le=1)]  # of a view's side, drawn log-uniformly from the smallest on
     synthetic: Share  # of the samples: smooth synthetic scenes instead of views
-    by_clipped_share: Share  # of the samples: exposed by the share of pixels that clip; the others by lowest and highest
+    by_clipped_share: Share  # of the samples: exposed by the share of pixels that clip; the others by EV
     least_share: Annotated[float, Field(gt=0, lt=1)]  # of pixels that clip, drawn log-uniformly
     most_share: Annotated[float, Field(gt=0, lt=1)]
     lowest_ev: float  # stops; the shards' views have a mean of 0.5, and 1 saturates
@@ -186,7 +186,7 @@ def draw_pair(
     """Draw two photographs of a part of a view by one camera: one as `draw_sample` draws it, and a shorter one.
 
     Returns:
-        the shorter and the longer photograph in [0, 1]; where the response is known, as by a camera with the sRGB curve;
+        the shorter and the longer photograph in [0, 1]; if the response is known, as by a camera with the sRGB curve;
         the ratio t_longer / t_shorter, >= 1; log2 of light, 0 being what saturates the shorter.
     """
     shot = _draw_shot(view, crop, config, draw)

@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
-Light = Float32[np.ndarray, "side side 3"]
-Plane = Float32[np.ndarray, "side side"]
+Light = Float[np.ndarray, "side side 3"]
+Plane = Float[np.ndarray, "side side"]
 SKY_BLUE, HAZE, SUNSET = np.array([0.45, 0.7, 1.3]), np.array([1.0, 1.0, 1.0]), np.array([1.5, 0.9, 0.5])
 
 
-def draw_synthetic_light(draw: np.random.Generator, side: int) -> Light:
+def draw_synthetic_light(draw: np.random.Generator, side: int) -> Float32[np.ndarray, "side side 3"]:
     """Return linear light > 0 of one scene of a random kind, in relative units."""
     scene = SCENES[int(draw.integers(len(SCENES)))]
     return np.maximum(scene(draw, side), 1e-4).astype(np.float32)

@@ -75,8 +75,8 @@ def test_the_loss_compares_clipped_values_and_the_others_where_the_response_is_u
     assert terms["decibels"].item() == pytest.approx(math.log(1.5 / 12 + 3e-4))
     assert terms["others"].item() == pytest.approx(0.5 * 0.5**2)  # only the second image
     assert terms["chroma"].item() == pytest.approx(2 * (2 - 0.125) / 3)  # R - G and B - R are 2 stops off; beta 0.25
-    assert terms["slope"].item() == pytest.approx(2 * (2 - 0.05) / 8)  # one pair of 1 pixel a direction; none of 2, 4, 8
-    rest = 0.25 * math.log(1.5 / 12 + 3e-4) + 0.5 * 1.25 + 0.5 * 0.4875
+    assert terms["slope"].item() == pytest.approx(2 - 0.05)  # one pair a direction; beta 0.1
+    rest = 0.25 * math.log(1.5 / 12 + 3e-4) + 0.5 * 1.25 + 0.5 * 1.95
     assert total.item() == pytest.approx(1.5 + rest + 0.5 * 0.125)
     known_all, _ = LightLoss()(predicted, predicted, clipped, torch.ones(2), true)
     assert known_all.item() == pytest.approx(1.5 + rest)
@@ -93,13 +93,13 @@ def test_a_grey_error_that_is_constant_inside_a_clipped_region_costs_colour_noth
 
 
 def test_a_uniform_image_gives_a_uniform_prediction_and_white_gives_grey():
-    network = stirred()
-    for level in (0.3, 1.0):
-        ldr = torch.full((1, 3, 100, 131), level)
-        with torch.no_grad():
-            stops = network.stops(ldr, ldr >= 1, torch.zeros(1))
-        assert stops.flatten(2).amax(2) == pytest.approx(stops.flatten(2).amin(2), abs=1e-4)  # no frame, no grid
-    assert stops.max() - stops.min() == 0  # white: one value for all channels
+    network = stirred().double()  # group normalisation amplifies the rounding of uniform features
+    grey = torch.full((1, 3, 100, 131), 0.3, dtype=torch.float64)
+    with torch.no_grad():
+        stops = network.stops(grey, grey >= 1, grey.new_zeros(1))
+        white = network.stops(grey / 0.3, grey > 0, grey.new_zeros(1))
+    assert (stops.flatten(2).amax(2) - stops.flatten(2).amin(2)).max() < 1e-4  # no frame, no grid
+    assert white.max() == white.min()  # one value for all channels
 
 
 def test_weights_of_release_one_are_read_with_the_mean_of_their_four_heads():
@@ -109,8 +109,8 @@ def test_weights_of_release_one_are_read_with_the_mean_of_their_four_heads():
     state["head.bias"] = bias
     other = initial_network("lightunet", "attnet", 0.1, seed=1)
     other.load_state_dict(state)
-    assert torch.equal(other.head.weight, network.head.weight)
-    assert other.head.bias == pytest.approx(bias.reshape(3, 4).mean(1))
+    assert torch.allclose(other.head.weight, network.head.weight)
+    assert torch.allclose(other.head.bias, bias.reshape(3, 4).mean(1))
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
