@@ -23,8 +23,8 @@ import torch
 
 from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.exposure import WHITE, exposure_table, half_bits, look_up
-from hdrmodel.networks.baselines.light_photograph import light_of_photograph
 from hdrmodel.networks.weights import load_weights
+from hdrmodel.reconstruction.response import light_of_photograph
 from hdrmodel.release.names import WEIGHTS
 
 SIDE = 384
