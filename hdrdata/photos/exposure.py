@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from hdrdata.files.quiet import quiet_decoders
+from hdrdata.photos.formats.boxes import heif_exif
 from hdrdata.photos.formats.exif import Exposure, exposure_of
+from hdrdata.photos.formats.jxl import jxl_exif
 from hdrdata.photos.formats.kinds import kind_of
 from hdrdata.photos.formats.pillow import open_image
 from hdrdata.photos.formats.raw import is_raw, raw_exposure
 from hdrdata.photos.photo import check_file, decoder_errors
 
-PILLOW_NAMES = {"JPEG 2000": "JPEG2000", "JPEG XL": "JXL"}  # where its name of a format is not ours
+PILLOW_NAMES = {"JPEG 2000": "JPEG2000"}  # where its name of a format is not ours
 
 
 def read_exposure(path: Path) -> Exposure:
@@ -25,10 +27,8 @@ def read_exposure(path: Path) -> Exposure:
         return raw_exposure(path)
     with quiet_decoders(), decoder_errors(path, kind):
         if kind == "HEIF":
-            from hdrdata.photos.formats.boxes import heif_exif
-
             return exposure_of(heif_exif(path))
         if kind == "JPEG XL":
-            import pillow_jxl  # noqa: F401  # registers the format with Pillow
+            return exposure_of(jxl_exif(path.read_bytes()))
         with open_image(path, PILLOW_NAMES.get(kind, kind)) as image:
             return exposure_of(image.getexif())

@@ -81,10 +81,23 @@ def encoding_of(primaries: int, transfer: int, narrow: bool = False) -> Encoding
     """
     if primaries not in PRIMARIES:
         raise ValueError(f"colour primaries {primaries} of H.273, which are unknown")
+    return encoding_with(PRIMARIES[primaries][1], transfer, narrow=narrow)
+
+
+def encoding_with(
+    chromaticities: tuple[float, ...], transfer: int, gamma: float | None = None, narrow: bool = False
+) -> Encoding:
+    """Return the encoding of primaries and a transfer function of ITU-T H.273, or codes that are light to a power.
+
+    Raises:
+        ValueError: if the function is unknown, or the primaries enclose no colours.
+    """
+    if gamma is not None:
+        return gamma_encoding(gamma, chromaticities)
     decode = _transfers().get(transfer)
     if decode is None and transfer not in SRGB_TRANSFERS:
         raise ValueError(f"transfer characteristics {transfer} of H.273, which are unknown")
-    name, chromaticities = PRIMARIES[primaries]
+    name = next((name for name, known in PRIMARIES.values() if known == chromaticities), "its primaries")
     ends = {8: "linear", PQ: "PQ", HLG: "HLG"}
     name = " ".join([name, *([ends[transfer]] if transfer in ends else []), *(["of narrow range"] if narrow else [])])
     return Encoding(name, matrix_to_bt709(chromaticities), decode, narrow, transfer if transfer in (PQ, HLG) else 0)

@@ -1,6 +1,5 @@
-"""HEIC, AVIF, JPEG 2000 and JPEG XL: what their boxes say, and their pixels."""
+"""Boxes of ISO 14496-12, and HEIC, AVIF and JPEG 2000, which are made of them."""
 
-import io
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +13,6 @@ from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_a
 from hdrdata.photos.formats.exif import load, orientation_of, plain
 from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
 
-RATIOS = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # of width to height, in JPEG XL
 HOLDERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"jp2h": 0}  # boxes of boxes, and what stands before those
 
 
@@ -33,6 +31,15 @@ def walk(content: bytes, start: int = 0, end: int | None = None) -> Iterator[tup
         if kind in HOLDERS:
             yield from walk(content, start + head + HOLDERS[kind], stop)
         start = stop
+
+
+def top_level(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and contents of the boxes that are in no other."""
+    end = 0
+    for kind, start, stop in walk(content):
+        if start > end:
+            end = stop
+            yield kind, content[start:stop]
 
 
 def first(content: bytes, kind: bytes) -> bytes:
@@ -78,20 +85,21 @@ def decode_avif(path: Path) -> Decoded:
 
 def heif_exif(path: Path) -> bytes | None:
     """Return the EXIF block of a HEIC's primary image."""
-    import pillow_heif
+    import pi_heif
 
-    heif = pillow_heif.open_heif(path)
+    heif = pi_heif.open_heif(path)
     return plain(heif[heif.primary_index].info.get("exif"))
 
 
 def decode_heif(path: Path) -> Decoded:
     """Decode a HEIC by libheif, which turns it as its own boxes say; EXIF's orientation does not count."""
-    import pillow_heif
+    import pi_heif
 
-    heif = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    heif = pi_heif.open_heif(path, convert_hdr_to_8bit=False)
     check_size(path, *heif.size)
     image = heif[heif.primary_index]
-    pixels, bits = np.asarray(image), image.info.get("bit_depth", 8)
+    pixels, bits = np.array(image), image.info.get("bit_depth", 8)
+    # copied: the library frees its memory with `heif`
     if pixels.dtype == np.uint16:  # whose codes it shifts to the left
         pixels = full_scale(pixels >> (16 - bits), bits)
     notes: list[str] = [f"the first of {len(heif)} pictures"] if len(heif) > 1 else []
@@ -110,13 +118,15 @@ def decode_heif(path: Path) -> Decoded:
 def decode_jpeg2000(path: Path) -> Decoded:
     """Decode a JPEG 2000: 8 bits by Pillow, more by OpenJPEG."""
     content = path.read_bytes()
-    siz = content.find(b"\xff\x4f\xff\x51")  # the first two markers of a codestream
-    if siz < 0 or len(content) < siz + 45:
-        raise ValueError("no codestream")
-    right, below, left, top = struct.unpack_from(">4I", content, siz + 8)
-    bits = (content[siz + 42] & 0x7F) + 1
+    streams = [box for kind, box in top_level(content) if kind == b"jp2c"] if content[4:8] == b"jP  " else [content]
+    if len(streams) != 1 or not streams[0].startswith(b"\xff\x4f\xff\x51") or len(streams[0]) < 45:
+        raise ValueError(f"{len(streams)} codestreams; expected a whole one")
+    siz = streams[0]
+    right, below, left, top, tile_width, tile_height = struct.unpack_from(">6I", siz, 8)
+    bits = (siz[42] & 0x7F) + 1
     check_size(path, right - left, below - top)
-    if content[siz + 42] & 0x80:
+    check_size(path, min(tile_width, right), min(tile_height, below))
+    if siz[42] & 0x80:
         raise ValueError("signed samples")
     colour = first(content, b"colr") if content[4:8] == b"jP  " else b""
     icc = colour[3:] if colour[:1] in (b"\2", b"\3") else None
@@ -124,63 +134,3 @@ def decode_jpeg2000(path: Path) -> Decoded:
         return replace(decode_by_pillow(path, "JPEG2000", None), icc=icc)
     pixels = full_scale(imagecodecs.jpeg2k_decode(content), bits)
     return of_array(pixels, bits=bits, icc=icc)
-
-
-def decode_jpegxl(path: Path) -> Decoded:
-    """Decode a JPEG XL by libjxl, which turns it as its header says; EXIF's orientation does not count."""
-    import pillow_jxl  # noqa: F401  # tells Pillow of the format
-
-    content = path.read_bytes()
-    stream = first(content, b"jxlc") or b"".join(
-        content[start + 4 : stop] for kind, start, stop in walk(content) if kind == b"jxlp"
-    )
-    width, height, bits = jxl_header(content if content[:2] == b"\xff\x0a" else stream)
-    check_size(path, width, height)
-    pixels = imagecodecs.jpegxl_decode(content)
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"{pixels.dtype} samples; wanted whole numbers")
-    if pixels.ndim == 4:
-        pixels = pixels[0]
-    with open_image(io.BytesIO(content), "JXL") as image:
-        icc, exif = image.info.get("icc_profile"), image.info.get("exif")
-    return of_array(full_scale(pixels, bits), bits=bits, icc=icc, exif=plain(exif and bytes(exif)), turn=1)
-
-
-def jxl_header(stream: bytes) -> tuple[int, int, int]:
-    """Width, height and bits a sample of a JPEG XL codestream (ISO 18181-1, annex D); 16 bits if that is not found."""
-    bits, place = int.from_bytes(stream[:64], "little"), 16
-
-    def take(count: int) -> int:
-        nonlocal place
-        value = bits >> place & ((1 << count) - 1)
-        place += count
-        return value
-
-    def one_of(*ways: tuple[int, int]) -> int:
-        extra, offset = ways[take(2)]
-        return take(extra) + offset
-
-    def side(small: int) -> int:
-        return 8 * (take(5) + 1) if small else one_of((9, 1), (13, 1), (18, 1), (30, 1))
-
-    def size() -> tuple[int, int]:
-        small = take(1)
-        high = side(small)
-        ratio = take(3)
-        top, bottom = RATIOS[ratio]
-        return (high * top // bottom if ratio else side(small)), high
-
-    width, height = size()
-    if take(1):  # all by default
-        return width, height, 8
-    orientation = 0
-    if take(1):
-        orientation = take(3)
-        if take(1):
-            size()
-        if take(2):  # a preview or an animation, whose headers are longer
-            return width, height, 16
-    if take(1):
-        raise ValueError("floating-point samples; wanted whole numbers")
-    depth = one_of((0, 8), (0, 10), (0, 12), (6, 1))
-    return (height, width, depth) if orientation >= 4 else (width, height, depth)
