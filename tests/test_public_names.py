@@ -18,8 +18,8 @@ from hdrdata.cameras.recipe import RECIPES
 from hdrdata.cli.build import build as build_command
 from hdrdata.cli.recipe_names import RECIPE_NAMES
 from hdrdata.cli.sources import fetch
+from hdrdata.fetch import polyhaven
 from hdrdata.shards.build import build
-from hdrdata.sources import polyhaven
 from hdrdata.work.engines import EngineName
 from hdrmodel.cli.predict import predict
 from hdrmodel.cli.train import train

@@ -109,10 +109,10 @@ def fetch(
     A list of one's own:
         hdrdata fetch --catalog list.csv
     """
-    from hdrdata.sources import polyhaven
-    from hdrdata.sources.catalogs import read_catalog
-    from hdrdata.sources.fetch import SIDECAR, fetch_files
-    from hdrdata.sources.web import Patience, Web
+    from hdrdata.fetch import polyhaven
+    from hdrdata.fetch.catalogs import read_catalog
+    from hdrdata.fetch.transfers import SIDECAR, fetch_files
+    from hdrdata.fetch.web import Patience, Web
 
     if bool(source) == bool(catalog):
         raise click.UsageError("name a source (polyhaven), or give a list by --catalog")
@@ -132,6 +132,8 @@ def fetch(
     fetched.failures.update(failures)
     for name, reason in sorted(fetched.failures.items()):
         click.echo(f"failed: {name}: {reason}", err=True)
+    for name, place in sorted(fetched.moved.items()):
+        click.echo(f"{name}: had other bytes than when it was fetched; the old file is {place} now", err=True)
     click.echo(f"{out}: {fetched.summary()}; licences in {SIDECAR}")
     if fetched.failures:
         raise click.ClickException(f"{len(fetched.failures)} files failed; run it again to go on")

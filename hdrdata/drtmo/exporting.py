@@ -1,25 +1,23 @@
 """Export: a folder of shards as the folder tree of DrTMO, for programs that read it from loose PNGs."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from hdrdata.drtmo.layout import FOLDERS, LISTS, PICTURES, parse_stack_folder, stack_folder, write_pair_list
-from hdrdata.files.disk import INDEX, digest_of
+from hdrdata.files.disk import INDEX, digest_of, folder_written_whole
 from hdrdata.files.ldr import encode_png
+from hdrdata.files.removal import has_bytes, remove_listed
 from hdrdata.samples.layout import SHARDS
 from hdrdata.scenes.parts import PARTS
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
-from hdrdata.work.index import describe_files, read_index
+from hdrdata.work.index import describe_files, previous_index, read_index
 from hdrdata.work.journal import JOURNAL
 
 ALGORITHM = "drtmo-export-1"
-WRITING = ".writing-"  # the beginning of an unfinished stack folder's name
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,10 @@ def export_drtmo(
     """Bring the folder `out` up to date with shards: `{Train,Test}/Bracketed_images/<view>_<crf>/{a..i}.png`.
 
     The PNGs of the pixels form are copied; a part that has the radiance form alone is expanded. Stacks of val lie in
-    Train; the lists train.csv, val.csv and test_hdr.csv in `out` tell the parts and the pairs (see `write_pair_list`),
-    and their paths are relative to `Bracketed_images`. A stack's folder is written whole; one that is there and was
-    made of the same samples is kept. An `index.json` in Train and in Test remembers that.
+    Train; the lists train.csv, val.csv and test_hdr.csv in `out` state the parts and the pairs (see `write_pair_list`),
+    and their paths are relative to `Bracketed_images`. A new stack's folder is written whole; one that exists and was
+    made of the same samples is kept. An `index.json` in Train and in Test lists all files, the lists too; no other file
+    is replaced or removed.
 
     Args:
         parts: those that are wanted. What `out` has of another part stays, and is kept up to date.
@@ -52,7 +51,8 @@ def export_drtmo(
         for "Train" and "Test", what was done there: rows by view, and the counts of views.
 
     Raises:
-        ValueError: if the shards do not have a part, or are damaged; if `out` holds pictures that no export wrote.
+        ValueError: if the shards do not have a part, or are damaged; if `out` has pictures or lists that no export
+            wrote.
     """
     index = read_index(shards, SHARDS)
     forms = {part: {row["form"] for row in index["rows"].values() if row["part"] == part} for part in PARTS}
@@ -66,7 +66,14 @@ def export_drtmo(
         ours = any((folder / file).exists() for file in (INDEX, JOURNAL))
         if folder.exists() and any(folder.iterdir()) and not ours:
             raise ValueError(f"{folder}: holds files that no export wrote; wanted a new folder")
-        exported = read_index(folder, ALGORITHM)["rows"] if (folder / INDEX).is_file() else {}
+        before = previous_index(folder, ALGORITHM)
+        exported = before.get("rows", {})
+        lists = {LISTS[part]: facts for part, facts in before.get("lists", {}).items() if part in LISTS}
+        for part in (part for part in PARTS if FOLDERS[part] == name):
+            path = out / LISTS[part]
+            listed = None if (folder / JOURNAL).exists() else lists.get(path.name)  # where a run was cut short
+            if path.exists() and not (has_bytes(path, listed) if listed else ours):  # older exports listed none
+                raise ValueError(f"{path}: not as an export wrote it; move it away, or give another folder")
         entries = []
         for part in (part for part in PARTS if forms[part] and FOLDERS[part] == name):
             form = "pixels" if "pixels" in forms[part] else "radiance"
@@ -77,21 +84,27 @@ def export_drtmo(
         if not ours:
             (folder / JOURNAL).touch()  # from now on it is: a run that is killed before its first stack goes on
         (folder / PICTURES).mkdir(exist_ok=True)
-        for unfinished in (folder / PICTURES).glob(f"{WRITING}*"):  # of a run that was killed
-            shutil.rmtree(unfinished)
-        outcomes[name] = bring_up_to_date(folder, ALGORITHM, entries, _write_stacks, title="export", workers=workers)
-        wanted = {Path(file).parts[1] for row in outcomes[name].rows.values() for file in row["files"]}
-        for stack in (folder / PICTURES).iterdir():
-            if stack.name not in wanted and not any(stack.iterdir()):
-                stack.rmdir()  # whose pictures were removed
-        recipe = index["recipe"]
-        for part in (part for part in PARTS if FOLDERS[part] == name):
-            stacks = [stack for row in outcomes[name].rows.values() if row["part"] == part for stack in row["stacks"]]
-            if stacks:
-                write_pair_list(out / LISTS[part], part, stacks, recipe["letters"], tuple(recipe["exposures"]))
-            else:
-                (out / LISTS[part]).unlink(missing_ok=True)
+        outcomes[name] = bring_up_to_date(
+            folder,
+            ALGORITHM,
+            entries,
+            _write_stacks,
+            title="export",
+            workers=workers,
+            finish=partial(_write_lists, out, name, index["recipe"], lists),
+        )
     return outcomes
+
+
+def _write_lists(out: Path, name: str, recipe: dict, before: dict[str, dict], rows: dict[str, dict]) -> dict:
+    """Write the lists of the parts in the folder `name`, remove those of parts that are gone; return their facts."""
+    lists = {}
+    for part in (part for part in PARTS if FOLDERS[part] == name):
+        if stacks := [stack for row in rows.values() if row["part"] == part for stack in row["stacks"]]:
+            write_pair_list(out / LISTS[part], part, stacks, recipe["letters"], tuple(recipe["exposures"]))
+            lists[part] = describe_files(out, [LISTS[part]])[LISTS[part]]
+    remove_listed(out, before, keep={LISTS[part] for part in lists})
+    return {"lists": lists}
 
 
 def _entries(shards: Path, part: str, form: str, png_encoder: str) -> Iterator[Entry]:
@@ -124,17 +137,9 @@ def _write_stacks(folder: Path, task: _Task) -> dict:
     for name, pictures in _pictures(task):
         if any(Path(word).name != word or word.startswith(".") for word in (name, *pictures)):
             raise ValueError(f"{task.shards}: '{name}' with {', '.join(pictures)} is no name of a stack's folder")
-        place = folder / PICTURES / name
-        temporary = Path(tempfile.mkdtemp(prefix=WRITING, dir=place.parent))
-        try:
+        with folder_written_whole(folder / PICTURES / name) as temporary:
             for file, content in pictures.items():
                 (temporary / file).write_bytes(content)
-            temporary.chmod(0o755)
-            if place.exists():  # of other samples
-                shutil.rmtree(place)
-            temporary.rename(place)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         stacks.append(name)
         files.extend(f"{PICTURES}/{name}/{file}" for file in pictures)
     return {"part": task.part, "stacks": stacks, "files": describe_files(folder, files)}

@@ -9,15 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from hdrdata.files.disk import PARTIAL, sha256_of
 
-# What `tempfile` appends to our prefix: eight of these characters, and the suffix of the finished file.
+# As `written_whole` and `tempfile` name them: eight characters after our prefix, and the suffix of the finished file.
 UNFINISHED = re.compile(re.escape(PARTIAL) + r"(?:run-)?[a-z0-9_]{8}(?:\.\w+)*")
 
 
 def is_plain_name(name: str) -> bool:
     """Return whether `name` is a relative path below a folder: no '..', no root, no drive, no empty part."""
-    parts = name.split("/")
-    plain = all(part not in ("", ".", "..") for part in parts) and not re.search(r"[\\\0]", name)
-    return plain and not re.match(r"[A-Za-z]:", name) and not PurePosixPath(name).is_absolute()
+    plain = all(part not in ("", ".", "..") for part in name.split("/")) and ".." not in name.split("\\")
+    return plain and "\0" not in name and not re.match(r"[A-Za-z]:", name)
 
 
 def is_inside(folder: Path, name: str) -> bool:
@@ -60,13 +59,17 @@ def remove_listed(folder: Path, listed: Mapping[str, Mapping], keep: Container[s
     return changed
 
 
-def unfinished_files(folder: Path) -> Iterator[Path]:
-    """Yield the temporary files and folders of `written_whole` and its kind below `folder`; links are not followed."""
+def unfinished_files(folder: Path, below: bool = True) -> Iterator[Path]:
+    """Yield the temporary files and folders of `written_whole` and its kind in `folder`; links are not followed.
+
+    Args:
+        below: also in the folders below it.
+    """
     for place, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             if UNFINISHED.fullmatch(name):
                 yield Path(place, name)
-        folders[:] = [name for name in folders if not UNFINISHED.fullmatch(name)]
+        folders[:] = [name for name in folders if below and not UNFINISHED.fullmatch(name)]
 
 
 def remove_unfinished(path: Path) -> None:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Container
 from pathlib import Path
 
+from hdrdata.files.cells import cell_text
 from hdrdata.scenes.scene import KINDS
 
 
@@ -23,7 +24,8 @@ def read_sidecar(path: Path, among: Container[str] | None = None) -> dict[str, d
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            rows = [{name: cell_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+                    for row in csv.DictReader(file)]  # fmt: skip
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not a readable CSV: {error}") from error
     known: dict[str, dict[str, str]] = {}

@@ -37,6 +37,7 @@ class _Index(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
     algorithm: str
     rows: dict[str, Row]
+    lists: dict[str, _File] = {}  # of an export: files beside the folder, by part
 
 
 def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict]:
@@ -44,8 +45,11 @@ def describe_files(folder: Path, names: Iterable[str]) -> dict[str, dict]:
     return {name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names}
 
 
-def checked_index(path: Path) -> dict:
+def checked_index(path: Path, algorithm: str | None = None) -> dict:
     """Read an index and check it against the schema that all folders share.
+
+    Args:
+        algorithm: of any version; None: any.
 
     Raises:
         ValueError: naming the file, if it is not JSON, of another program, or names a file outside its folder.
@@ -55,6 +59,8 @@ def checked_index(path: Path) -> dict:
         _Index.model_validate(index)
     except ValidationError as error:
         raise ValueError(f"{path}: {first_problem(error)}; expected an index written by hdrdata") from error
+    if algorithm and index["algorithm"].rpartition("-")[0] != (kind := algorithm.rpartition("-")[0]):
+        raise ValueError(f"{path}: an index of '{index['algorithm']}'; expected one of '{kind}'")
     return index
 
 
@@ -85,15 +91,11 @@ def previous_index(folder: Path, algorithm: str) -> dict:
     path = folder / INDEX
     if not path.exists():
         return {}
-    advice = "nothing in the folder was changed: move it away, or give another one"
     try:
-        index = checked_index(path)
+        return checked_index(path, algorithm)
     except (ValueError, OSError) as error:
+        advice = "nothing in the folder was changed: move it away, or give another one"
         raise ValueError(f"{error}; {advice}") from error
-    kind = algorithm.rpartition("-")[0]
-    if index["algorithm"].rpartition("-")[0] != kind:
-        raise ValueError(f"{path}: an index of '{index['algorithm']}'; expected one of '{kind}'; {advice}")
-    return index
 
 
 def write_index(path: Path, index: dict) -> None:

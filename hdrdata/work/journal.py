@@ -1,17 +1,15 @@
 """The journal of a folder at work: what is finished and not yet in its index, and who holds its lock."""
 
 import contextlib
-import fcntl
 import json
-import os
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from hdrdata.config import first_problem
+from hdrdata.files.locks import folder_lock, this_process
 from hdrdata.work.index import Row, previous_index
 
 JOURNAL = ".journal.jsonl"
@@ -28,13 +26,17 @@ class Journal:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, path: Path) -> Iterator["Journal"]:
-        """The journal with the rows that it holds, and nobody else at work in its folder until the block ends."""
-        with _locked(path):
+    def opened(cls, path: Path, waiting: Callable[[str], None] | None = None) -> Iterator["Journal"]:
+        """Open the journal with the rows that it holds; no other process is at work in its folder until the block ends.
+
+        Args:
+            waiting: see `folder_lock`.
+        """
+        with folder_lock(path, waiting):
             content = path.read_bytes()
             journal = cls(path, journal_rows(path), bool(content))
             # On a line of its own, and not part of a torn one.
-            journal._write(("" if content.endswith(b"\n") or not content else "\n") + json.dumps(_this_process()))
+            journal._write(("" if content.endswith(b"\n") or not content else "\n") + json.dumps(this_process()))
             try:
                 yield journal
             except BaseException:
@@ -85,42 +87,3 @@ def known_rows(folder: Path, algorithm: str) -> dict[str, dict]:
     index = previous_index(folder, algorithm)
     rows = index["rows"] if index.get("algorithm") == algorithm else {}
     return {**rows, **(journal_rows(journal) if journal.is_file() else {})}
-
-
-def _this_process() -> dict:
-    return {"process": os.getpid(), "machine": socket.gethostname()}
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file, which is made where it is missing and may be removed inside the block.
-
-    The lock ends with the process, however that ends. On NFS it holds between machines (Linux makes it a byte-range
-    lock there); on storage that knows no locks there is none.
-
-    Raises:
-        ValueError: naming the folder and the process that holds the lock.
-    """
-    while True:
-        with path.open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ValueError(f"{path.parent}: another run is at work in it{_holder(path)}; wait for it") from error
-            except OSError:
-                pass  # no locks here
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                yield
-                return
-
-            # The run that held the lock ended, and removed the file, between our two calls: once more.
-
-
-def _holder(path: Path) -> str:
-    """Who wrote last that it holds the lock, as words."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        last = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("{")][-1:]
-        for line in last:
-            holder = json.loads(line)
-            return f" (process {holder['process']} on {holder['machine']})"
-    return ""

@@ -98,9 +98,9 @@ def predict(
         hdrmodel predict photos/ -o hdr/ --format exr --format ultrahdr
     """
     from hdrdata.cameras.crf_names import choose_crf
+    from hdrdata.command import printable
     from hdrmodel.outputs.bands import Scale
     from hdrmodel.prediction.files import Outcome, PredictSettings, files_left_out, predict_files
-    from hdrmodel.prediction.index import shown
     from hdrmodel.prediction.memory import keep_memory
     from hdrmodel.prediction.places import formats_of
     from hdrmodel.prediction.reconstructor import HDRReconstructor
@@ -120,7 +120,7 @@ def predict(
         task = bar.add_task("", visible=False)
 
         def begun(photo: Path, number: int, count: int):
-            bar.update(task, description=shown(photo.name), total=count, completed=number - 1, visible=True)
+            bar.update(task, description=printable(photo.name), total=count, completed=number - 1, visible=True)
             return lambda share: bar.update(task, completed=number - 1 + share)
 
         def told(outcome: Outcome) -> None:
@@ -129,7 +129,10 @@ def predict(
             if not as_json and outcome.outputs:
                 _say(bar, _line(outcome))
 
-        outcomes = predict_files(inputs, out, reconstructor, settings, anew, begun, told)
+        def waiting(line: str) -> None:
+            _say(bar, line, err=True)
+
+        outcomes = predict_files(inputs, out, reconstructor, settings, anew, begun, told, waiting)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     left = files_left_out(inputs, out, outcomes)
     if as_json:
@@ -175,20 +178,20 @@ def _progress_bar() -> "rich.progress.Progress":
 
 def _say(bar: "rich.progress.Progress", line: str, err: bool = False) -> None:
     """Print a line: above the bar if both are on a terminal."""
-    from hdrmodel.prediction.index import shown
+    from hdrdata.command import printable
 
     if not bar.disable and (sys.stderr if err else sys.stdout).isatty():
-        bar.console.out(shown(line), highlight=False)
+        bar.console.out(printable(line), highlight=False)
     else:
-        click.echo(shown(line), err=err)
+        click.echo(printable(line), err=err)
 
 
 def _kinds(left: dict[str, int]) -> str:
     """How many files of each suffix were no photographs, and what would read camera RAW."""
+    from hdrdata.command import printable
     from hdrdata.files.suffixes import RAW_SUFFIXES
-    from hdrmodel.prediction.index import shown
 
-    counts = ", ".join(f"{count} {shown(suffix) or 'without a suffix'}" for suffix, count in left.items())
+    counts = ", ".join(f"{count} {printable(suffix) or 'without a suffix'}" for suffix, count in left.items())
     raw = "; camera RAW needs pip install 'hdr-attnet[raw]'" if left.keys() & {*RAW_SUFFIXES} else ""
     return counts + raw
 

@@ -1,7 +1,5 @@
 """The nine exposures as pictures that any program merges."""
 
-import shutil
-import tempfile
 import zlib
 from collections.abc import Sequence
 from fractions import Fraction
@@ -13,7 +11,7 @@ from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import IFDRational
 
 from hdrdata.cameras.recipe import LETTERS
-from hdrdata.files.disk import PARTIAL, write_bytes, write_json
+from hdrdata.files.disk import folder_written_whole, write_json
 from hdrdata.files.ldr import encode_png
 from hdrdata.photos.formats.exif import Exposure
 from hdrmodel.outputs.display import PNG_HEAD, chunk
@@ -50,23 +48,11 @@ def write_exposures(
     Raises:
         OSError: naming the folder, if it cannot be written.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = None
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, suffix=folder.suffix, dir=folder.parent))
-        temporary.chmod(0o755)
-        _write_files(temporary, stack, evs, exposure, facts, icc)
-        if folder.is_dir():
-            (folder / RATIOS).unlink(missing_ok=True)  # first gone and last there: who finds it finds all the others
-            for file in exposure_files(temporary, len(stack)):
-                file.replace(folder / file.name)
-        else:
-            temporary.rename(folder)
+        with folder_written_whole(folder, last=RATIOS) as temporary:
+            _write_files(temporary, stack, evs, exposure, facts, icc)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error  # and not a name that nobody chose
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_files(
@@ -78,7 +64,7 @@ def _write_files(
     for file, ldr, ev in zip(pictures, stack, evs, strict=True):
         exif = _exif(seconds * 2.0**ev, ev, exposure)
         png = encode_png(ldr, "opencv")
-        write_bytes(file, png[:PNG_HEAD] + profile + chunk(b"eXIf", exif) + png[PNG_HEAD:])
+        file.write_bytes(png[:PNG_HEAD] + profile + chunk(b"eXIf", exif) + png[PNG_HEAD:])
         told.append({"file": file.name, "ev": ev, "ratio": 2.0**ev, "exposure_seconds": seconds * 2.0**ev})
     write_json(ratios, {"exposures": told, "seconds_are_the_photographs": exposure.seconds is not None, **facts})
 

@@ -14,6 +14,7 @@ import numpy as np
 from hdrdata.cameras.clipping import clipped_values
 from hdrdata.cameras.crf import WHITE, srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
+from hdrdata.command import printable
 from hdrdata.files.disk import digest_of, sha256_of
 from hdrdata.photos.colours.made import rgb_profile
 from hdrdata.photos.finding import find_photos, left_out
@@ -24,8 +25,8 @@ from hdrmodel.networks.variants import find_variant
 from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import FORMATS, write_output
-from hdrmodel.prediction.index import PredictionIndex, check_writable, remove_partial, shown
-from hdrmodel.prediction.places import STACK, check_places, folders_of, places_of, suffix_of
+from hdrmodel.prediction.index import PredictionIndex, check_writable
+from hdrmodel.prediction.places import STACK, check_places, places_of, suffix_of
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress, levels_of
 from hdrmodel.reconstruction.reconstruct import expose_again
 
@@ -88,6 +89,7 @@ def predict_files(
     anew: bool = False,
     begun: Callable[[Path, int, int], Progress] = lambda photo, number, count: lambda share: None,
     told: Told = lambda outcome: None,
+    waiting: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
     """Make the HDR files of photographs; one that fails is told, and the others are made, and so of each the formats.
 
@@ -101,6 +103,7 @@ def predict_files(
         anew: make all again, in place of whatever is there.
         begun: called before each photograph, with its number from 1 and the count; gives what is told the share done.
         told: called with each outcome.
+        waiting: called with a line before another process, which works in the same folder, is waited for.
 
     Returns:
         an outcome for each photograph; what this folder's list knows as made is none, wherever it is found.
@@ -117,14 +120,18 @@ def predict_files(
         raise ValueError(f"{where}: all pictures that are given were made by this command; wanted photographs")
     places = places_of(photos, inputs, out, settings.formats, settings.stack)
     check_places(places)
-    if not suffix_of(out):
-        remove_partial(folders_of(places.values()))
     outcomes = []
-    for number, photo in enumerate(photos, start=1):
-        progress = begun(photo, number, len(photos))
-        outcome = _predict(photo, places[photo], reconstructor, settings, indexes.of(photo), anew, progress)
-        outcomes.append(outcome)
-        told(outcome)
+    with contextlib.ExitStack() as stack:
+        for number, photo in enumerate(photos, start=1):
+            progress = begun(photo, number, len(photos))
+            try:
+                index = indexes.locked(photo, stack, waiting)
+            except OSError as error:
+                outcome = Outcome(str(photo), error=" ".join(str(error).split()))
+            else:
+                outcome = _predict(photo, places[photo], reconstructor, settings, index, anew, progress)
+            outcomes.append(outcome)
+            told(outcome)
     return outcomes
 
 
@@ -142,6 +149,15 @@ class _Indexes:
     def __init__(self, out: Path | None, anew: bool):
         self.out, self.anew = out, anew
         self.kept: dict[Path, PredictionIndex] = {}
+        self.held: set[Path] = set()
+
+    def locked(self, photo: Path, stack: contextlib.ExitStack, waiting: Callable[[str], None]) -> PredictionIndex:
+        """Return the list of a photograph's outputs, in whose folder no other process works until `stack` ends."""
+        index = self.of(photo)
+        if index.folder not in self.held:
+            stack.enter_context(index.locked(waiting))
+            self.held.add(index.folder)
+        return index
 
     def of(self, photo: Path) -> PredictionIndex:
         folder = photo.parent if self.out is None else self.out.parent if suffix_of(self.out) else self.out
@@ -197,7 +213,6 @@ def _predict(
         errors.append(" ".join(str(error).split()))
     if errors:
         outcome.error = "; ".join(errors)
-        index.forget_missing(digests)
     return outcome
 
 
@@ -248,8 +263,9 @@ def _without_strangers(places: dict[str, Path], index: PredictionIndex, errors: 
     """Leave out outputs in whose place a file is that was not made here."""
     kept = {}
     for name, path in places.items():
-        if os.path.lexists(path) and path not in index:
-            errors.append(f"{path}: is there, not made here; wanted another folder, or --anew to replace it")
+        if os.path.lexists(path) and not index.may_replace(path):
+            why = "changed since it was made here" if path in index else "is there, not made here"
+            errors.append(f"{path}: {why}; wanted another folder, or --anew to replace it")
         else:
             kept[name] = path
     return kept
@@ -338,7 +354,7 @@ def facts_of(photo: Path, digest: str, read: Photo, settings: PredictSettings) -
         "version": metadata.version("hdr-attnet"),
         "variant": settings.variant,
         "weights_sha256": settings.weights,
-        "input": shown(photo.name),
+        "input": printable(photo.name),
         "input_sha256": digest,
         "exposure": taken or "unknown",
         "camera_response": settings.crf,

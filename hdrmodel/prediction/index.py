@@ -1,106 +1,178 @@
-"""What the files of a folder were made of: predictions.json, by which a second run makes what is missing alone."""
+"""What the files of a folder were made of: predictions.json, by which a second run makes only what is missing.
+
+It is an index as `hdrdata.work.index` describes it, with a row for each output. While a run works in the folder, it
+holds the lock of `.predictions.jsonl`, to which it adds a line before and after each photograph; at its end the rows
+go to predictions.json. So a photograph costs the same however many are listed.
+"""
 
 import contextlib
 import errno
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hdrdata.cameras.recipe import LETTERS
-from hdrdata.files.disk import PARTIAL, read_json, write_json
+from hdrdata.command import printable
+from hdrdata.config import first_problem
+from hdrdata.files.disk import digest_of, read_json, sha256_of, temporary_beside
+from hdrdata.files.removal import has_bytes, remove_unfinished, unfinished_files
+from hdrdata.work.index import checked_index, write_index
+from hdrdata.work.journal import Journal, journal_rows
 from hdrmodel.outputs.exposures import exposure_files
 
-INDEX = "predictions.json"
-FORMAT = "hdrmodel-predictions-1"
+INDEX, JOURNAL = "predictions.json", ".predictions.jsonl"
+ALGORITHM = "predictions-2"
+LONGEST_NAME = 255  # bytes, of most file systems
+
+
+class _OldRow(BaseModel):
+    model_config = ConfigDict(strict=True)
+    input_sha256: str
+    settings: str
+    bytes: int | None
+
+
+class _OldIndex(BaseModel):
+    """Version 1, which had sizes and no hashes."""
+
+    format: Literal["hdrmodel-predictions-1"]
+    files: dict[str, _OldRow]
 
 
 class PredictionIndex:
-    """The list of the files that were made in a folder, each with the digests of its input and settings and its size.
+    """The list of the files that were made in a folder: digest of input and settings, sizes and hashes.
 
-    A file is listed before it is made, without a size, and again once it is there. So a run that is killed leaves no
-    file that the list does not know.
+    A file is listed before it is made, without a size, and again once it exists. So a run that is killed leaves no
+    file that the list does not have.
     """
 
     def __init__(self, folder: Path, anew: bool = False):
         """Read a folder's list, if there is one.
 
         Args:
-            anew: leave out a list that is damaged.
+            anew: ignore a list that is broken.
 
         Raises:
-            ValueError: naming the list, if it is damaged.
+            ValueError: naming the list, if it is broken or of another program.
         """
-        self.folder, self.path = folder, folder / INDEX
-        self.files: dict[str, object] = {}
-        if not self.path.is_file():
-            return
-        try:
-            self.files = _checked(self.path)
-        except ValueError as error:
-            if not anew:
-                raise ValueError(f"{error}; with --anew all is made again") from error
+        self.folder, self.path, self.anew = folder, folder / INDEX, anew
+        self.rows: dict[str, dict] = self._read()
+        self._journal: Journal | None = None
+
+    def _read(self) -> dict[str, dict]:
+        rows = {}
+        if self.path.exists():
+            try:
+                rows = _rows_of(self.path)
+            except ValueError as error:
+                if not self.anew:
+                    raise ValueError(f"{error}; with --anew all is made again") from error
+        self._indexed = rows.copy()
+        journal = self.folder / JOURNAL
+        rows |= journal_rows(journal) if journal.is_file() else {}
+        return {name: row for name, row in rows.items() if row["files"] or (self.folder / name).exists()}
+
+    @contextlib.contextmanager
+    def locked(self, waiting: Callable[[str], None]) -> Iterator[None]:
+        """Work alone in the folder, which is made if it is missing; another process is waited for.
+
+        Args:
+            waiting: see `hdrdata.files.locks.folder_lock`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with Journal.opened(self.folder / JOURNAL, waiting) as journal:
+            self.rows, self._journal = self._read(), journal  # as the other process left it
+            if self.rows or journal.found:  # else temporary files here are not ours
+                for place in {self.folder, *((self.folder / name).parent for name in self.rows)}:
+                    for path in unfinished_files(place, below=False):
+                        remove_unfinished(path)
+            try:
+                yield
+            finally:
+                self._write()
+                journal.rows.clear()
 
     def __contains__(self, path: Path) -> bool:
-        """Whether a file is one that was made here, or was to be, or is in such a folder."""
+        """Return whether a file is one that was made here, or was to be, or is in such a folder."""
         try:
             place = path.resolve().relative_to(self.folder.resolve())
         except ValueError:  # it lies elsewhere
             return False
-        return any(readable(name.as_posix()) in self.files for name in (place, place.parent))
+        return any(printable(name.as_posix()) in self.rows for name in (place, place.parent))
 
     def holds(self, settings: dict[Path, str], input_sha256: str) -> bool:
-        """Whether files are there as they were made of this input by these settings, a digest each."""
-        rows = {path: _row(input_sha256, digest, _size(path)) for path, digest in settings.items()}
-        return all(row["bytes"] is not None and self.files.get(self._name(path)) == row for path, row in rows.items())
+        """Return whether files exist as they were made of this input by these settings, a digest each."""
+        return all(self._holds(path, digest_of([input_sha256, digest])) for path, digest in settings.items())
+
+    def _holds(self, path: Path, digest: str) -> bool:
+        row, sizes = self.rows.get(self._name(path)), {name: file.stat().st_size for name, file in self._files(path)}
+        if row is None or row["digest"] != digest or not sizes:
+            return False
+        if "bytes" in row:  # of version 1
+            return row["bytes"] == sum(sizes.values())
+        return sizes == {name: facts["size"] for name, facts in row["files"].items()}
+
+    def may_replace(self, path: Path) -> bool:
+        """Return whether what exists at `path` was made here and nobody changed it since."""
+        row = self.rows.get(self._name(path))
+        if row is None:
+            return False
+        if row.get("bytes") is not None:
+            return row["bytes"] == sum(file.stat().st_size for _, file in self._files(path))
+        if not row["files"]:  # a run was cut short while it made it
+            return True
+        return all(name in row["files"] and has_bytes(file, row["files"][name]) for name, file in self._files(path))
 
     def begin(self, settings: dict[Path, str], input_sha256: str) -> None:
         """List files that are about to be made."""
         for path, digest in settings.items():
-            self.files[self._name(path)] = _row(input_sha256, digest, None)
-        self._write()
+            self._add(path, {"digest": digest_of([input_sha256, digest]), "files": {}})
 
     def end(self, settings: dict[Path, str], input_sha256: str) -> None:
         """List files that were made."""
         for path, digest in settings.items():
-            self.files[self._name(path)] = _row(input_sha256, digest, _size(path))
-        self._write()
+            files = {name: {"size": file.stat().st_size, "sha256": sha256_of(file)} for name, file in self._files(path)}
+            self._add(path, {"digest": digest_of([input_sha256, digest]), "files": files})
 
-    def forget_missing(self, paths: Iterable[Path]) -> None:
-        """Take off the list what was not made after all, so that a photograph of that name is one."""
-        missing = {self._name(path) for path in paths if _size(path) is None} & self.files.keys()
-        for name in missing:
-            del self.files[name]
-        if missing:
-            with contextlib.suppress(OSError):  # of a full disk, which has been told
-                self._write()
+    def _add(self, path: Path, row: dict) -> None:
+        self.rows[self._name(path)] = row
+        if self._journal is not None:
+            self._journal.add(self._name(path), row)
 
     def paths(self) -> list[Path]:
-        """What is listed, and the list; of a stack its files."""
-        listed = [self.folder / name for name in self.files]
+        """Return what is listed, and the list; of a stack its files."""
+        listed = [self.folder / name for name in self.rows]
         return [self.path, *listed, *(file for path in listed if path.is_dir() for file in path.iterdir())]
 
     def _write(self) -> None:
-        if self.files:
-            write_json(self.path, {"format": FORMAT, "files": self.files})
-        else:
-            self.path.unlink(missing_ok=True)
+        rows = {n: row for n, row in sorted(self.rows.items()) if row["files"] or os.path.lexists(self.folder / n)}
+        if rows != self._indexed:
+            write_index(self.path, {"algorithm": ALGORITHM, "rows": rows})
 
     def _name(self, path: Path) -> str:
-        return readable(path.relative_to(self.folder).as_posix())
+        return printable(path.relative_to(self.folder).as_posix())
+
+    def _files(self, path: Path) -> list[tuple[str, Path]]:
+        """Return the files that exist of one output, with their names in the list."""
+        files = exposure_files(path, len(LETTERS)) if path.is_dir() else [path]
+        return [(self._name(file), file) for file in files if file.is_file()]
 
 
-def readable(name: str) -> str:
-    """A file's name as text; bytes that are no UTF-8, as old archives have them, as \\xe9 and so on."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def shown(text: str) -> str:
-    """Text with names in it as a terminal may print it: characters that steer one are escaped too."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in readable(text)
-    )
+def _rows_of(path: Path) -> dict[str, dict]:
+    content = read_json(path)
+    if "format" not in content:
+        return checked_index(path, ALGORITHM)["rows"]
+    try:
+        files = _OldIndex.model_validate(content).files
+    except ValidationError as error:
+        raise ValueError(f"{path}: {first_problem(error)}; expected a list of predictions") from error
+    return {
+        name: {"digest": digest_of([row.input_sha256, row.settings]), "files": {}, "bytes": row.bytes}
+        for name, row in files.items()
+    }
 
 
 def check_writable(path: Path) -> None:
@@ -109,7 +181,7 @@ def check_writable(path: Path) -> None:
     Raises:
         OSError: naming the file.
     """
-    longest = 255
+    longest = LONGEST_NAME
     try:
         if path.parent.exists() and not path.parent.is_dir():
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -120,37 +192,8 @@ def check_writable(path: Path) -> None:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         if path.is_dir() and path.suffix != ".stack":
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-        handle, name = tempfile.mkstemp(prefix=PARTIAL, suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        os.unlink(name)
+        temporary = temporary_beside(path)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        temporary.unlink()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def remove_partial(folders: set[Path]) -> None:
-    """Remove what `written_whole` and `write_exposures` left in folders when their process was killed."""
-    for folder in folders:
-        for partial in folder.glob(f"{PARTIAL}????????.*"):
-            if partial.is_dir():
-                shutil.rmtree(partial)
-            else:
-                partial.unlink(missing_ok=True)
-
-
-def _checked(path: Path) -> dict[str, object]:
-    content = read_json(path)
-    files = content.get("files")
-    if content.get("format") != FORMAT or not isinstance(files, dict):
-        raise ValueError(f"{path}: not a list of predictions ({FORMAT})")
-    return files
-
-
-def _row(input_sha256: str, settings: str, size: int | None) -> dict:
-    return {"input_sha256": input_sha256, "settings": settings, "bytes": size}
-
-
-def _size(path: Path) -> int | None:
-    """Bytes of a file, or of the files of a stack; None if it is not there."""
-    files = exposure_files(path, len(LETTERS)) if path.is_dir() else [path]
-    sizes = [file.stat().st_size for file in files if file.is_file()]
-    return sum(sizes) if sizes else None

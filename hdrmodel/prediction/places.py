@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from hdrdata.cameras.recipe import HALF_STOPS
@@ -10,12 +10,12 @@ from hdrdata.files.suffixes import RAW_SUFFIXES
 from hdrdata.photos.finding import PHOTO_SUFFIXES, output_stems
 from hdrmodel.outputs.exposures import exposure_files
 from hdrmodel.outputs.formats import FORMATS
+from hdrmodel.prediction.index import LONGEST_NAME
 
 PREVIEW, STACK = "preview", "stack"  # of a photograph's outputs, those that are not its HDR files
 ALSO = {".jpeg": ".jpg"}  # suffixes that OUT may have for another
 PICTURES = {*PHOTO_SUFFIXES, *RAW_SUFFIXES, ".pfm", ".psd", ".svg", ".pdf", ".eps", ".jxr", ".tga", ".dds", ".qoi",
             ".dpx", ".ktx", ".ktx2", ".mp4", ".mov"}  # fmt: skip
-LONGEST_NAME = 255  # bytes, of most file systems
 
 Places = dict[Path, dict[str, Path]]  # for each photograph the path of each format, and of "stack"
 
@@ -148,8 +148,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:  # it is not there
         return None
     return status.st_dev, status.st_ino
-
-
-def folders_of(places: Collection[dict[str, Path]]) -> set[Path]:
-    """The folders that outputs go to."""
-    return {path.parent for outputs in places for path in outputs.values()}

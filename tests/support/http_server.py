@@ -19,6 +19,7 @@ class Place:
     files: dict[str, bytes] = field(default_factory=dict)  # by path
     failures: dict[str, Failures] = field(default_factory=dict)  # by path; used up from the front
     etags: bool = True
+    headers: dict[str, str] = field(default_factory=dict)  # of each answer with a file
     chunk_seconds: float = 0.0  # between chunks of 4 kB
     requests: list[tuple[str, str | None, str]] = field(default_factory=list)  # path, Range, User-Agent
     sent: int = 0  # bytes of bodies
@@ -69,7 +70,7 @@ def http_server() -> Iterator[Place]:
                 self.answer(int(failure[:3] or 404), b"an error page", {"Retry-After": "0"})
                 return
             etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-            headers = {"ETag": etag} if place.etags else {}
+            headers = {**place.headers, **({"ETag": etag} if place.etags else {})}
             first = 0
             if asked and failure != "no ranges" and self.headers.get("If-Range", etag) == etag:
                 first = int(asked.removeprefix("bytes=").removesuffix("-"))

@@ -149,11 +149,11 @@ def test_a_second_export_keeps_whole_folders_and_mends_the_others(dataset, expor
     ]
     stack = sorted((folder / "Test" / "Bracketed_images").iterdir())[0]
     (stack / "d.png").unlink()
-    (folder / "Test" / "Bracketed_images" / ".writing-killed").mkdir()
+    (folder / "Test" / "Bracketed_images" / ".partial-0123abcd").mkdir()
     outcomes = export_drtmo(dataset.shards, folder, ("test",), png_encoder="fpng", workers=1)
     assert list(outcomes) == ["Test"] and outcomes["Test"].new == 1
     assert files_of(folder) == files_of(exported)
-    assert not list(folder.rglob(".writing-*"))
+    assert not list(folder.rglob(".partial-*"))
 
 
 def test_a_part_is_exported_beside_what_is_there(dataset, exported, tmp_path):

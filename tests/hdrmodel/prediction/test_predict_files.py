@@ -38,7 +38,7 @@ from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.outputs.bands import Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.prediction.files import PredictSettings, predict_files
-from hdrmodel.prediction.index import INDEX
+from hdrmodel.prediction.index import INDEX, PredictionIndex
 from hdrmodel.prediction.places import formats_of
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Prediction
 from hdrmodel.reconstruction.export import load_network
@@ -357,11 +357,45 @@ def test_anew_replaces_a_damaged_list(made, predict):
     assert "2 there before" in well(predict("in", "-o", "hdr", "--stack")).stdout
 
 
-def test_strange_rows_of_a_list_hold_nothing(made, predict):
+@pytest.mark.parametrize("rows", [
+    {"a.exr": 7}, {"a.stack": None}, {"b.exr": {"digest": "0", "files": {"../x": {"size": 1, "sha256": "0" * 64}}}},
+])  # fmt: skip
+def test_strange_rows_of_a_list_are_told(made, predict, rows):
     content = read_json(made / INDEX)
-    content["files"] |= {"a.exr": 7, "a.stack": None, "../../x": {}, "sub/b.exr": {"bytes": "many"}}
-    write_json(made / INDEX, content)
-    assert "2 made" in well(predict("in", "-o", "hdr", "--stack")).stdout
+    write_json(made / INDEX, {**content, "rows": content["rows"] | rows})
+    before = states_of(made)
+    refused(predict("in", "-o", "hdr", "--stack"), f"hdr/{INDEX}: rows.", "with --anew all is made again")
+    assert states_of(made) == before
+
+
+def test_a_list_of_the_first_version_holds_what_it_lists(made, predict):
+    files = {}
+    for name, row in read_json(made / INDEX)["rows"].items():
+        facts = row["files"].values()
+        files[name] = {"input_sha256": "0" * 64, "settings": "0" * 64, "bytes": sum(one["size"] for one in facts)}
+    files["a.exr"]["bytes"] += 1  # somebody changed it since
+    write_json(made / INDEX, {"format": "hdrmodel-predictions-1", "files": files})
+    result = predict("in", "-o", "hdr", "--stack")
+    assert "hdr/a.exr: changed since it was made here" in result.stderr and "2 failed" not in result.stdout
+    assert read_json(made / INDEX)["algorithm"] == "predictions-2"
+
+
+def test_an_output_that_somebody_changed_is_not_replaced(made, predict):
+    (made / "a.exr").write_bytes(b"x" * (made / "a.exr").stat().st_size)
+    result = predict("in", "-o", "hdr", "--stack", "--white", "2")
+    assert "hdr/a.exr: changed since it was made here; wanted another folder, or --anew" in result.stderr
+    assert (made / "a.exr").read_bytes().startswith(b"xxx")
+
+
+def test_a_second_process_waits_and_finds_all_made(made, predict, monkeypatch):
+    make_photos(Path("in"), "c.png")
+    lines, lock = [], PredictionIndex(made)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(lock.locked(pytest.fail))
+        monkeypatch.setattr("time.sleep", lambda seconds: (lines.append(seconds), stack.close()))
+        result = well(predict("in", "-o", "hdr", "--stack"))
+    assert lines and f"hdr: another run is at work in it (process {os.getpid()} on " in result.stderr
+    assert "1 made, 2 there before" in result.stdout and not list(made.glob(".*"))
 
 
 def test_without_the_list_what_is_there_is_another_s(made, predict):
@@ -443,12 +477,12 @@ def test_a_full_disk_is_named_in_a_line_and_the_rest_is_made(predict, tmp_path, 
 
 
 def test_a_folder_that_takes_no_file_is_told_before_anything_is_computed(predict, tmp_path, monkeypatch):
-    def refuse(prefix, suffix, dir):
-        raise PermissionError(13, "Permission denied", f"{dir}/{prefix}x7f{suffix}")
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path.with_name(".partial-x7f")))
 
     make_photos(tmp_path, "a.png")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("hdrmodel.prediction.index.temporary_beside", refuse)
     monkeypatch.setattr(HDRReconstructor, "predict", lambda *_: pytest.fail("it was computed"))
     result = predict("a.png", "-o", "hdr")
     assert result.exit_code == 1 and result.stderr == "Error: [Errno 13] Permission denied: 'hdr/a.exr'\n"
@@ -457,6 +491,7 @@ def test_a_folder_that_takes_no_file_is_told_before_anything_is_computed(predict
 def test_what_a_killed_run_left_is_removed_by_the_next(predict, tmp_path, monkeypatch):
     make_photos(tmp_path, "in/a.png")
     monkeypatch.chdir(tmp_path)
+    write_bytes(Path("hdr/.predictions.jsonl"), b'{"process": 1, "machine": "x"}\n')
     write_bytes(Path("hdr/.partial-a1b2c3d_.exr"), b"half")
     write_bytes(Path("hdr/.partial-a1b2c3d4.stack/a.png"), b"half")
     write_bytes(Path("hdr/.partial-of another program"), b"half")

@@ -1,5 +1,6 @@
 """HTTP with patience."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from typing import Any, TypeVar
 
 import requests
 
+from hdrdata.command import printable
+
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # answers after which a server may give another
 LONGEST_PAUSE_SECONDS = 60.0
+LONGEST_JSON = 64 << 20  # bytes
 Result = TypeVar("Result")
 
 
@@ -54,10 +58,15 @@ class Web:
         """
 
         def ask() -> Any:
-            with self.open(url, {}) as response:
+            with self.open(url, {"Accept-Encoding": "identity"}) as response:
+                content = b""
+                for chunk in response.iter_content(1 << 16):
+                    content += chunk
+                    if len(content) > LONGEST_JSON:
+                        raise Failure(f"answered with more than {LONGEST_JSON} bytes")
                 try:
-                    return response.json()
-                except requests.JSONDecodeError as error:
+                    return json.loads(content)
+                except (ValueError, RecursionError) as error:
                     raise Passing("answered with something that is not JSON") from error
 
         return self.patiently(ask, lambda: 0)
@@ -66,9 +75,12 @@ class Web:
         """Begin to read `url`: status 200, 206 or 416, or an error."""
         timeout = self.patience.timeout_seconds
         response = self.session.get(url, headers=headers, stream=True, timeout=(timeout, timeout))
-        if response.status_code in (200, 206, 416):
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if response.status_code in (200, 206, 416) and encoding in ("identity", ""):
             return response
         with response:
+            if response.status_code in (200, 206, 416):  # unpacked, it could have any size
+                raise Failure(f"the server packs what it sends ({printable(encoding, 40)}), which was not asked for")
             reason = f"the server answered {response.status_code} {response.reason}".strip()
             if response.status_code not in PASSING:
                 raise Failure(reason)

@@ -1,10 +1,17 @@
-"""Fetch files over HTTP into a folder of scenes: in parallel, checked, and going on where a transfer was cut."""
+"""Fetch files over HTTP into a folder of scenes: in parallel, checked, and going on where a transfer was cut.
+
+One process works in a folder at a time. An unfinished file is `.partial-<name>`, and `.partial-<name>.json` beside it
+states from where it comes; a file of that name without such a note, or a link, is somebody else's and stays.
+"""
 
 import csv
 import hashlib
 import io
+import json
+import os
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +28,17 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from hdrdata.fetch.web import Failure, Passing, Web
+from hdrdata.files.cells import safe_cell
 from hdrdata.files.disk import PARTIAL, read_json, sha256_of, write_bytes, write_json
+from hdrdata.files.locks import folder_lock, this_process
 from hdrdata.scenes.sidecar import read_sidecar
-from hdrdata.sources.web import Failure, Passing, Web
 
 SIDECAR = "scenes.csv"
+LOCK = ".fetch.lock"
 COLUMNS = ("file", "location_group", "kind", "licence", "scale", "author", "source", "url", "sha256")
 CHUNK_BYTES = 1 << 16  # what of a chunk has come when a connection is cut is lost
+PAGES = (b"<", b"{", b"\xef\xbb\xbf<")  # how web pages and error messages begin, and no HDR file
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ class Fetched:
     new: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)  # name -> one line
+    moved: dict[str, str] = field(default_factory=dict)  # name -> where the file with other bytes is now
     size: int = 0  # bytes of the new files
 
     def summary(self) -> str:
@@ -59,15 +71,25 @@ class Fetched:
 def fetch_files(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
     """Bring the files of `wanted` into `folder`, and their licences and sources into its `scenes.csv`.
 
-    A file that is there is hashed, and kept if it is the one wanted. A transfer that was cut, by a killed run too, goes
-    on where it ended (`.partial-<name>`). A row of the sidecar is written as soon as its file is there; what a user
-    wrote into location_group, kind and scale stays.
+    A file that exists is hashed, and kept if it is the one wanted. One that was fetched and has other bytes now is
+    fetched again; the old one gets another name and is never removed. A transfer that was cut, by a killed run too,
+    goes on where it ended. A row of the sidecar is written as soon as its file exists; what a user wrote into
+    location_group, kind and scale stays.
 
     Raises:
-        ValueError: if the sidecar is wrong, or the disk has too little room.
+        ValueError: if the sidecar is wrong, the disk has too little room, or another process works in the folder.
         OSError: if the disk fails; the other transfers stop too.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    with folder_lock(folder / LOCK):
+        (folder / LOCK).write_text(json.dumps(this_process()) + "\n", encoding="utf-8")
+        try:
+            return _fetch(wanted, folder, web, jobs)
+        finally:
+            (folder / LOCK).unlink()
+
+
+def _fetch(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
     sidecar = _Sidecar(folder / SIDECAR)
     done = Fetched()
     with _bytes_bar() as bar, ThreadPoolExecutor(jobs) as pool:
@@ -87,13 +109,16 @@ def fetch_files(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetc
         if needed > (free := shutil.disk_usage(folder).free):
             raise ValueError(f"{folder}: {needed / 1e6:.1f} MB to fetch, but the disk has room for {free / 1e6:.1f} MB")
         task = bar.add_task("fetch", total=sum(file.size or 0 for file in missing))
-        transfers = {pool.submit(_Transfer(file, folder, web, sidecar, bar, task).run): file for file in missing}
+        runs = {file.name: _Transfer(file, folder, web, sidecar, bar, task) for file in missing}
+        transfers = {pool.submit(runs[file.name].run): file for file in missing}
         try:
             for transfer in as_completed(transfers):
                 file = transfers[transfer]
                 try:
                     done.size += transfer.result()
                     done.new.append(file.name)
+                    if runs[file.name].moved:
+                        done.moved[file.name] = runs[file.name].moved
                 except Failure as failure:
                     done.failures[file.name] = str(failure)
         except BaseException:  # Ctrl-C or a disk that fails: what runs ends at its next chunk, what waits never begins
@@ -145,6 +170,7 @@ class _Transfer:
     task: Any
     shown: int = 0  # bytes that the bar knows of
     wrong: int = 0  # times that the whole file had another digest
+    moved: str = ""  # where the file is now that was there with other bytes
 
     def run(self) -> int:
         """Fetch the file and give it its name; returns its size in bytes."""
@@ -152,10 +178,13 @@ class _Transfer:
         size, sha256 = self.web.patiently(self._try, lambda: _length(partial))
         if path.exists() and not self.sidecar.rows.get(self.file.name, {}).get("url") and sha256_of(path) != sha256:
             raise Failure("a file of this name is there, with other content; move it away")
+        if path.exists() and sha256_of(path) != sha256:
+            self.moved = f"{self.file.name}.before-{os.urandom(4).hex()}"  # no suffix of a scene
+            path.rename(self.folder / self.moved)
         partial.replace(path)
         self._note.unlink(missing_ok=True)
         self.sidecar.add(self.file, sha256)
-        self.sidecar.write()
+        self.sidecar.write(now=False)
         return size
 
     @property
@@ -167,8 +196,21 @@ class _Transfer:
         for path in (_partial(self.folder, self.file), self._note):
             path.unlink(missing_ok=True)
 
+    def _check_partial(self, partial: Path) -> dict:
+        """Return the note of an unfinished file of ours, {} if there is none; refuse any other file of that name."""
+        try:
+            note = read_json(self._note) if self._note.is_file() else {}
+        except ValueError:
+            note = {}
+        if os.path.lexists(partial):
+            ours = note.keys() == {"url", "validator"} and not partial.is_symlink()
+            if not ours or not partial.is_file() or partial.stat().st_nlink > 1:
+                raise Failure(f"{partial.name} is there, and no run of this command began it; move it away")
+        return note
+
     def _try(self) -> tuple[int, str]:
         partial = _partial(self.folder, self.file)
+        self._check_partial(partial)
         begun = _length(partial)
         if self.file.size is None or begun != self.file.size:
             begun = self._transfer(partial)
@@ -185,15 +227,18 @@ class _Transfer:
                 if self.wrong == 2:
                     raise Failure(f"its {algorithm} is {digest}; wanted {wanted}")
                 raise Passing(f"its {algorithm} is {digest}; wanted {wanted}")
+        else:
+            with partial.open("rb") as file:
+                start = file.read(64).lstrip()
+            if start.startswith(PAGES):
+                self._forget()
+                raise Failure(f"the server sent a page of text ({start[:20]!r}...); wanted an HDR file")
         return size, sha256_of(partial)
 
     def _transfer(self, partial: Path) -> int:
         """Read from the server to the end; returns where in the file it began."""
+        note = self._check_partial(partial)
         begin, headers = _length(partial), {"Accept-Encoding": "identity"}
-        try:
-            note = read_json(self._note) if self._note.is_file() else {}
-        except ValueError:
-            note = {}
         validator = note.get("validator") if note.get("url") == self.file.url else None
         if begin and (validator or self.file.digest):
             headers["Range"] = f"bytes={begin}-"
@@ -212,16 +257,21 @@ class _Transfer:
                 raise Failure("the server tells no length and the list no sha256: a cut would go unseen")
             if self.file.size is None and length.isdigit() and not self.shown:
                 self.bar.update(self.task, total=self.bar.tasks[self.task].total + begin + int(length))
+            if length.isdigit() and int(length) > (free := shutil.disk_usage(self.folder).free):
+                raise Failure(f"{int(length) / 1e6:.1f} MB, but the disk has room for {free / 1e6:.1f} MB")
             self._show(begin)
             try:
-                with partial.open("ab" if begin else "wb") as out:
-                    if not begin:
-                        etag = response.headers.get("ETag", "")
-                        strong = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
-                        write_json(self._note, {"url": self.file.url, "validator": strong})
+                if not begin:
+                    etag = response.headers.get("ETag", "")
+                    strong = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
+                    write_json(self._note, {"url": self.file.url, "validator": strong})
+                flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if begin else os.O_TRUNC)
+                with open(os.open(partial, flags, 0o666), "ab" if begin else "wb") as out:
                     for chunk in response.iter_content(CHUNK_BYTES):
                         out.write(chunk)
                         self._show(self.shown + len(chunk))
+                        if self.file.size is not None and self.shown > self.file.size:
+                            break  # whoever checks the size says so
                         if self.web.stop.is_set():
                             raise Failure("interrupted")
             except requests.RequestException:  # which is an OSError too
@@ -243,6 +293,7 @@ class _Sidecar:
         self.rows = read_sidecar(path) if path.is_file() else {}
         self._lock = threading.Lock()
         self._changed = False
+        self._next = 0.0  # when it is written again
 
     def add(self, file: Wanted, sha256: str | None) -> None:
         """Set the row of a file that is there; `sha256` is None where the row knows it or the file was kept."""
@@ -255,18 +306,26 @@ class _Sidecar:
             self._changed |= row != before
             self.rows[file.name] = row
 
-    def write(self) -> None:
-        """Write the rows that changed, by file name; whole or not at all."""
+    def write(self, now: bool = True) -> None:
+        """Write the rows that changed, by file name; whole or not at all.
+
+        Args:
+            now: else only where that takes a small share of the time since it was last written: a list of thousands of
+                files is not written thousands of times.
+        """
         with self._lock:
-            if not self._changed:
+            begin = time.monotonic()
+            if not self._changed or (not now and begin < self._next):
                 return
             names = dict.fromkeys([*COLUMNS, *(name for row in self.rows.values() for name in row if name)])
             text = io.StringIO()
             writer = csv.DictWriter(text, list(names), restval="", extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
-            writer.writerows(self.rows[file] for file in sorted(self.rows))
+            rows = (self.rows[file] for file in sorted(self.rows))
+            writer.writerows({name: safe_cell(value) for name, value in row.items()} for row in rows)
             write_bytes(self.path, text.getvalue().encode())
-            self._changed = False
+            self._changed, end = False, time.monotonic()
+            self._next = end + 20 * (end - begin)
 
 
 def _bytes_bar() -> Progress:

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hdrdata.fetch.transfers import Wanted
 from hdrdata.files.suffixes import HDR_SUFFIXES
 from hdrdata.scenes.scene import KINDS
-from hdrdata.sources.fetch import Wanted
 
 FACTS = ("licence", "location_group", "kind", "author", "source")
 
@@ -31,6 +31,7 @@ def read_catalog(path: Path) -> list[Wanted]:
     if not rows:
         raise ValueError(f"{path}: no row in it")
     wanted: dict[str, Wanted] = {}
+    names: set[str] = set()
     for line, row in rows:
         name, url = (row["name"] or "").strip(), (row["url"] or "").strip()
         sha256 = (row.get("sha256") or "").strip().lower()
@@ -39,9 +40,10 @@ def read_catalog(path: Path) -> list[Wanted]:
             raise ValueError(f"{place}: name '{name}'; wanted a file name without a folder, not beginning with a dot")
         if Path(name).suffix.lower() not in HDR_SUFFIXES:
             raise ValueError(f"{place}: name '{name}'; wanted one that ends in {' '.join(HDR_SUFFIXES)}")
-        if name.lower() in (known.lower() for known in wanted):
+        if name.lower() in names:
             raise ValueError(f"{place}: '{name}' stands twice")
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        names.add(name.lower())
+        if not _is_web_address(url):
             raise ValueError(f"{place}: url '{url}'; wanted http:// or https://")
         if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
             raise ValueError(f"{place}: sha256 '{sha256}'; wanted 64 hexadecimal digits, or none")
@@ -51,3 +53,11 @@ def read_catalog(path: Path) -> list[Wanted]:
         facts = {fact: value for fact, value in facts.items() if value}
         wanted[name] = Wanted(name, url, None, ("sha256", sha256) if sha256 else None, facts)
     return list(wanted.values())
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:  # "http://["
+        return False

@@ -1,6 +1,7 @@
 """Fetching ends with the right bytes whatever the server does, or says which file it has not and why."""
 
 import csv
+import gzip
 import hashlib
 import json
 import os
@@ -17,16 +18,17 @@ import pytest
 from click.testing import CliRunner
 from http_server import http_server
 
-import hdrdata.sources.web
+import hdrdata.fetch.web
 from hdrdata.cli import main
+from hdrdata.fetch.catalogs import read_catalog
+from hdrdata.fetch.polyhaven import choose_panoramas, find_files, location_group
+from hdrdata.fetch.transfers import CHUNK_BYTES, LOCK, Wanted, fetch_files
+from hdrdata.fetch.web import Failure, Patience, Web
 from hdrdata.files.exr import write_exr
+from hdrdata.files.locks import folder_lock, this_process
 from hdrdata.files.radiance import read_radiance
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.scenes.sidecar import read_sidecar
-from hdrdata.sources.catalogs import read_catalog
-from hdrdata.sources.fetch import CHUNK_BYTES, Wanted, fetch_files
-from hdrdata.sources.polyhaven import choose_panoramas, find_files, location_group
-from hdrdata.sources.web import Patience, Web
 
 QUICK = Patience(attempts=4, pause_seconds=0.01, timeout_seconds=0.4)
 NAMES = ("bay_01", "alley", "bay_02", "cave")
@@ -47,7 +49,7 @@ def contents() -> dict[str, bytes]:
 @pytest.fixture
 def quick(monkeypatch):
     """The command with little patience."""
-    monkeypatch.setattr(hdrdata.sources.web, "Patience", lambda **_: QUICK)
+    monkeypatch.setattr(hdrdata.fetch.web, "Patience", lambda **_: QUICK)
 
 
 def fetch(out: Path, *options: object):
@@ -233,8 +235,11 @@ def test_a_damaged_file_is_fetched_again_and_a_strangers_is_not_touched(server, 
         assert path.read_bytes() == b"mine"
         path.write_bytes(content)  # left by a run that was killed before it wrote the row
         assert not fetch_files([file], tmp_path, Web(QUICK), 1).failures
-        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        assert fetch_files([file], tmp_path, Web(QUICK), 1).new == [file.name]
+        changed = content[:-1] + bytes([content[-1] ^ 1])
+        path.write_bytes(changed)  # by damage, or by its owner: it is kept under another name
+        fetched = fetch_files([file], tmp_path, Web(QUICK), 1)
+        assert fetched.new == [file.name]
+        assert (tmp_path / fetched.moved[file.name]).read_bytes() == changed
         assert fetch_files([file], tmp_path, Web(QUICK), 1).kept == [file.name]
         assert path.read_bytes() == content
 
@@ -385,3 +390,76 @@ def test_a_fetched_scene_is_read(server, tmp_path):
     assert fetch_polyhaven(server, tmp_path / "scenes", count=5).stderr == "only 1 panoramas fit\n"
     assert (read_radiance(tmp_path / "scenes" / "alley_2k.exr") == 2).all()
     assert os.stat(tmp_path / "scenes" / "alley_2k.exr").st_mode & 0o777 == 0o644
+
+
+def test_of_two_processes_in_one_folder_the_second_reports_the_first(server, tmp_path):
+    file = wanted(server, "slow.exr", random.Random(1).randbytes(120_000), digest=False, size=False)
+    with folder_lock(tmp_path / LOCK):
+        (tmp_path / LOCK).write_text(json.dumps(this_process()))
+        with pytest.raises(ValueError, match=rf"another run is at work in it \(process {os.getpid()} on .*wait for it"):
+            fetch_files([file], tmp_path, Web(QUICK), 1)
+    assert not server.requests
+    assert fetch_files([file], tmp_path, Web(QUICK), 1).new == ["slow.exr"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scenes.csv", "slow.exr"]
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "file", "link to nowhere"])
+def test_a_planted_partial_file_is_refused_and_what_it_leads_to_stays(server, tmp_path, kind):
+    file = wanted(server, "a.exr", random.Random(1).randbytes(10_000))
+    home, folder = tmp_path / "home", tmp_path / "scenes"
+    home.mkdir()
+    folder.mkdir()
+    (home / "thesis").write_text("precious")
+    planted = folder / ".partial-a.exr"
+    if kind == "link":
+        planted.symlink_to(home / "thesis")
+    elif kind == "hard link":
+        planted.hardlink_to(home / "thesis")
+    elif kind == "link to nowhere":
+        planted.symlink_to(home / "new")
+    else:
+        planted.write_text("somebody's")
+    before = planted.read_bytes() if planted.exists() else None
+    if kind != "file":  # a note makes it ours, but only a file
+        (folder / ".partial-a.exr.json").write_text(json.dumps({"url": file.url, "validator": None}))
+    (reason,) = fetch_files([file], folder, Web(QUICK), 1).failures.values()
+    assert reason == ".partial-a.exr is there, and no run of this command began it; move it away"
+    assert (home / "thesis").read_text() == "precious" and not (home / "new").exists()
+    assert (planted.read_bytes() if planted.exists() else None) == before
+
+
+def test_what_a_server_packs_is_refused_without_unpacking_it(server, tmp_path):
+    bomb = wanted(server, "a.exr", gzip.compress(bytes(10_000_000)), digest=False, size=False)
+    server.headers = {"Content-Encoding": "gzip"}
+    (reason,) = fetch_files([bomb], tmp_path, Web(QUICK), 1).failures.values()
+    assert reason == "the server packs what it sends (gzip), which was not asked for"
+    with pytest.raises(Failure, match="packs what it sends"):
+        Web(QUICK).json(bomb.url)
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>", b'\n <?xml version="1.0"?>', b'{"error": "quota"}'])
+def test_a_web_page_is_no_scene(server, tmp_path, page):
+    file = wanted(server, "a.exr", page * 100, digest=False, size=False)
+    (reason,) = fetch_files([file], tmp_path, Web(QUICK), 1).failures.values()
+    assert "the server sent a page of text" in reason and visible(tmp_path) == {}
+
+
+def test_a_long_catalog_is_read_in_linear_time(tmp_path):
+    def seconds(rows: int) -> float:
+        lines = [f"scene{number}.exr,https://h/{number}" for number in range(rows)]
+        (tmp_path / "list.csv").write_text("name,url\n" + "\n".join(lines))
+        begin = time.process_time()
+        assert len(read_catalog(tmp_path / "list.csv")) == rows
+        return time.process_time() - begin
+
+    assert seconds(8_000) < 24 * seconds(1_000) + 0.1  # quadratic: 64 times
+
+
+def test_cells_that_a_spreadsheet_would_run_are_text_and_are_read_back(server, tmp_path):
+    names = ["=1+1.exr", "+a.exr", "-b.exr", "@c.exr", "'=d.exr"]
+    files = [wanted(server, name, b"1" * 100) for name in names]
+    fetch_files(files, tmp_path, Web(QUICK), 1)
+    with (tmp_path / "scenes.csv").open(newline="") as file:
+        assert {row[0] for row in csv.reader(file)} == {"file", *(f"'{name}" for name in names)}
+    assert sorted(read_sidecar(tmp_path / "scenes.csv")) == sorted(names)
+    assert sorted(fetch_files(files, tmp_path, Web(QUICK), 1).kept) == sorted(names)

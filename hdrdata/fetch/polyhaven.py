@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any
 
-from hdrdata.sources.fetch import Wanted
-from hdrdata.sources.web import Failure, Web
+from hdrdata.fetch.transfers import Wanted
+from hdrdata.fetch.web import Failure, Web
 
 FORMATS = ("exr", "hdr")
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,100}")  # of an asset; part of a file's name

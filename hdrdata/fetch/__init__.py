@@ -1,0 +1,1 @@
+"""Downloads: HDR files that others publish, into a folder of scenes."""
