@@ -16,8 +16,8 @@ import hdrmodel
 from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.exposure import level_bounds
 from hdrdata.cameras.merge import look_up_exposure
+from hdrdata.fetch.catalogs import read_catalog
 from hdrdata.files.radiance import read_radiance
-from hdrdata.sources.catalogs import read_catalog
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, load_weights, save_weights
 from hdrmodel.release.names import CARD, SCENES, WEIGHTS
