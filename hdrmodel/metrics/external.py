@@ -1,4 +1,4 @@
-"""Metrics by programs that need not be here: ColorVideoVDP, HDR-FLIP and HDR-VDP-2, all on absolute light.
+"""Metrics of optional packages: ColorVideoVDP and HDR-FLIP, both on absolute light.
 
 Each is made once and called with (test, reference), both absolute linear RGB (BT.709) in cd/m^2, and returns one value
 a picture. They refuse pictures as `hdrmodel.metrics.display` does. Where a program is absent, making the metric raises
@@ -6,19 +6,13 @@ a picture. They refuse pictures as `hdrmodel.metrics.display` does. Where a prog
 """
 
 import logging
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
 import warnings
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import scipy.io
 import torch
 from torch import Tensor
 
@@ -26,8 +20,6 @@ from hdrmodel.metrics.display import PerPicture, Pictures, require_pictures
 
 VDP_SMALLEST_SIDE = 16  # pixels; below, ColorVideoVDP's pyramid has too few bands
 FLIP_PIXELS_PER_DEGREE = 67.0  # FLIP's own default: a 0.7 m wide 4K display from 0.7 m
-HDRVDP2_PIXELS_PER_DEGREE = 30.0  # as papers print it
-HDRVDP2_FOLDER = "HDRMODEL_HDRVDP"  # the environment variable
 
 
 class ProgramMissing(ValueError):
@@ -104,79 +96,6 @@ class HdrFlip:
             _, error, _ = self.program.evaluate(*pair, "HDR", applyMagma=False, parameters=parameters)
             errors.append(error)
         return torch.tensor(errors, dtype=torch.float32, device=test.device)
-
-
-# The program's text is constant; what differs between calls comes by the environment, so nothing needs quoting.
-OCTAVE_PROGRAM = f"""
-try; pkg('load', 'image'); catch; end
-addpath(genpath(getenv('{HDRVDP2_FOLDER}')));
-pictures = load(getenv('HDRMODEL_PICTURES'));
-scores = fopen(getenv('HDRMODEL_SCORES'), 'w');
-for number = 1:size(pictures.test, 4)
-  test = pictures.test(:, :, :, number);
-  reference = pictures.reference(:, :, :, number);
-  result = hdrvdp(test, reference, 'rgb-bt.709', {HDRVDP2_PIXELS_PER_DEGREE:g});
-  fprintf(scores, '%.17g\\n', result.Q);
-end
-fclose(scores);
-"""
-
-
-class HdrVdp2:
-    """HDR-VDP-2's quality Q through GNU Octave: 100 for equal pictures, higher is nearer.
-
-    Mantiuk, Kim, Rempel and Heidrich, "HDR-VDP-2", SIGGRAPH 2011; its authors' program for MATLAB, version 2, called
-    as hdrvdp(test, reference, 'rgb-bt.709', 30) and its Q. It is given absolute light as it is; papers on single-image
-    reconstruction often map the ranks 0.1 % and 99.9 % of both pictures to 1 and 999 first, so their numbers are
-    others. One call of Octave takes a whole batch.
-
-    The tests put a script in Octave's place that checks what it is given and how its answer is read: neither Octave
-    nor the authors' program has been run here.
-
-    Raises:
-        ProgramMissing: if there is no `octave` on PATH, or HDRMODEL_HDRVDP names no folder with hdrvdp.m.
-    """
-
-    def __init__(self):
-        octave = shutil.which("octave")
-        if octave is None:
-            raise ProgramMissing("HDR-VDP-2 needs GNU Octave: there is no 'octave' on PATH")
-        folder = os.environ.get(HDRVDP2_FOLDER, "")
-        if not folder or not (Path(folder) / "hdrvdp.m").is_file():
-            raise ProgramMissing(
-                f"HDR-VDP-2 needs its authors' program, version 2: set {HDRVDP2_FOLDER} to the folder that holds "
-                f"hdrvdp.m (it is {folder!r})"
-            )
-        self.octave = octave
-        self.folder = Path(folder).absolute()
-        self.version = f"HDR-VDP-2 Q by Octave, {HDRVDP2_PIXELS_PER_DEGREE:g} [pix/deg], rgb-bt.709"
-
-    def __call__(self, test: Pictures, reference: Pictures) -> PerPicture:
-        """Compare pictures; a call that fails raises ValueError with the last line that Octave printed."""
-        require_pictures(test, reference, upper=float("inf"))
-        with tempfile.TemporaryDirectory() as folder:
-            pictures, scores = Path(folder) / "pictures.mat", Path(folder) / "scores.txt"
-            values = {
-                name: np.moveaxis(np.stack(_rows(batch, torch.float64)), 0, -1)  # (height, width, 3, batch)
-                for name, batch in (("test", test), ("reference", reference))
-            }
-            scipy.io.savemat(pictures, values)
-            paths = {"HDRMODEL_PICTURES": pictures, "HDRMODEL_SCORES": scores, HDRVDP2_FOLDER: self.folder}
-            done = subprocess.run(
-                [self.octave, "--quiet", "--no-gui", "--eval", OCTAVE_PROGRAM],
-                env=os.environ | {name: str(path) for name, path in paths.items()},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            found = scores.read_text().split() if scores.is_file() else []
-        if done.returncode != 0 or len(found) != len(test):
-            last = (done.stderr.strip() or done.stdout.strip() or "nothing printed").splitlines()[-1]
-            raise ValueError(
-                f"HDR-VDP-2 in {self.folder}: Octave ended with status {done.returncode} and {len(found)} of "
-                f"{len(test)} scores: {last}"
-            )
-        return torch.tensor([float(score) for score in found], dtype=torch.float64, device=test.device)
 
 
 def _import(module: str, metric: str, extra: str) -> ModuleType:

@@ -1,7 +1,8 @@
 """All metrics by name: where each is defined, how it is printed, and how it is made ready to be called.
 
-An evaluation measures three sets: "ldr", the generated exposures; "tonemapped", the merged and tone-mapped picture; and
-"hdr", absolute light, once for each alignment of the estimate to its reference.
+An evaluation measures four sets: "ldr", the generated exposures; "tonemapped", the merged and tone-mapped picture;
+"clipped", light in clipped pixels after a gain; and "hdr", absolute light, once for each alignment of the estimate to
+its reference.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,14 +15,15 @@ import torch
 from torch import Tensor
 
 from hdrmodel.metrics.alignment import find_alignment
+from hdrmodel.metrics.clipped import clipped_errors
 from hdrmodel.metrics.display import PerPicture, Pictures, psnr_ldr, ssim_ldr
-from hdrmodel.metrics.external import ColorVideoVdp, HdrFlip, HdrVdp2, ProgramMissing
+from hdrmodel.metrics.external import ColorVideoVdp, HdrFlip, ProgramMissing
 from hdrmodel.metrics.light import MU, fsim_pu21, psnr_mu, psnr_pu21, psnr_pu21_luminance, ssim_pu21, vsi_pu21
 from hdrmodel.metrics.perceptual import Lpips, LpipsConfig, StLpips
 from hdrmodel.metrics.piqe import piqe_pu21
 from hdrmodel.networks.trunks import WeightsMissing
 
-SETS = ("ldr", "tonemapped", "hdr")
+SETS = ("ldr", "tonemapped", "clipped", "hdr")
 DISPLAYED = ("ldr", "tonemapped")  # values in [0, 1]
 SEED_DECIBELS = 0.3  # PSNR differs by as much between two seeds of one variant
 VIEWERS_DECIBELS = 3.5  # PU21-PSNR: Hanji et al., "the caveats of quality assessment", SIGGRAPH 2022
@@ -34,9 +36,9 @@ class Metric:
     key: str
     name: str
     sets: tuple[str, ...]  # of SETS: where it is defined
-    unit: str  # "dB", "JOD" or ""
+    unit: str  # "dB", "JOD", "stops", "degrees" or ""
     digits: int  # to print behind the point
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: signed, the nearer to 0 the better; it has no verdicts
     resolution: float | None  # a difference under this, in the unit, says nothing; None: not known
     note: str  # its cost, what it needs or how well it follows viewers; "" if there is nothing to say
 
@@ -68,11 +70,16 @@ _ALL = (
     ),
     Metric("cvvdp", "ColorVideoVDP", ("hdr",), "JOD", 3, True, None, "Needs the extra [cvvdp]."),
     Metric("flip", "HDR-FLIP", ("hdr",), "", 3, False, None, "Slow; needs the extra [flip]."),
-    Metric("hdrvdp2", "HDR-VDP-2", ("hdr",), "", 2, True, None, "Slow; needs Octave and its authors' program."),
+    Metric("bias", "bias", ("clipped",), "stops", 2, None, None, "Signed: above 0 is too bright."),
+    Metric("error", "error", ("clipped",), "stops", 2, False, None, ""),
+    Metric("structure", "structure", ("clipped",), "stops", 2, False, None, "The mean of each region is removed."),
+    Metric("step", "border step", ("clipped",), "stops", 2, False, None, "Against the step of the truth."),
+    Metric("hue", "hue error", ("clipped",), "degrees", 1, False, None, ""),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.key: metric for metric in _ALL}
+CLIPPED = tuple(metric.key for metric in _ALL if metric.sets == ("clipped",))
 DEFAULT_METRICS: tuple[str, ...] = (
-    "psnr", "ssim", "lpips", "psnr_mu", "psnr_pu21", "psnry_pu21", "ssim_pu21", "piqe_pu21"
+    "psnr", "ssim", "lpips", "psnr_mu", "psnr_pu21", "psnry_pu21", "ssim_pu21", "piqe_pu21", *CLIPPED
 )  # fmt: skip
 
 
@@ -94,7 +101,7 @@ def find_metric(name: str) -> Metric:
 
 
 def columns_of(metrics: Sequence[str], alignments: Sequence[str]) -> tuple[Column, ...]:
-    """The columns of an evaluation: first the set ldr, then tonemapped, then hdr, alignment by alignment.
+    """The columns of an evaluation: the sets in the order of SETS, hdr alignment by alignment.
 
     Args:
         metrics: keys of `METRICS`, in the order of the columns.
@@ -110,7 +117,7 @@ def columns_of(metrics: Sequence[str], alignments: Sequence[str]) -> tuple[Colum
     chosen = [find_metric(name) for name in metrics]
     for name in alignments:
         find_alignment(name)
-    places = [(name, None) for name in DISPLAYED] + [("hdr", alignment) for alignment in alignments]
+    places = [(name, None) for name in SETS if name != "hdr"] + [("hdr", alignment) for alignment in alignments]
     return tuple(
         Column(f"{metric.key}_{alignment or place}", metric, place, alignment)
         for place, alignment in places
@@ -185,11 +192,6 @@ def _make_flip(needs: _Needs) -> tuple[HdrFlip, str]:
     return metric, metric.version
 
 
-def _make_hdrvdp2(needs: _Needs) -> tuple[HdrVdp2, str]:
-    metric = HdrVdp2()
-    return metric, metric.version
-
-
 _MAKERS: dict[str, Maker] = {
     "psnr": _formula(psnr_ldr),
     "ssim": _formula(ssim_ldr),
@@ -204,7 +206,6 @@ _MAKERS: dict[str, Maker] = {
     "piqe_pu21": _formula(piqe_pu21, "PU21 banding_glare, hdrmodel's after Venkatanath et al. 2015"),
     "cvvdp": _make_cvvdp,
     "flip": _make_flip,
-    "hdrvdp2": _make_hdrvdp2,
 }
 
 
@@ -230,6 +231,9 @@ def load_metrics(
     absent: dict[str, str] = {}
     for name in names:
         find_metric(name)
+        if name in CLIPPED:  # `hdrmodel.metrics.clipped` has them all in one call
+            made[name] = Measure(clipped_errors, device, "")
+            continue
         try:
             metric, described = _MAKERS[name](needs)
         except (WeightsMissing, ProgramMissing) as error:

@@ -1,4 +1,4 @@
-"""ColorVideoVDP and HDR-FLIP where they are installed; HDR-VDP-2 by a script in Octave's place."""
+"""ColorVideoVDP and HDR-FLIP where they are installed."""
 
 import stat
 import sys
@@ -9,7 +9,7 @@ import pytest
 import torch
 from shared_files import shared_file
 
-from hdrmodel.metrics.external import ColorVideoVdp, HdrFlip, HdrVdp2, ProgramMissing
+from hdrmodel.metrics.external import ColorVideoVdp, HdrFlip, ProgramMissing
 
 CPU = torch.device("cpu")
 
@@ -127,78 +127,3 @@ def test_a_missing_package_is_one_line_with_its_extra(monkeypatch, module, make,
     with pytest.raises(ProgramMissing, match=message) as error:
         make()
     assert "\n" not in str(error.value)
-
-
-OCTAVE = """#!{python}
-import os, sys
-import numpy as np
-from scipy.io import loadmat
-
-assert sys.argv[1:-1] == ["--quiet", "--no-gui", "--eval"], sys.argv
-program = sys.argv[-1]
-assert "hdrvdp(test, reference, 'rgb-bt.709', 30)" in program, program
-assert "pictures = load(getenv('HDRMODEL_PICTURES'))" in program
-assert "addpath(genpath(getenv('HDRMODEL_HDRVDP')))" in program and "result.Q" in program
-assert os.path.isfile(os.path.join(os.environ["HDRMODEL_HDRVDP"], "hdrvdp.m"))
-pictures = loadmat(os.environ["HDRMODEL_PICTURES"])
-test, reference = pictures["test"], pictures["reference"]
-assert test.dtype == reference.dtype == np.float64 and test.shape == reference.shape, test.shape
-assert test.shape[2] == 3
-{fault}
-test, reference = (batch.reshape(*batch.shape[:3], -1) for batch in (test, reference))
-with open(os.environ["HDRMODEL_SCORES"], "w") as scores:
-    for number in range(test.shape[3]):
-        print(100 - abs(test[..., number] - reference[..., number])[3, 5, 1], file=scores)
-"""
-
-
-@pytest.fixture
-def octave(tmp_path, monkeypatch):
-    """Put a script on PATH that answers as Octave would: 100 less the difference of one sample."""
-
-    def place(fault=""):
-        path = tmp_path / "bin" / "octave"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(OCTAVE.format(python=sys.executable, fault=fault))
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        (tmp_path / "hdrvdp 2.2").mkdir(exist_ok=True)
-        (tmp_path / "hdrvdp 2.2" / "hdrvdp.m").touch()
-        monkeypatch.setenv("PATH", str(path.parent))
-        monkeypatch.setenv("HDRMODEL_HDRVDP", str(tmp_path / "hdrvdp 2.2"))
-
-    return place
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_octave_is_given_the_pictures_and_asked_for_q(octave, count):
-    octave()
-    test, reference = light(0)[:count], light(1)[:count]
-    expected = 100 - (test - reference)[:, 1, 3, 5].abs().double()
-    assert HdrVdp2()(test, reference).tolist() == pytest.approx(expected.tolist(), abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        ("sys.exit('error: out of memory')", r"status 1 and 0 of 2 scores: error: out of memory$"),
-        ("test = test[..., :1]; reference = reference[..., :1]", r"status 0 and 1 of 2 scores: nothing printed$"),
-    ],
-)
-def test_a_failing_octave_is_one_line(octave, fault, message):
-    octave(fault)
-    with pytest.raises(ValueError, match=message) as error:
-        HdrVdp2()(light(0), light(1))
-    assert "\n" not in str(error.value) and "hdrvdp 2.2" in str(error.value)
-
-
-def test_without_octave_or_the_program_there_is_no_hdr_vdp_2(octave, monkeypatch, tmp_path):
-    octave()
-    monkeypatch.setenv("HDRMODEL_HDRVDP", str(tmp_path))
-    with pytest.raises(ProgramMissing, match=r"set HDRMODEL_HDRVDP to the folder that holds hdrvdp\.m"):
-        HdrVdp2()
-    monkeypatch.delenv("HDRMODEL_HDRVDP")
-    with pytest.raises(ProgramMissing, match=r"hdrvdp\.m \(it is ''\)"):
-        HdrVdp2()
-    monkeypatch.setenv("PATH", str(Path(tmp_path)))
-    with pytest.raises(ProgramMissing, match="no 'octave' on PATH"):
-        HdrVdp2()
