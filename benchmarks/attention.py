@@ -26,9 +26,9 @@ from hdrdata.files.disk import write_bytes, write_json
 from hdrmodel.report.charts import line_chart
 from hdrmodel.report.inputs import PEERS
 from hdrmodel.report.literature import PAPER_SCORES
-from hdrmodel.scores.floors import FLOORS
 from hdrmodel.scores.folder import FACTS, PER_PICTURE, SUMMARY, Scores, read_scores
 from hdrmodel.scores.intervals import Difference, Table, difference_interval
+from hdrmodel.scores.methods import labels_of
 
 HOME = Path(__file__).resolve().parent.parent / "docs" / "experiments" / "attention"
 ATTENTIONS = tuple(PAPER_SCORES)
@@ -38,6 +38,9 @@ KEPT = ("network", FLOOR)  # rows that differences are made of; means of all oth
 STRONG = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#8c564b")
 DECIBELS = 0.5  # the difference to detect
 DRAWS, RESAMPLES = 150, 200  # of one number of scenes and seeds; of each draw's interval
+
+
+FLOORS = labels_of("floor")
 
 
 def read_all(home: Path) -> dict[str, Scores]:

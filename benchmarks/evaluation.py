@@ -25,13 +25,13 @@ import torch
 from hdrdata.files.suffixes import HDR_SUFFIXES
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import estimate_by_cameras, estimate_by_network, read_cases
+from hdrmodel.evaluation.config import load_evaluation
 from hdrmodel.evaluation.evaluate import evaluate
-from hdrmodel.evaluation.floors import choose_factors, estimate_without_network
+from hdrmodel.evaluation.without_network import choose_factors, estimate_without_network
 from hdrmodel.metrics.alignment import ALIGNMENTS
 from hdrmodel.metrics.table import METRICS, load_metrics
 from hdrmodel.networks.devices import choose_device
 from hdrmodel.networks.weights import initial_network, save_weights
-from hdrmodel.profiles.load import load_evaluation
 
 ROUNDS = 3
 

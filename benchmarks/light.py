@@ -38,8 +38,8 @@ from hdrdata.cameras.exposure import WHITE, expose_view, half_bits
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import Case
+from hdrmodel.metrics.absolute import LUMINANCE_WEIGHTS
 from hdrmodel.metrics.alignment import align_gain
-from hdrmodel.metrics.light import LUMINANCE_WEIGHTS
 from hdrmodel.metrics.perceptual import LpipsConfig
 from hdrmodel.metrics.table import METRICS, Measure, load_metrics
 from hdrmodel.networks.hdr_attnet import HDRAttNet

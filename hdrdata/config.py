@@ -1,5 +1,6 @@
 """The base of every section of parameters: frozen, complete, and without unknown names."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -36,3 +37,29 @@ class Section(BaseModel):
                 for problem in error.errors()
             ]
             raise ValueError("; ".join(wrong)) from error
+
+
+def replace_values(values: dict, changes: Sequence[str]) -> dict:
+    """Replace values of nested parameters in place, and return them.
+
+    Args:
+        changes: "steps=1000" or "loss.perceptual=0", the value as YAML.
+
+    Raises:
+        ValueError: naming a change that is not NAME=VALUE, or whose name does not exist.
+    """
+    import yaml
+
+    for change in changes:
+        path, equals, value = change.partition("=")
+        *sections, last = path.split(".")
+        section = values
+        for part in sections:
+            section = section.get(part) if isinstance(section, dict) else None
+        if not equals or not isinstance(section, dict) or last not in section:
+            raise ValueError(f"'{change}': wanted NAME=VALUE with a name of the profile, such as {', '.join(values)}")
+        try:
+            section[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"'{change}': the value is no YAML: {error}") from error
+    return values

@@ -7,7 +7,7 @@ import click
 from hdrdata.scenes.scene import read_scenes
 from hdrdata.views.ingest import describe_views, ingest_scenes
 from hdrdata.views.view import IngestConfig, read_views
-from stages.params import read_section, stage
+from stages.params import read_run, read_section, stage
 
 
 @stage
@@ -15,7 +15,7 @@ from stages.params import read_section, stage
 @click.argument("views", type=click.Path(file_okay=False, path_type=Path))
 def main(scenes: Path, views: Path) -> None:
     """Make the views of the scenes listed in SCENES in the folder VIEWS."""
-    config = read_section("ingest", IngestConfig)
+    config = read_section("ingest", IngestConfig, **read_run())
     folder, listed = read_scenes(scenes)
     outcome = ingest_scenes(listed, folder, views, config)
     click.echo(f"scenes: {outcome.summary()}")

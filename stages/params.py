@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 import yaml
@@ -14,19 +14,48 @@ PARAMS = Path("params.yaml")
 Config = TypeVar("Config", bound=Section)
 
 
-def read_section(name: str, config: type[Config]) -> Config:
+def read_section(name: str, config: type[Config], **shared: object) -> Config:
     """Check the section `name` of params.yaml in the working folder.
+
+    Args:
+        shared: values that several stages share, and that the section does not repeat.
 
     Raises:
         ValueError: naming the file, the section and each value that is wrong.
     """
+    section = read_values(name)
+    try:
+        return config.parse(name, {**section, **shared} if isinstance(section, dict) else section)
+    except ValueError as error:
+        raise ValueError(f"{PARAMS}: {error}") from error
+
+
+def read_values(name: str) -> Any:
+    """Return a section or a value of params.yaml, unchecked; ValueError if there is none of this name."""
     params = _read_params()
     if name not in params:
         raise ValueError(f"{PARAMS}: no section '{name}'")
-    try:
-        return config.parse(name, params[name])
-    except ValueError as error:
-        raise ValueError(f"{PARAMS}: {error}") from error
+    return params[name]
+
+
+def read_run() -> dict[str, object]:
+    """Read the section `run`: the engine and the workers of the stages of the data, which change no result."""
+    section = read_values("run")
+    if not isinstance(section, dict) or set(section) != {"engine", "workers"}:
+        raise ValueError(f"{PARAMS}: run: expected the names engine and workers, got {section!r}")
+    return section
+
+
+def read_forms() -> tuple[str, ...]:
+    """Read `form` at the top: the forms of the dataset that are made.
+
+    Raises:
+        ValueError: if it is none of radiance, pixels and both.
+    """
+    form = read_values("form")
+    if form not in ("radiance", "pixels", "both"):
+        raise ValueError(f"{PARAMS}: form: expected radiance, pixels or both, got {form!r}")
+    return ("pixels", "radiance") if form == "both" else (form,)
 
 
 def read_variants() -> tuple[str, ...]:

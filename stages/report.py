@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
-from hdrmodel.report.inputs import find_predictions
-from hdrmodel.report.page import write_report
+from hdrmodel.report.brief import format_brief
+from hdrmodel.report.inputs import find_untrained, metrics_of
+from hdrmodel.report.page import read_variants as read_scored
+from hdrmodel.report.page import write_page
 from stages.params import read_seeds, read_variants, stage
 
 
@@ -16,13 +18,13 @@ from stages.params import read_seeds, read_variants, stage
 def main(runs: Path, scores: Path, report: Path) -> None:
     """Write the page index.html in the folder REPORT on all variants in the folders RUNS and SCORES.
 
-    After the variants of params.yaml come the scored predictions of other programs that lie in SCORES too.
+    After the variants of params.yaml come the shipped weights and the predictions of other programs in SCORES.
     """
     variants, seeds = read_variants(), read_seeds()
-    variants += find_predictions(scores, variants)
-    page = write_report(runs, scores, report, variants, seeds)
-    trained = f"{', '.join(variants)}; seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-    click.echo(f"{page}: {trained}; {page.stat().st_size / 1e6:.1f} MB")
+    scored = read_scored(runs, scores, (*variants, *find_untrained(scores, variants)), seeds)
+    page = write_page(scored, runs, report, seeds)
+    click.echo("\n".join(format_brief(scored, metrics_of(scored[0].summary))))
+    click.echo(page)
 
 
 if __name__ == "__main__":

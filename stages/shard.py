@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from hdrdata.shards.pack import ShardConfig, shard_stacks
-from hdrdata.stacks.encode import SynthesizeConfig
-from stages.params import read_section, stage
+from stages.params import read_forms, read_run, read_section, stage
 
 
 @stage
@@ -14,9 +13,9 @@ from stages.params import read_section, stage
 @click.argument("shards", type=click.Path(file_okay=False, path_type=Path))
 def main(stacks: Path, shards: Path) -> None:
     """Pack the tars of the folder STACKS into shards in the folder SHARDS."""
-    config = read_section("shard", ShardConfig)
-    synthesis = read_section("synthesize", SynthesizeConfig)
-    outcome = shard_stacks(stacks, shards, config, workers=synthesis.workers, engine=synthesis.engine)
+    forms = read_forms()
+    config = read_section("shard", ShardConfig, form="both" if len(forms) > 1 else forms[0])
+    outcome = shard_stacks(stacks, shards, config, **read_run())
     for form in ("pixels", "radiance"):
         rows = {name: row for name, row in outcome.rows.items() if row["form"] == form}
         if rows:

@@ -22,6 +22,7 @@ from hdrdata.views.view import IngestConfig
 from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.variants import VARIANTS
+from hdrmodel.profiles.load import merge_profile
 from hdrmodel.training.config import TrainConfig
 from stages.params import read_seeds, read_variants
 
@@ -51,21 +52,26 @@ def test_a_variant_more_changes_nothing_in_dvc_yaml():
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_tracks_every_section_that_it_reads(name):
     source = (ROOT / "stages" / f"{name}.py").read_text()
-    read = set(re.findall(r'read_section\("(\w+)"', source)) | set(re.findall(r"read_(variants|seeds)\(\)", source))
-    assert set(STAGES[name]["params"]) == read
+    read = set(re.findall(r'read_(?:section|values)\("(\w+)"', source))
+    read |= set(re.findall(r"read_(variants|seeds|form)s?\(\)", source))
+    assert set(STAGES[name]["params"]) == read  # `run` is none of them: it changes no result
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", SECTIONS)
 def test_the_committed_parameters_are_valid(name, profile):
-    SECTIONS[name].parse(name, PROFILES[profile][name])
+    params = PROFILES[profile]
+    shared = {"ingest": params["run"], "synthesize": params["run"], "shard": {"form": params["form"]}}
+    SECTIONS[name].parse(name, {**params[name], **shared.get(name, {})})
+    for changes in params["train_of"].values():
+        TrainConfig.parse("train", merge_profile(params["train"], changes))
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_name_in_the_parameters_is_known(profile, tmp_path, monkeypatch):
     params = PROFILES[profile]
     assert params["synthesize"]["recipe"] in RECIPES
-    assert set(params) == {"variants", "seeds", "launch", *SECTIONS}
+    assert set(params) == {"variants", "seeds", "launch", "form", "run", "train_of", *SECTIONS}
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     assert set(read_variants()) <= set(VARIANTS)
@@ -84,7 +90,7 @@ def test_there_is_a_profile_for_the_paper_one_for_what_is_released_and_one_for_t
 
 
 def test_the_profiles_have_the_same_names_and_the_paper_has_everything():
-    assert names_in(PROFILES["paper"]) == names_in(PARAMS)
+    assert names_in({**PROFILES["paper"], "train_of": {}}) == names_in({**PARAMS, "train_of": {}})
     assert set(PROFILES["paper"]["variants"]) == set(ATTENTIONS)
     assert len(PROFILES["paper"]["seeds"]) == 3
 
@@ -165,6 +171,7 @@ def workspace(scenes_folder, tmp_path_factory) -> Path:
         "scan": {**PARAMS["scan"], "sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25},
         "ingest": {**PARAMS["ingest"], "view_size": 32},
         "train": TRAIN,
+        "train_of": {"lightunet": {"profile": "release", **SMALL, "device": "cpu", "light": {"warmup": 1}}},
         "evaluate": {**PARAMS["evaluate"], "crfs_a_view": 1, "lpips": {"trunk": None, "trunk_file": None}},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
@@ -189,9 +196,12 @@ def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
     trained = {variant: [f"train@{variant}-{seed}" for seed in (0, 1)] for variant in PARAMS["variants"]}
     for variant, runs in trained.items():
         assert order.index(f"evaluate@{variant}") > max(map(order.index, runs))
-    assert len(order) == len({"scan", "ingest", "synthesize", "shard", "report"}) + 3 * len(trained)
+    assert len(order) == len({"scan", "ingest", "synthesize", "shard", "release", "report"}) + 3 * len(trained)
     page = (workspace / "data" / "report" / "index.html").read_text()
-    assert "spatial" in page and "oracle" in page.lower()
+    assert "spatial" in page and "oracle" in page.lower() and "release (shipped weights)" in page
+    lines = first.splitlines()
+    assert next(line for line in reversed(lines) if line.startswith("data/report/index.html"))
+    assert [name for name in PARAMS["variants"] if not any(line.startswith(name) for line in lines)] == []
     for variant in PARAMS["variants"]:
         summary = json.loads((workspace / "data" / "scores" / variant / "summary.json").read_text())
         assert summary["variant"] == variant

@@ -44,7 +44,8 @@ def reached_from(path: Path) -> set[str]:
 
 
 def packaged_data() -> list[Path]:
-    return [path for name in PACKAGES[:2] for path in (ROOT / name).rglob("*.*") if path.suffix in (".csv", ".html")]
+    suffixes = (".csv", ".html", ".safetensors", ".yaml")
+    return [path for name in PACKAGES[:2] for path in (ROOT / name).rglob("*.*") if path.suffix in suffixes]
 
 
 def code_of(stage: str) -> list[str]:
@@ -60,7 +61,7 @@ def covers(dep: str, file: str) -> bool:
 def test_a_stage_depends_on_the_rooms_that_it_reaches_and_on_no_other(stage):
     reached = reached_from(ROOT / "stages" / f"{stage}.py") - VALUES
     deps = code_of(stage)
-    assert f"stages/{stage}.py" in deps and len(deps) <= 12
+    assert f"stages/{stage}.py" in deps and len(deps) <= 14
     assert all((ROOT / dep).exists() for dep in deps)
     assert sorted(file for file in reached if not any(covers(dep, file) for dep in deps)) == []
     assert [dep for dep in deps if not any(covers(dep, file) for file in reached)] == []
@@ -79,7 +80,7 @@ def test_a_new_metric_trains_nothing_again():
 
 
 def test_dvc_yaml_fits_on_a_few_screens():
-    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 140
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 170
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(ROOT).as_posix())
@@ -120,8 +121,8 @@ def test_a_room_imports_only_rooms_below_it():
         ("hdrdata/stream/order.py", "torch", "only hdrdata.torch imports torch in hdrdata"),
         ("hdrmodel/networks/weights.py", "hdrmodel.training.step", "the rooms of hdrmodel"),
         ("hdrmodel/networks/unet.py", "hdrmodel.networks.variants", "inside hdrmodel.networks"),
-        ("hdrmodel/metrics/light.py", "hdrdata.cli.build", "nothing imports a command"),
-        ("hdrdata/files/disk.py", "hdrmodel.metrics.light", "stages over hdrmodel over hdrdata"),
+        ("hdrmodel/metrics/absolute.py", "hdrdata.cli.build", "nothing imports a command"),
+        ("hdrdata/files/disk.py", "hdrmodel.metrics.absolute", "stages over hdrmodel over hdrdata"),
     ],
 )
 def test_a_forbidden_import_is_found(tmp_path, file, imported, contract):

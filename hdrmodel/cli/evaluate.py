@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from hdrdata.command import OneLineErrors
+from hdrmodel.scores.methods import METHODS
 
 EXIT_ABSENT = 3  # of `evaluate`, where a metric is not to be had
 
@@ -63,10 +64,10 @@ def evaluate(
     import yaml
 
     from hdrmodel.evaluation.cases import write_inputs
+    from hdrmodel.evaluation.config import load_evaluation
     from hdrmodel.evaluation.evaluate import evaluate_predictions, evaluate_weights, open_test_part
     from hdrmodel.evaluation.summary import format_scores
     from hdrmodel.metrics.table import METRICS
-    from hdrmodel.profiles.load import load_evaluation
 
     config = load_evaluation(changes)
     if show:
@@ -109,8 +110,7 @@ def evaluate(
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("--method", metavar="NAME", default="network", show_default=True,
-              help="Of A; also network_srgb, network_auto, step0, network_debevec, network_mertens, clipped_constant, "
-                   "clipped_constant_srgb, clipped_best, input_crf, input_srgb, oracle.")  # fmt: skip
+              help=f"Of A; one of {', '.join(METHODS)}.")  # fmt: skip
 @click.option("--method-b", metavar="NAME", help="Of B. Default: that of A.")
 @click.option("--by-clipping", is_flag=True, help="Also among the stacks whose inputs are clipped by a like share.")
 @click.option("--resamples", type=click.IntRange(100, 100_000), metavar="NUMBER",

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.exposure import expose_view, half_bits
+from hdrdata.cameras.measured import mean_crf
 from hdrdata.files.hdr.stated import Override
 from hdrdata.files.ldr import write_png
 from hdrdata.files.radiance import read_light
@@ -115,10 +116,17 @@ def estimate_by_network(case: Case, network: Network, device: torch.device) -> R
     return reconstruct(network, to_batch(case.input[None]).to(device), case.evs, case.crf)
 
 
-def estimate_by_cameras(case: Case, network: Network, device: torch.device) -> list[Reconstruction]:
-    """The same by the input's own camera response, by that of sRGB, and by the one that the network estimates."""
-    crfs = [case.crf, replace(SRGB, levels=case.crf.levels), case.crf.levels]
-    return reconstruct_by(network, to_batch(case.input[None]).to(device), case.evs, crfs)
+def estimate_by_responses(case: Case, network: Network, device: torch.device) -> dict[str, Reconstruction]:
+    """Return the network's reconstructions by the response that each assumes (`Method.response`)."""
+    levels = case.crf.levels
+    crfs = {
+        "known": case.crf,
+        "srgb": replace(SRGB, levels=levels),
+        "camera": replace(mean_crf("camera"), levels=levels),
+        "auto": levels,
+    }
+    made = reconstruct_by(network, to_batch(case.input[None]).to(device), case.evs, list(crfs.values()))
+    return dict(zip(crfs, made, strict=True))
 
 
 def estimate_by_merging(made: Reconstruction) -> dict[str, Estimate]:

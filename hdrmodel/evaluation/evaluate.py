@@ -32,16 +32,16 @@ from hdrmodel.evaluation.cases import (
 )
 from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.evaluation.costs import network_costs
-from hdrmodel.evaluation.floors import Factors, choose_factors, estimate_without_network
 from hdrmodel.evaluation.leaks import check_no_leak, scenes_of_parts
 from hdrmodel.evaluation.measuring import measure
 from hdrmodel.evaluation.pictures import LAST_PICTURE, PICTURES, is_pictured, write_pictures
-from hdrmodel.evaluation.subject import Estimates, Subject, subject_of_weights
-from hdrmodel.evaluation.summary import rounded, settings_of, summarise, versions_used, write_rows
+from hdrmodel.evaluation.subject import Estimates, Subject, subject_of_release, subject_of_weights
+from hdrmodel.evaluation.summary import rounded, rounded_scores, settings_of, summarise, versions_used, write_rows
+from hdrmodel.evaluation.without_network import Factors, choose_factors, estimate_without_network
 from hdrmodel.metrics.table import Column, columns_of, load_metrics
 from hdrmodel.networks.devices import choose_device, device_name
 from hdrmodel.networks.weights import load_weights
-from hdrmodel.scores.folder import FACTS, FORMAT, PER_PICTURE, SUMMARY
+from hdrmodel.scores.folder import FACTS, FORMAT, PER_PICTURE, SUMMARY, Summary
 
 PARTIAL = "rows.partial.jsonl"  # of an evaluation that was cut short
 VERSION = 1  # of what a row holds; raise it when code changes the scores, so half-done evaluations start over
@@ -86,6 +86,11 @@ def evaluate_weights(shards: Path, files: Sequence[Path], scores: Path, config: 
             raise ValueError(f"{file}: weights of seed {seed}, as {by_seed[seed]}; wanted one file a seed")
         by_seed[seed] = file
     return _evaluate(shards, scores, subject_of_weights(by_seed, None, config), config)
+
+
+def evaluate_release(shards: Path, weights: Path, scores: Path, config: EvaluateConfig) -> dict:
+    """Measure the shipped weights as `evaluate` does, without seeds and without a network before its first step."""
+    return _evaluate(shards, scores, subject_of_release(weights, config), config)
 
 
 def evaluate_predictions(
@@ -194,8 +199,9 @@ def _evaluate(
     write_rows(scores / PER_PICTURE, rows, [*FACTS, *(column.key for column in columns)])
     measured = [key for key in metrics if any(column.metric.key == key and column.set == "ldr" for column in columns)]
     write_rows(scores / "per_exposure.csv", exposures, ["key", "scene", "method", "seed", "ev", *measured])
+    Summary.parse("summary", summary)  # as readers declare it
     write_json(scores / SUMMARY, summary)
-    write_json(scores / "metrics.json", summary["scores"])
+    write_json(scores / "metrics.json", rounded_scores(summary))
     shown = {entry["key"] for entry in entries if entry["pictured"]}
     for last in (scores / PICTURES).glob(f"*/{LAST_PICTURE}"):  # of an evaluation of other pictures
         if last.parent.name not in shown and (last.parent / "network.exr").is_file():

@@ -1,7 +1,7 @@
-"""The scores of one test picture: every metric of every estimate, in the three sets, batched on the device.
+"""The scores of one test picture: every metric of every estimate, in the four sets, batched on the device.
 
-The sets are display-referred pictures of the stack (ldr), tone-mapped radiance maps (tonemapped) and absolute light
-under each alignment (hdr); `PROTOCOL` says in words what each is.
+The sets are display-referred pictures of the stack (ldr), tone-mapped radiance maps (tonemapped), light in clipped
+pixels (clipped) and absolute light under each alignment (hdr); `PROTOCOL` states how each is computed.
 """
 
 import math
@@ -14,8 +14,9 @@ from torch import Tensor
 from hdrdata.files.tonemap import tonemap_reinhard
 from hdrmodel.evaluation.cases import Case, Estimate
 from hdrmodel.evaluation.config import EvaluateConfig
+from hdrmodel.metrics.absolute import LUMINANCE_WEIGHTS
 from hdrmodel.metrics.alignment import align_crf, align_gain, align_none
-from hdrmodel.metrics.light import LUMINANCE_WEIGHTS
+from hdrmodel.metrics.clipped import clipped_errors
 from hdrmodel.metrics.table import Column
 from hdrmodel.networks.devices import choose_device
 
@@ -30,7 +31,8 @@ PROTOCOL = {
     "not saturated keeps its own light, whatever the network says, so that the result photographed again is the input, "
     "level by level. The oracle merges the true stack.",
     "responses": "network and its step 0 are given the input's camera response. network_srgb takes the input for sRGB, "
-    "network_auto estimates the response from it: they are blind, as other programs are.",
+    "network_camera assumes the mean response of measured cameras, network_auto estimates the response from the input: "
+    "the response is unknown to them, as it is to other programs.",
     "floors": "clipped_constant: the input linearised by its known response, clipped values times {known:g}, the one "
     "factor that is best by PU21-PSNR after a gain on {pictures} pictures of the train part; clipped_constant_srgb: "
     "taken for sRGB, times {srgb:g}. A method is better than doing nothing where it is better than the one that knows "
@@ -38,6 +40,9 @@ PROTOCOL = {
     "tonemapped": "Both radiance maps brought to one gain, clipped to the light that saturates the stack's shortest "
     "exposure, and tone mapped by OpenCV's Reinhard operator (gamma 2.2, intensity 0, light 0.5, colour 0); "
     "Mertens' fused picture stands as it is.",
+    "clipped": "Light in clipped values after the gain, d = log2 of estimate / truth in stops: bias is mean d, error "
+    "mean |d|, structure mean |d| without the mean of each connected region, border step mean |d(p) - d(q)| of "
+    "neighbours where only p clips; hue error in degrees where chromaticities differ by 0.05 or more, else 0.",
     "hdr": "Absolute linear RGB (BT.709): the reference's median luminance (of its pixels that are not black, if more "
     "than half are) at {median_nits:g} cd/m2, clipped at {peak_nits:g}; PU21 is banding_glare with peak 256.",
     "alignments": "none: in the unit in which 1 saturates the input. gain: one factor, least squares over the samples "
@@ -68,6 +73,7 @@ def measure(
     _measure_stacks(case, estimates, [c for c in columns if c.set == "ldr"], metrics, device, rows, by_ev)
     aligned = [_brought_to_gain(case, estimate) for estimate in estimates]
     _measure_tonemapped(case, estimates, aligned, [c for c in columns if c.set == "tonemapped"], metrics, device, rows)
+    _measure_clipped(case, aligned, [c for c in columns if c.set == "clipped"], rows)
     _measure_light(case, estimates, aligned, [c for c in columns if c.set == "hdr"], metrics, config, device, rows)
     return rows, by_ev
 
@@ -111,6 +117,14 @@ def _measure_tonemapped(case, estimates, aligned, columns, metrics, device, rows
     }
     if pictures:
         _fill(pictures, mapped(case.radiance), columns, metrics, device, rows)
+
+
+def _measure_clipped(case, aligned, columns, rows) -> None:
+    truth = case.radiance.astype(np.float64)
+    for number, radiance in enumerate(aligned):
+        if columns and radiance is not None:
+            errors = clipped_errors(radiance, truth, case.clipped)
+            rows[number] |= {column.key: errors[column.metric.key] for column in columns}
 
 
 def nits_of(truth: np.ndarray, config: EvaluateConfig) -> float:

@@ -15,23 +15,19 @@ import numpy as np
 from hdrdata.files.disk import digest_of, write_bytes
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.config import EvaluateConfig
-from hdrmodel.evaluation.floors import Factors
 from hdrmodel.evaluation.measuring import PROTOCOL
 from hdrmodel.evaluation.subject import Subject
+from hdrmodel.evaluation.without_network import Factors
 from hdrmodel.metrics.table import METRICS, Column
-from hdrmodel.scores.floors import FLOORS
 from hdrmodel.scores.folder import FORMAT
-from hdrmodel.scores.intervals import Table, mean_interval
+from hdrmodel.scores.intervals import FEWEST_SCENES, Table, mean_interval, scene_means
+from hdrmodel.scores.methods import METHODS, SEEDED, SETS
 from hdrmodel.scores.strata import STRATA, stratum_label, stratum_of
 
-SEEDED = (  # the methods that depend on the seed
-    *("network", "network_srgb", "network_auto", "step0"),
-    *("network_debevec", "network_mertens"),
-)
-METHODS = (*SEEDED, *FLOORS, "clipped_best", "oracle")
 INTERVALS = (
-    "95 % intervals by a bootstrap over scenes{seeds} of {resamples} resamples: pictures of one scene are not "
-    "independent. They say how far the mean over other scenes of this kind may lie, and nothing of other kinds."
+    "95 % intervals of means by a bootstrap over scenes{seeds} of {resamples} resamples, for pictures of one scene are "
+    "not independent; with fewer than 5 scenes the means of the scenes are listed instead. An interval is about the "
+    "mean over other scenes of this kind, not over other kinds."
 )
 
 
@@ -54,7 +50,8 @@ def summarise(
     several = len(subject.seeds) > 1
 
     def intervals(chosen: list[dict]) -> dict[str, list[float] | None]:
-        found = {key: mean_interval(table_of(chosen, key), resamples, config.bootstrap.seed) for key in keys}
+        seed = config.bootstrap.seed
+        found = {key: mean_interval(table_of(chosen, key), resamples, seed, fewest=FEWEST_SCENES) for key in keys}
         return {
             key: None if interval.low is None else [_number(interval.low), _number(interval.high)]
             for key, interval in found.items()
@@ -77,14 +74,14 @@ def summarise(
             )  # fmt: skip
     evs = sorted({row["ev"] for row in exposures})
     names = [column.metric.key for column in columns if column.set == "ldr"]
-    stacks = len({row["key"] for row in rows})
+    stacks, num_scenes = (len({row[name] for row in rows}) for name in ("key", "scene"))
     return {
         "format": FORMAT,
         "variant": subject.name,
         "kind": subject.kind,
         "seeds": list(subject.seeds),
         "stacks": stacks,
-        "scenes": len({row["scene"] for row in rows}),
+        "scenes": num_scenes,
         "pictures": stacks * (len(reader.evs) - 1),
         "protocol": {
             **{name: text.format(**config.model_dump(), **asdict(factors)) for name, text in PROTOCOL.items()},
@@ -102,6 +99,11 @@ def summarise(
         "lpips": f"absent: {absent['lpips']}" if "lpips" in absent else measured.get("lpips", "not measured"),
         "scores": {method: _means(chosen, keys) for method, chosen in by_method.items()},
         "intervals": {method: intervals(chosen) for method, chosen in by_method.items()},
+        "by_scene": {
+            method: {key: _scenes(chosen, key) for key in keys}
+            for method, chosen in by_method.items()
+            if num_scenes < FEWEST_SCENES
+        },
         "scores_by_seed": {
             str(seed): {
                 method: _means([row for row in chosen if row["seed"] == seed], keys)
@@ -137,7 +139,7 @@ def format_scores(summary: dict) -> list[str]:
         if column["metric"] not in summary["absent"]:
             groups.setdefault((column["set"], column["alignment"]), []).append(key)
     for (name, alignment), keys in groups.items():
-        title = {"ldr": "LDR", "tonemapped": "tone-mapped", "hdr": f"HDR, alignment {alignment}"}[name]
+        title = f"{SETS[name]}, alignment {alignment}" if alignment else SETS[name]
         lines += ["", f"{title:<20}" + "".join(f"{summary['columns'][key]['name']:>24}" for key in keys)]
         for method, scores in summary["scores"].items():
             if any(scores[key] is not None for key in keys):
@@ -151,7 +153,9 @@ def _cell(summary: dict, method: str, key: str) -> str:
     if value is None:
         return "-"
     interval = summary["intervals"][method][key]
-    shown = "" if interval is None else f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+    if interval is None:
+        return f"{value:.{digits}f}"
+    shown = f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
     return f"{value:.{digits}f}{shown}"
 
 
@@ -210,6 +214,19 @@ def _means(rows: Iterable[dict], names: Sequence[str]) -> dict[str, float | None
         known = [row[name] for row in rows if row.get(name) is not None and math.isfinite(row[name])]
         means[name] = _number(np.mean(known)) if known else None
     return means
+
+
+def _scenes(rows: list[dict], column: str) -> dict[str, float]:
+    return {scene: _number(mean) for scene, mean in scene_means(table_of(rows, column)).items()}
+
+
+def rounded_scores(summary: dict) -> dict[str, dict[str, float | None]]:
+    """Return the means with a digit less than tables print: a run on another processor rarely differs in these."""
+    digits = {key: max(column["digits"] - 1, 0) for key, column in summary["columns"].items()}
+    return {
+        method: {key: None if mean is None else round(mean, digits[key]) for key, mean in means.items()}
+        for method, means in summary["scores"].items()
+    }
 
 
 def rounded(value: float | None) -> float | None:

@@ -23,8 +23,8 @@ def clipped_errors(estimate: Light, truth: Light, clipped: Clipped) -> dict[str,
         "bias": mean d; positive is too bright.
         "error": mean |d|.
         "structure": mean |d - mean d of its region|; a region is a connected area of values clipped in one channel.
-        "step": mean |d(p) - d(q)| over neighbours p, q of one channel of which only p clips: by how much the step at the
-            border differs from that of the truth.
+        "step": mean |d(p) - d(q)| over neighbours p, q of one channel, where only p clips: the difference between the
+            step at the border and the step of the truth.
         "hue": mean difference of the hue in degrees over pixels with a clipped channel, see `hue_error`.
     """
     difference = np.log2(np.maximum(estimate, DARKEST)) - np.log2(np.maximum(truth, DARKEST))

@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from hdrmodel.metrics.absolute import luminance, mirrored, pu21_encode
 from hdrmodel.metrics.display import PerPicture, Pictures, blur, gaussian, require_pictures
-from hdrmodel.metrics.light import luminance, mirrored, pu21_encode
 
 PIQE_BLOCK, PIQE_SEGMENT = 16, 6  # pixels
 PIQE_ACTIVE, PIQE_FLAT = 0.1, 0.1  # variance of a block that counts; deviation of a segment that shows an artefact

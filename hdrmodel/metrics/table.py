@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hdrmodel.metrics.absolute import MU, fsim_pu21, psnr_mu, psnr_pu21, psnr_pu21_luminance, ssim_pu21, vsi_pu21
 from hdrmodel.metrics.alignment import find_alignment
 from hdrmodel.metrics.clipped import clipped_errors
 from hdrmodel.metrics.display import PerPicture, Pictures, psnr_ldr, ssim_ldr
 from hdrmodel.metrics.external import ColorVideoVdp, HdrFlip, ProgramMissing
-from hdrmodel.metrics.light import MU, fsim_pu21, psnr_mu, psnr_pu21, psnr_pu21_luminance, ssim_pu21, vsi_pu21
 from hdrmodel.metrics.perceptual import Lpips, LpipsConfig, StLpips
 from hdrmodel.metrics.piqe import piqe_pu21
 from hdrmodel.networks.trunks import WeightsMissing

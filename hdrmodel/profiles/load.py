@@ -1,46 +1,52 @@
-"""Parameters that are shipped, some values replaced."""
+"""Parameters of training that are shipped, some values replaced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 import yaml
 
-from hdrmodel.evaluation.config import EvaluateConfig
+from hdrdata.config import replace_values
 from hdrmodel.training.config import TrainConfig
 
-PROFILES = ("quick", "paper", "release")
+FILES = {"quick": "quick.yaml", "paper": "paper.yaml", "release": "release.yaml"}
+PROFILES = tuple(FILES)
 
 
 def load_profile(name: str, changes: Sequence[str] = ()) -> TrainConfig:
-    """A shipped configuration of training, some values replaced.
+    """Return a shipped configuration of training, some values replaced.
 
     Args:
         name: in PROFILES.
         changes: "steps=1000" or "loss.perceptual=0", the value as YAML.
 
     Raises:
-        ValueError: naming a change that is no "name=value", a name that does not exist, or a wrong value.
+        ValueError: naming a change that is not "name=value", a name that does not exist, or a wrong value.
     """
-    return TrainConfig.parse("train", _changed(f"{name}.yaml", changes))
+    return TrainConfig.parse("train", replace_values(_read(name), changes))
 
 
-def load_evaluation(changes: Sequence[str] = ()) -> EvaluateConfig:
-    """The shipped configuration of evaluation, some values replaced; as `load_profile`."""
-    return EvaluateConfig.parse("evaluate", _changed("evaluate.yaml", changes))
+def merge_profile(train: Mapping, changes: Mapping) -> dict:
+    """Return the parameters of one variant: those of all variants, or of a profile, with the variant's own values.
+
+    Args:
+        train: the parameters of all variants.
+        changes: values by name, nested as in `train`; `profile` names the shipped profile to start from instead.
+    """
+    changes = dict(changes)
+    base = _read(changes.pop("profile")) if "profile" in changes else train
+    return _merge(base, changes)
 
 
-def _changed(file: str, changes: Sequence[str]) -> dict:
-    values = yaml.safe_load(resources.files("hdrmodel").joinpath("profiles", file).read_text("utf-8"))
-    for change in changes:
-        path, equals, value = change.partition("=")
-        *sections, last = path.split(".")
-        section = values
-        for part in sections:
-            section = section.get(part) if isinstance(section, dict) else None
-        if not equals or not isinstance(section, dict) or last not in section:
-            raise ValueError(f"'{change}': wanted NAME=VALUE with a name of the profile, such as {', '.join(values)}")
-        try:
-            section[last] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ValueError(f"'{change}': the value is no YAML: {error}") from error
-    return values
+def _merge(base: Mapping, changes: Mapping) -> dict:
+    nested = {
+        name: _merge(base[name], value)
+        for name, value in changes.items()
+        if isinstance(value, Mapping) and isinstance(base.get(name), Mapping)
+    }
+    return {**base, **changes, **nested}
+
+
+def _read(name: str) -> dict:
+    if name not in FILES:
+        raise ValueError(f"unknown profile {name!r}; known are {list(FILES)}")
+    return yaml.safe_load(resources.files("hdrmodel").joinpath("profiles", FILES[name]).read_text("utf-8"))

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from hdrmodel.report.figures import Change, Method, blind_methods, methods_of
 from hdrmodel.report.inputs import Metric, Variant
-from hdrmodel.scores.floors import FLOORS
 from hdrmodel.scores.intervals import Difference, difference_interval
+from hdrmodel.scores.methods import labels_of
 
 # Comparisons
 
@@ -31,7 +31,7 @@ def _difference(ours: Method, other: Method, metric: Metric) -> Difference | Non
     bootstrap = ours.variant.summary.bootstrap
     difference = difference_interval(
         *tables,
-        metric.higher_is_better,
+        bool(metric.higher_is_better),
         metric.resolution,
         metric.unit,
         same_seeds=ours.variant is other.variant,
@@ -49,7 +49,7 @@ def base_of(variants: Sequence[Variant]) -> Method:
 
 def compared(variants: Sequence[Variant], base: Method) -> list[Method]:
     """What is compared to the base: the other variants, and doing nothing."""
-    methods = [method for method in methods_of(variants) if method.name in ("network", *FLOORS)]
+    methods = [method for method in methods_of(variants) if method.name in ("network", *labels_of("floor"))]
     return [method for method in methods if (method.variant, method.name) != (base.variant, base.name)]
 
 

@@ -8,15 +8,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from hdrmodel.report.inputs import SETS
-from hdrmodel.scores.floors import is_blind
 from hdrmodel.scores.folder import ColumnFacts, PictureScores, Scores
 from hdrmodel.scores.intervals import LEVEL, METHOD, Difference, difference_interval
+from hdrmodel.scores.methods import SETS, is_blind, labels_of
 from hdrmodel.scores.strata import STRATA, stratum_label, stratum_of
 
 FAIR = {
-    "A": "a fair comparison is by --method network_srgb or network_auto.",
-    "B": "a fair comparison is by --method-b network_srgb or network_auto.",
+    side: f"a fair comparison is by {option} {', '.join(labels_of('unknown'))}."
+    for side, option in (("A", "--method"), ("B", "--method-b"))
 }
 CLIPPED_AGREE = 2e-5  # two evaluations of one input; the file has six decimals
 
@@ -46,12 +45,14 @@ class Line:
     @property
     def better(self) -> str | None:
         """ "A" or "B"; None where the two cannot be told apart."""
-        if not self.difference.separable:
+        if not self.difference.separable or self.facts.higher_is_better is None:
             return None
         return "A" if (self.difference.interval.value > 0) == self.facts.higher_is_better else "B"
 
     @property
     def verdict(self) -> str:
+        if self.facts.higher_is_better is None:
+            return "signed"
         return f"{self.better} better" if self.better else f"not separable: {self.difference.why}"
 
 
@@ -259,7 +260,7 @@ def _compare_column(a: Scores, rows_a: np.ndarray, b: Scores, rows_b: np.ndarray
     difference = difference_interval(
         a.pictures.table(column, rows_a),
         b.pictures.table(column, rows_b),
-        facts.higher_is_better,
+        bool(facts.higher_is_better),
         facts.resolution,
         facts.unit,
         same_seeds=a.pictures.path.samefile(b.pictures.path),

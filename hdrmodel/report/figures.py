@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hdrmodel.report.charts import Points, fit_axis, line_chart, thin
-from hdrmodel.report.inputs import BLIND_ROWS, BOUND, CLASSICAL, Metric, Variant
-from hdrmodel.scores.floors import FLOORS
+from hdrmodel.report.inputs import Metric, Variant
 from hdrmodel.scores.intervals import Difference
+from hdrmodel.scores.methods import labels_of
 
 LONGEST_LABEL = 22  # letters beside a bar
 AIR = 1.25  # of the longest bar, for intervals
@@ -51,7 +51,7 @@ class Change:
     @property
     def verdict(self) -> str:
         """`better` or `worse` where that can be told, else `not separable`."""
-        if not self.difference.separable:
+        if not self.difference.separable or self.metric.higher_is_better is None:
             return "not separable"
         return "better" if (self.difference.interval.value > 0) == self.metric.higher_is_better else "worse"
 
@@ -66,10 +66,9 @@ def methods_of(variants: Sequence[Variant]) -> list[Method]:
     return [
         *(Method(variant.label, variant, "network", variant.color) for variant in variants),
         *(blind for variant in variants for blind in blind_methods(variant)),
-        *(Method(label, first, name, name) for name, label in FLOORS.items()),
+        *(Method(label, first, name, name) for name, label in labels_of("floor").items()),
         *classical_methods(variants)[:2],
-        Method("bound: best constant a picture", first, BOUND, BOUND),
-        Method("oracle: true stack", first, "oracle", "oracle"),
+        *(Method(label, first, name, name) for name, label in labels_of("bound").items()),
     ]
 
 
@@ -77,7 +76,7 @@ def blind_methods(variant: Variant) -> list[Method]:
     """A trained network that is not told the camera response."""
     return [
         Method(f"{variant.label}, {words}", variant, name, f"{variant.color} blind")
-        for name, words in BLIND_ROWS.items()
+        for name, words in labels_of("unknown").items()
         if name in variant.summary.scores
     ]
 
@@ -92,7 +91,7 @@ def classical_methods(variants: Sequence[Variant]) -> list[Method]:
             f"{variant.color} classical",
         )
         for variant in variants
-        for name, words in CLASSICAL.items()
+        for name, words in labels_of("merge").items()
         if name in variant.summary.scores
     ]
 

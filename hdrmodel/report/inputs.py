@@ -9,17 +9,13 @@ from pydantic import ConfigDict
 
 from hdrdata.config import Section
 from hdrdata.files.disk import read_json
-from hdrmodel.scores.floors import FLOORS, floor_of
 from hdrmodel.scores.folder import PER_PICTURE, SUMMARY, PictureScores, Summary, read_scores, read_summary
 from hdrmodel.scores.intervals import Table
+from hdrmodel.scores.methods import SETS, SHARED, floor_of
 
-BLIND_ROWS = {"network_srgb": "as sRGB", "network_auto": "CRF estimated"}  # of a network that is not told the response
-CLASSICAL = {"network_debevec": "Debevec", "network_mertens": "Mertens"}  # what makes HDR of the generated stack
-BOUND = "clipped_best"  # by the truth: the label says so
-SHARED = (*FLOORS, BOUND, "oracle")  # the methods that are the same beside every variant
-SETS = {"ldr": "LDR", "tonemapped": "tone-mapped", "hdr": "HDR"}
+UNTRAINED = ("release", "predictions")  # kinds without runs
 ALIGNMENTS = {"none": "none", "gain": "gain", "crf": "CRF"}
-PROTOCOL = ("ldr", "merge", "responses", "floors", "tonemapped", "hdr", "alignments", "intervals")
+PROTOCOL = ("ldr", "merge", "responses", "floors", "tonemapped", "clipped", "hdr", "alignments", "intervals")
 PEERS = {"expandnet": "ExpandNet", "hdrunet": "HDRUNet", "hdrcnn": "HDRCNN-style"}
 
 
@@ -34,7 +30,7 @@ class Metric:
     alignment: str | None
     unit: str
     digits: int
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: signed, the nearer to 0 the better
     resolution: float | None  # a difference under this, in the metric's unit, says nothing
 
     @property
@@ -60,10 +56,14 @@ class Metric:
     def best(self, values: Iterable[float | None]) -> float | None:
         """The best of the values that exist; None if none does."""
         known = [value for value in values if value is not None]
+        if self.higher_is_better is None:
+            return min(known, key=abs, default=None)
         return (max if self.higher_is_better else min)(known) if known else None
 
     def is_worse(self, value: float, other: float) -> bool:
         """Whether `value` is worse than `other` by more than rounding to the printed digits hides."""
+        if self.higher_is_better is None:
+            value, other = abs(value), abs(other)
         difference = round(value, self.digits) - round(other, self.digits)
         return difference < 0 if self.higher_is_better else difference > 0
 
@@ -123,7 +123,9 @@ class Variant:
     def label(self) -> str:
         if self.kind == "attention":
             return self.name
-        return PEERS.get(self.name, self.name) if self.kind == "baseline" else f"{self.summary.variant} (predictions)"
+        if self.kind == "baseline":
+            return PEERS.get(self.name, self.name)
+        return f"{self.summary.variant} ({'shipped weights' if self.kind == 'release' else 'predictions'})"
 
     @property
     def color(self) -> str:
@@ -147,6 +149,10 @@ class Variant:
     def interval(self, method: str, key: str) -> tuple[float, float] | None:
         """The 95 % interval of a mean; None where there is none, as with one scene."""
         return self.summary.intervals.get(method, {}).get(key)
+
+    def scene_values(self, method: str, key: str) -> list[float]:
+        """Return the means of the scenes in increasing order, where there are too few scenes for an interval."""
+        return sorted(self.summary.by_scene.get(method, {}).get(key, {}).values())
 
     def table(self, method: str, key: str) -> Table | None:
         """A column of a method's rows; None if it has none."""
@@ -174,20 +180,21 @@ def read_variant(name: str, index: int, runs: Path, scores: Path, seeds: tuple[i
             raise ValueError(f"{path}: scores: no '{method}'; wanted network, {', '.join(SHARED)}")
         if missing := [key for key in summary.columns if key not in summary.scores[method]]:
             raise ValueError(f"{path}: scores.{method}: no '{missing[0]}'; wanted every name of columns")
-    seeds = () if summary.kind == "predictions" else seeds
+    seeds = () if summary.kind in UNTRAINED else seeds
     if (*summary.seeds,) != seeds or {*summary.scores_by_seed} != {*seeds}:
         raise ValueError(f"{path}: scores of the seeds {summary.seeds}; wanted {[*seeds]}")
     trained = tuple(_read_run(runs / name / str(seed) / "run.json") for seed in seeds)
     return Variant(name, index, summary, trained, read_scores(scores / name).pictures, scores / name / "pictures")
 
 
-def find_predictions(scores: Path, variants: Iterable[str]) -> tuple[str, ...]:
-    """The names of the scored folders that hold another program's predictions, in alphabetical order.
+def find_untrained(scores: Path, variants: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of scored folders of the shipped weights and of other programs' predictions, in this order.
 
     Folders of variants that are no longer evaluated may lie there too, in whatever format, and are passed over.
     """
     others = sorted({path.parent.name for path in scores.glob(f"*/{SUMMARY}")} - {*variants})
-    return tuple(name for name in others if read_json(scores / name / SUMMARY).get("kind") == "predictions")
+    kinds = {name: read_json(scores / name / SUMMARY).get("kind") for name in others}
+    return tuple(name for kind in UNTRAINED for name in others if kinds[name] == kind)
 
 
 def _read_run(path: Path) -> Run:

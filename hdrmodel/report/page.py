@@ -8,6 +8,7 @@ import jinja2
 
 from hdrdata.files.disk import write_bytes, write_json
 from hdrmodel.report import literature
+from hdrmodel.report.brief import best_of, brief_metrics, five_rows
 from hdrmodel.report.changes import Comparison, base_of, changes_by, changes_of, compared, limits_of, reading_of
 from hdrmodel.report.charts import format_number
 from hdrmodel.report.curves import write_curves
@@ -23,38 +24,28 @@ from hdrmodel.report.figures import (
 )
 from hdrmodel.report.inputs import (
     ALIGNMENTS,
-    BLIND_ROWS,
-    BOUND,
-    CLASSICAL,
-    SETS,
     Metric,
     Variant,
     check_comparable,
     metrics_of,
     read_variant,
 )
-from hdrmodel.report.pictures import choose_scenes, scene_pictures
+from hdrmodel.report.pictures import choose_scenes, opening_pictures, scene_pictures
 from hdrmodel.report.tables import hours_table, paper_table, results_table, seeds_table, strata_table
-from hdrmodel.scores.floors import FLOORS
+from hdrmodel.scores.methods import SETS, labels_of
 
+ROLES = (("network",), ("unknown",), ("step0",), ("floor", "merge"), ("bound",))  # the groups of rows of a table
 HEADLINES = ("psnr_pu21", "psnr")  # the metrics shown by clipped share: of light, and of the LDR set
 
 
-def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...], seeds: tuple[int, ...]) -> Path:
-    """Write the page `out/index.html` on the variants' runs and scores; the same inputs give the same bytes.
-
-    The page holds its pictures, charts, style and script, and asks for nothing else. `out/plots/` has the means with
-    their intervals as JSON for `dvc plots`, a file a column that has scores, and the curves of training.
+def read_variants(runs: Path, scores: Path, variants: tuple[str, ...], seeds: tuple[int, ...]) -> list[Variant]:
+    """Read the runs and scores of variants.
 
     Args:
-        runs: has a folder a variant with a folder a seed with `run.json`; nothing of another program's predictions.
+        runs: has a folder a variant with a folder a seed with `run.json`; nothing of what was not trained.
         scores: has a folder a variant with `summary.json`, `per_picture.csv` and `pictures/`.
-        out: folder; made if it is not there.
-        variants: names, in the order of the rows; differences are to the one named `base`, or else to the first.
+        variants: names, in the order of the rows.
         seeds: that each of them was trained and evaluated with.
-
-    Returns:
-        the path of the page.
 
     Raises:
         ValueError: one line naming the file that is missing, is not what it should be, or scores other stacks than the
@@ -65,6 +56,32 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
     read = [read_variant(name, index, runs, scores, seeds) for index, name in enumerate(variants)]
     for variant in read[1:]:
         check_comparable(read[0], variant, scores)
+    return read
+
+
+def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...], seeds: tuple[int, ...]) -> Path:
+    """Read variants and write the page; see `read_variants` and `write_page`."""
+    return write_page(read_variants(runs, scores, variants, seeds), runs, out, seeds)
+
+
+def write_page(read: Sequence[Variant], runs: Path, out: Path, seeds: tuple[int, ...]) -> Path:
+    """Write the page `out/index.html` on the variants' runs and scores; the same inputs give the same bytes.
+
+    The page holds its pictures, charts, style and script, and asks for nothing else. `out/plots/` has the means with
+    their intervals as JSON for `dvc plots`, a file a column that has scores, and the curves of training.
+
+    Args:
+        read: by `read_variants`; differences are to the one named `base`, or else to the first.
+        runs: the folder that they were read from, for the pictures of training.
+        out: folder; created if missing.
+        seeds: that each of them was trained and evaluated with.
+
+    Returns:
+        the path of the page.
+
+    Raises:
+        ValueError: one line naming a picture that is missing or wrong.
+    """
     metrics = metrics_of(read[0].summary)
     shown = choose_scenes(read)
     pictures = [
@@ -78,6 +95,10 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
     template = _environment().get_template("page.html")
     page = template.render(
         variants=read,
+        best=best_of(read),
+        opening=opening_pictures(best_of(read), shown.names),
+        brief=brief_metrics(metrics),
+        five=[(method, [method.value(metric) for metric in brief_metrics(metrics)]) for method in five_rows(read)],
         seeds=seeds,
         first=read[0],
         base=base,
@@ -85,10 +106,8 @@ def write_report(runs: Path, scores: Path, out: Path, variants: tuple[str, ...],
         sets=[(name, label, [m for m in metrics if m.set == name]) for name, label in SETS.items() if name != "hdr"],
         alignments=alignments_of(metrics),
         chosen=chosen_alignment(metrics),
-        floors=FLOORS,
-        blind=BLIND_ROWS,
-        bound=BOUND,
-        classical=CLASSICAL,
+        groups_of_rows=[labels_of(*roles) for roles in ROLES],
+        classical=labels_of("merge"),
         methods=methods,
         table=results_table(methods, read, metrics, compare),
         more=results_table(more, read, metrics, compare),

@@ -21,6 +21,7 @@ VIEW_NOTE, STRIP_NOTE = {"psnr_tonemapped": "tone-mapped", "psnr_pu21_gain": "PU
 STRIPS = ("stack.png", "truth_stack.png")  # only of what generates a stack
 LONGEST_PICTURE, LONGEST_STRIP = 768, 2304  # pixels; longer ones are shrunk for the page
 MOST_SCENES = 12  # shown
+OPENING, MOST_OPENING = "opening.png", 4  # at the top of the page
 RADIANCE_PIXELS = 1_600_000  # in the whole page, at about 3 bytes each: 6 scenes of 3 variants and truth at 256 pixels
 SMALLEST_RADIANCE = 256  # pixels a side: before it is shrunk further, scenes go without
 SATURATED = 254  # `hdrdata.cameras.exposure.WHITE`, without the room of cameras, which a report does not need
@@ -70,6 +71,13 @@ def choose_scenes(variants: Sequence[Variant]) -> Shown:
     longest = max(SMALLEST_RADIANCE, math.isqrt(RADIANCE_PIXELS // (maps * max(len(shown), 1))))
     with_radiance = min(len(shown), max(1, RADIANCE_PIXELS // (maps * SMALLEST_RADIANCE**2)))
     return Shown((*shown,), len(names), with_radiance, longest)
+
+
+def opening_pictures(variant: Variant, names: Sequence[str]) -> list[dict]:
+    """Return what evaluation wrote of a few scenes: photograph, own light, prediction and truth side by side."""
+    paths = [path for name in names if (path := variant.pictures / name / OPENING).is_file()]
+    alt = f"Photograph, its own light, the prediction by {variant.label} and the truth,"
+    return [_strip(path, path.parent.name, "", f"{alt} of {path.parent.name}") for path in paths[:MOST_OPENING]]
 
 
 def scene_pictures(variants: Sequence[Variant], name: str, longest: int | None) -> dict:

@@ -13,7 +13,7 @@ def results_table(
 ) -> list[dict]:
     """The rows of the table: each a method and its cells by column.
 
-    A cell has its value, its 95 % interval, whether it is below the floor, and whether it is the best: better than all
+    A cell has its value, its 95 % interval or the means of a few scenes, whether it is below the floor, and whether it is the best: better than all
     other variants' by differences that can be told from none.
     """
     trained = [method for method in methods_of(variants) if method.name == "network"]
@@ -24,6 +24,7 @@ def results_table(
             value = method.value(metric)
             floor = variants[0].score(metric.floor(method.name, method.variant.kind), metric.key)
             cell = {"metric": metric, "value": value, "interval": method.interval(metric), "best": False}
+            cell["scenes"] = method.variant.scene_values(method.name, metric.key)
             of_network = method.name not in SHARED and value is not None
             cell["below"] = of_network and floor is not None and metric.is_worse(value, floor)
             if method.name == "network" and value is not None:

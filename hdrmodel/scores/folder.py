@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Shaped
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from hdrdata.config import Section
 from hdrdata.files.disk import read_json
 from hdrmodel.scores.intervals import Table
+from hdrmodel.scores.methods import Kind
 
 FORMAT = "scores-3"
 SUMMARY, PER_PICTURE = "summary.json", "per_picture.csv"
@@ -32,11 +33,11 @@ class ColumnFacts(_Read):
 
     metric: str
     name: str
-    set: Literal["ldr", "tonemapped", "hdr"]
+    set: Literal["ldr", "tonemapped", "clipped", "hdr"]
     alignment: str | None  # of the estimate with the truth, in the set hdr
     unit: str
     digits: int
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: signed, without a verdict
     resolution: float | None  # a difference under this says nothing, in the unit
 
 
@@ -81,7 +82,7 @@ class Summary(_Read):
 
     format: Literal["scores-3"]
     variant: str
-    kind: Literal["attention", "baseline", "predictions"]
+    kind: Kind
     seeds: list[int]
     stacks: int
     scenes: int
@@ -90,7 +91,10 @@ class Summary(_Read):
     columns: dict[str, ColumnFacts]
     absent: dict[str, str]  # by metric: why, and how to get it
     scores: dict[str, Means]
-    intervals: dict[str, dict[str, tuple[float, float] | None]]  # 95 %
+    intervals: dict[str, dict[str, tuple[float, float] | None]]  # 95 %; None with fewer than five scenes
+    by_scene: dict[str, dict[str, dict[str, float]]] = Field(
+        default_factory=dict
+    )  # the means of each scene, with fewer than five
     scores_by_seed: dict[int, dict[str, Means]]
     strata: list[StratumScores]
     by_ev: dict[str, dict[float, Means]]
@@ -98,7 +102,10 @@ class Summary(_Read):
     clipped_factors: ClippedFactors
     bootstrap: Bootstrap
     lpips: str
-    data: str
+    clipped_share: float = math.nan  # of the inputs' values
+    data: str  # a digest of what was trained on; empty: not known
+    trained_on_these_shards: bool | None = None  # None: not known
+    missing: list[str] = Field(default_factory=list)  # keys without a prediction
     versions: dict[str, str]
     command: str
 

@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 
 RESAMPLES = 2000
 LEVEL = 0.95
+FEWEST_SCENES = 5  # of a mean; with fewer, evaluations list the scenes' values instead of an interval
 ENOUGH = 5  # units of a resampled level, for bootstrap-t: see `mean_interval`
 COLLAPSED = 0.1  # a resample whose own standard error is under this share of the sample's tells no ratio
 METHOD = (
@@ -34,7 +35,7 @@ class Interval:
     """A statistic and its interval, in the unit of the scores; without bounds where nothing tells its spread."""
 
     value: float  # NaN: there is not one finite score
-    low: float | None  # None: fewer than two scenes
+    low: float | None  # None: too few scenes
     high: float | None
 
 
@@ -83,7 +84,9 @@ class _Moments:
         return sum(variance for variance, _ in self.parts)
 
 
-def mean_interval(table: Table, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL) -> Interval:
+def mean_interval(
+    table: Table, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL, fewest: int = 2
+) -> Interval:
     """The mean over all finite values, with an interval for other scenes, and other seeds, like these.
 
     Scenes are drawn anew with replacement, each with all its pictures, so that a scene weighs by their number, as in
@@ -105,6 +108,7 @@ def mean_interval(table: Table, resamples: int = RESAMPLES, seed: int = 0, level
         resamples: at least 100.
         seed: of Philox, for the resamples: the same arguments give the same interval, whatever the rows' order.
         level: of the two-sided interval, in (0, 1).
+        fewest: scenes; of fewer there is no interval. At least 2.
 
     Raises:
         ValueError: if a picture stands twice with one seed, or in two scenes; if an argument is out of range.
@@ -118,7 +122,15 @@ def mean_interval(table: Table, resamples: int = RESAMPLES, seed: int = 0, level
     scenes, scene = np.unique(grid.scenes, return_inverse=True)
     values = grid.values[:, known.any(axis=0)]
     mean, arm = _arm(values, scene, len(scenes))
+    if len(scenes) < fewest:
+        return Interval(mean, None, None)
     return _interval(mean, (arm,), resamples, seed, level)
+
+
+def scene_means(table: Table) -> dict[str, float]:
+    """Return the mean over the finite values of each scene, by its name; scenes without one are left out."""
+    known = np.isfinite(table.values)
+    return {str(s): float(table.values[known & (table.scene == s)].mean()) for s in np.unique(table.scene[known])}
 
 
 def difference_interval(

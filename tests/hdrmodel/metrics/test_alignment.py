@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_files import shared_file
 
+from hdrmodel.metrics.absolute import psnr_pu21, psnr_pu21_luminance, ssim_pu21
 from hdrmodel.metrics.alignment import (
     ALIGNMENTS,
     align_crf,
@@ -19,7 +20,6 @@ from hdrmodel.metrics.alignment import (
     split_chroma,
     xyz_to_rgb,
 )
-from hdrmodel.metrics.light import psnr_pu21, psnr_pu21_luminance, ssim_pu21
 
 
 def picture(seed, shape=(6, 7, 3)):

@@ -1,8 +1,6 @@
 """ColorVideoVDP and HDR-FLIP where they are installed."""
 
-import stat
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest

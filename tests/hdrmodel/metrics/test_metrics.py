@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from shared_files import shared_file
 from torchvision.models import vgg16
 
-from hdrmodel.metrics.alignment import align_crf
-from hdrmodel.metrics.display import psnr_ldr, ssim_ldr
-from hdrmodel.metrics.light import (
+from hdrmodel.metrics.absolute import (
     PU21_VARIANTS,
     fsim_pu21,
     psnr_mu,
@@ -29,6 +27,8 @@ from hdrmodel.metrics.light import (
     ssim_pu21,
     vsi_pu21,
 )
+from hdrmodel.metrics.alignment import align_crf
+from hdrmodel.metrics.display import psnr_ldr, ssim_ldr
 from hdrmodel.metrics.perceptual import Lpips, StLpips
 from hdrmodel.metrics.piqe import piqe_pu21
 from hdrmodel.networks.trunks import WeightsMissing

@@ -24,10 +24,11 @@ from hdrdata.files.ldr import write_png
 from hdrmodel.metrics.table import SETS as METRIC_SETS
 from hdrmodel.report.charts import MINUS, NO_VALUE, Axis, decades, fit_axis, format_number, round_steps, thin
 from hdrmodel.report.figures import Method, bar_chart, curve_of
-from hdrmodel.report.inputs import SETS, metrics_of, read_variant
+from hdrmodel.report.inputs import metrics_of, read_variant
 from hdrmodel.report.page import format_duration, write_report
 from hdrmodel.report.pictures import SATURATED, Crop, choose_crops, choose_scenes, encode_rgbe, pack_radiance, shrink
 from hdrmodel.scores.intervals import difference_interval
+from hdrmodel.scores.methods import SETS
 from stages.report import main as report_stage
 
 # name, set, alignment, unit, digits, higher is better, resolution

@@ -9,7 +9,9 @@ from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cameras.exposure import expose_view, exposure_table, half_bits
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import Case
-from hdrmodel.evaluation.floors import (
+from hdrmodel.evaluation.config import load_evaluation
+from hdrmodel.evaluation.measuring import measure
+from hdrmodel.evaluation.without_network import (
     ELSEWHERE,
     FACTORS,
     Factors,
@@ -19,10 +21,8 @@ from hdrmodel.evaluation.floors import (
     estimate_without_network,
     srgb_of,
 )
-from hdrmodel.evaluation.measuring import measure
-from hdrmodel.metrics.light import psnr_pu21
+from hdrmodel.metrics.absolute import psnr_pu21
 from hdrmodel.metrics.table import columns_of
-from hdrmodel.profiles.load import load_evaluation
 
 CONFIG = load_evaluation(["metrics=[psnr_pu21]", "alignments=[gain]", "device=cpu"])
 EVS = (-1.0, 0.0, 1.0)

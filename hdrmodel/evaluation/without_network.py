@@ -18,8 +18,8 @@ from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import SRGB, Case, Estimate
 from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.evaluation.measuring import nits_of
+from hdrmodel.metrics.absolute import PU21_PEAK, pu21_decode, pu21_encode
 from hdrmodel.metrics.alignment import align_gain
-from hdrmodel.metrics.light import PU21_PEAK, pu21_decode, pu21_encode
 from hdrmodel.reconstruction.reconstruct import expose_again
 
 FITTED = 100  # pictures of the train part, spread evenly, by which the factor is chosen
