@@ -60,6 +60,7 @@ from hdrmodel.release.names import WEIGHTS
 STRATA = (0.0, 0.01, 0.05, 0.15, 1.0)  # of the share of clipped values
 CONSTANTS = np.exp2(np.arange(0, 2.6, 0.25))
 MEDIAN_NITS, PEAK_NITS = 20.0, 1000.0
+OF_LIGHT = ["psnr_pu21", "psnry_pu21", "vsi_pu21", "cvvdp", *CLIPPED]
 DIFFERENCES = (
     ("network", "clipped x 1.25"),
     ("network", "best constant"),
@@ -123,9 +124,8 @@ def photograph_by(condition: str, light: np.ndarray) -> tuple[CameraResponse, np
         exposure = np.minimum(light, 1)
     else:
         crf, light = gamma_crf("linear", 1.0), light / np.percentile(brightest, 85)
-        exposure = np.where(light.max(axis=2, keepdims=True) <= np.percentile(light.max(axis=2), 5), 0, light).clip(
-            0, 1
-        )
+        black = brightest <= np.percentile(brightest, 5)
+        exposure = np.where(black[..., None], 0, light).clip(0, 1)
     crf = replace(crf, levels="round255")
     return crf, light.astype(np.float32), np.floor(255 * crf(exposure.astype(np.float64)) + 0.5).astype(np.uint8)
 
@@ -195,7 +195,8 @@ def summarise_rows(rows: list[dict]) -> dict:
 @click.command()
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
-@click.option("--metric", "name", type=click.Choice(["psnr_pu21", "psnry_pu21", "vsi_pu21", "cvvdp", *CLIPPED]), default="psnr_pu21",
+@click.option("--metric", "name", type=click.Choice(OF_LIGHT),
+              default="psnr_pu21",
               show_default=True)  # fmt: skip
 @click.option("--condition", type=click.Choice(["shards", "c95", "cp"]), default="shards", show_default=True)
 @click.option("--part", default="test", show_default=True)
