@@ -162,16 +162,6 @@ def _evaluate(
     data = [_rows_of(reader), asdict(factors)]
     identity = [FORMAT, subject.identity, data, settings_of(config), keys, trunks, versions_used(), VERSION]
 
-    def fresh(wanted: set[str]) -> Iterator[tuple[Case, Path | None]]:
-        shown: dict[str, set[str]] = {}
-        for case in read_cases(reader, config.crfs_a_view):
-            views = shown.setdefault(case.scene, set())
-            pictured = case.view not in views and len(views) < config.pictures_a_scene and case.key not in without
-            if pictured:
-                views.add(case.view)
-            if case.key in wanted:
-                yield case, scores / PICTURES if pictured else None
-
     def measure_one(case: Case, pictures: Path | None) -> dict:
         try:
             return _measure_case(case, subject, columns, metrics, config, factors, pictures)
@@ -179,12 +169,14 @@ def _evaluate(
             raise ValueError(f"{case.key}: {error}") from error
 
     done = _resumed(scores, digest_of(identity), keys)
-    (scores / PICTURES).mkdir(exist_ok=True)  # also without pictures: DVC wants it
+    (scores / PICTURES).mkdir(exist_ok=True)  # also without pictures: DVC expects it
+    cases = _cases_with_pictures(reader, scores / PICTURES, config, set(keys))
+    todo = ((case, folder) for case, folder in cases if case.key not in done)
     console = Console(file=sys.stdout)  # this one, whatever a reader of files puts in its place
     bar = Progress(console=console, redirect_stdout=False, redirect_stderr=False)
     with bar, (scores / PARTIAL).open("a", encoding="utf-8") as partial:
         task = bar.add_task(f"evaluate {subject.name}", total=len(keys), completed=len(done))
-        for entry in _in_threads(measure_one, fresh({key for key in keys if key not in done})):
+        for entry in _in_threads(measure_one, todo):
             done[entry["key"]] = entry
             partial.write(json.dumps(entry) + "\n")
             partial.flush()
@@ -192,22 +184,46 @@ def _evaluate(
     entries = [done[key] for key in keys]
     rows = [row for entry in entries for row in entry["rows"]]
     exposures = [row for entry in entries for row in entry["exposures"]]
-    told = {key: metric.version for key, metric in metrics.items()}
-    summary = summarise(subject, rows, exposures, columns, config, absent, told, reader, factors)
-    summary["costs"] = _costs(subject, reader, device)
-    summary["missing"] = sorted(without)
+    versions = {key: metric.version for key, metric in metrics.items()}
+    summary = summarise(subject, rows, exposures, columns, config, absent, versions, reader, factors)
+    summary |= {"costs": _costs(subject, reader, device), "missing": sorted(without)}
+    _write(scores, summary, rows, exposures, columns, set(metrics))
+    _remove_other_pictures(scores, {entry["key"] for entry in entries if entry["pictured"]})
+    (scores / PARTIAL).unlink()
+    return summary
+
+
+def _cases_with_pictures(
+    reader: Shards, folder: Path, config: EvaluateConfig, wanted: set[str]
+) -> Iterator[tuple[Case, Path | None]]:
+    """Return each wanted case, and the folder for its pictures if it is one of the few of its scene that are shown."""
+    shown: dict[str, set[str]] = {}
+    for case in read_cases(reader, config.crfs_a_view):
+        if case.key in wanted:
+            views = shown.setdefault(case.scene, set())
+            pictured = case.view not in views and len(views) < config.pictures_a_scene
+            if pictured:
+                views.add(case.view)
+            yield case, folder if pictured else None
+
+
+def _write(
+    scores: Path, summary: dict, rows: list[dict], exposures: list[dict], columns: Sequence[Column], metrics: set[str]
+) -> None:
+    """Write the tables and the summary."""
     write_rows(scores / PER_PICTURE, rows, [*FACTS, *(column.key for column in columns)])
-    measured = [key for key in metrics if any(column.metric.key == key and column.set == "ldr" for column in columns)]
+    measured = [column.metric.key for column in columns if column.set == "ldr" and column.metric.key in metrics]
     write_rows(scores / "per_exposure.csv", exposures, ["key", "scene", "method", "seed", "ev", *measured])
     Summary.parse("summary", summary)  # as readers declare it
     write_json(scores / SUMMARY, summary)
     write_json(scores / "metrics.json", rounded_scores(summary))
-    shown = {entry["key"] for entry in entries if entry["pictured"]}
-    for last in (scores / PICTURES).glob(f"*/{LAST_PICTURE}"):  # of an evaluation of other pictures
+
+
+def _remove_other_pictures(scores: Path, shown: set[str]) -> None:
+    """Remove the pictures of an evaluation of other cases."""
+    for last in (scores / PICTURES).glob(f"*/{LAST_PICTURE}"):
         if last.parent.name not in shown and (last.parent / "network.exr").is_file():
             shutil.rmtree(last.parent)
-    (scores / PARTIAL).unlink()
-    return summary
 
 
 def _in_threads(call: Callable[..., dict], items: Iterator[tuple]) -> Iterator[dict]:

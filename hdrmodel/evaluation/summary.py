@@ -42,39 +42,13 @@ def summarise(
     reader: Shards,
     factors: Factors,
 ) -> dict:
-    methods = [method for method in METHODS if any(row["method"] == method for row in rows)]
-    by_method = {method: [row for row in rows if row["method"] == method] for method in methods}
-    of_network = by_method["network"]
+    """Return what summary.json holds, but for costs and missing keys; `hdrmodel.scores.folder.Summary` declares it."""
+    found = {row["method"] for row in rows}
+    by_method = {method: [row for row in rows if row["method"] == method] for method in METHODS if method in found}
     keys = [column.key for column in columns]
-    resamples = config.bootstrap.resamples
-    several = len(subject.seeds) > 1
-
-    def intervals(chosen: list[dict]) -> dict[str, list[float] | None]:
-        seed = config.bootstrap.seed
-        found = {key: mean_interval(table_of(chosen, key), resamples, seed, fewest=FEWEST_SCENES) for key in keys}
-        return {
-            key: None if interval.low is None else [_number(interval.low), _number(interval.high)]
-            for key, interval in found.items()
-        }
-
-    strata = []
-    shares = {row["key"]: row["clipped_share"] for row in rows}
-    stratum = dict(zip(shares, stratum_of(np.array(list(shares.values()))), strict=True))  # of each picture
-    for place, (low, high) in enumerate(STRATA):
-        inside = {
-            method: [row for row in chosen if stratum[row["key"]] == place] for method, chosen in by_method.items()
-        }
-        if pictures := {row["key"]: row["scene"] for row in inside["network"]}:
-            strata.append(
-                {
-                    "label": stratum_label(low, high), "low": low, "high": high,
-                    "pictures": len(pictures), "scenes": len(set(pictures.values())),
-                    "scores": {method: _means(chosen, keys) for method, chosen in inside.items()},
-                }
-            )  # fmt: skip
-    evs = sorted({row["ev"] for row in exposures})
-    names = [column.metric.key for column in columns if column.set == "ldr"]
     stacks, num_scenes = (len({row[name] for row in rows}) for name in ("key", "scene"))
+    few = num_scenes < FEWEST_SCENES
+    seeds = " and over seeds" if len(subject.seeds) > 1 else ""
     return {
         "format": FORMAT,
         "variant": subject.name,
@@ -85,50 +59,84 @@ def summarise(
         "pictures": stacks * (len(reader.evs) - 1),
         "protocol": {
             **{name: text.format(**config.model_dump(), **asdict(factors)) for name, text in PROTOCOL.items()},
-            "intervals": INTERVALS.format(seeds=" and over seeds" if several else "", resamples=resamples),
+            "intervals": INTERVALS.format(seeds=seeds, resamples=config.bootstrap.resamples),
         },
-        "columns": {
-            column.key: {
-                "metric": column.metric.key, "name": column.metric.name, "set": column.set,
-                "alignment": column.alignment, "unit": column.metric.unit, "digits": column.metric.digits,
-                "higher_is_better": column.metric.higher_is_better, "resolution": column.metric.resolution,
-            }
-            for column in columns
-        },
+        "columns": {column.key: _facts(column) for column in columns},
         "absent": absent,
         "lpips": f"absent: {absent['lpips']}" if "lpips" in absent else measured.get("lpips", "not measured"),
         "scores": {method: _means(chosen, keys) for method, chosen in by_method.items()},
-        "intervals": {method: intervals(chosen) for method, chosen in by_method.items()},
-        "by_scene": {
-            method: {key: _scenes(chosen, key) for key in keys}
-            for method, chosen in by_method.items()
-            if num_scenes < FEWEST_SCENES
-        },
-        "scores_by_seed": {
-            str(seed): {
-                method: _means([row for row in chosen if row["seed"] == seed], keys)
-                for method, chosen in by_method.items()
-                if method in SEEDED
-            }
-            for seed in subject.seeds
-        },
-        "strata": strata,
-        "by_ev": {
-            method: {
-                f"{ev:g}": _means([row for row in exposures if (row["method"], row["ev"]) == (method, ev)], names)
-                for ev in evs
-            }
-            for method in methods
-            if any(row["method"] == method for row in exposures)
-        },
-        "clipped_share": _number(np.mean([row["clipped_share"] for row in of_network])),
+        "intervals": {method: _intervals(chosen, keys, config) for method, chosen in by_method.items()},
+        "by_scene": {m: {key: _scenes(chosen, key) for key in keys} for m, chosen in by_method.items()} if few else {},
+        "scores_by_seed": {str(seed): _of_seed(by_method, seed, keys) for seed in subject.seeds},
+        "strata": _strata(by_method, keys),
+        "by_ev": _by_ev(exposures, columns),
+        "clipped_share": _number(np.mean([row["clipped_share"] for row in by_method["network"]])),
         "clipped_factors": asdict(factors),
         "bootstrap": config.bootstrap.model_dump(),
         "data": subject.data,
         "trained_on_these_shards": subject.data in _data_digests(reader) if subject.data else None,
-        "versions": {**versions_used(), **{METRICS[key].name: told for key, told in measured.items() if told}},
+        "versions": {**versions_used(), **{METRICS[key].name: version for key, version in measured.items() if version}},
         "command": _command(),
-    }  # fmt: skip
+    }
+
+
+def _facts(column: Column) -> dict:
+    """Return what readers need to know of a column (`hdrmodel.scores.folder.ColumnFacts`)."""
+    metric = column.metric
+    return {
+        "metric": metric.key,
+        "name": metric.name,
+        "set": column.set,
+        "alignment": column.alignment,
+        "unit": metric.unit,
+        "digits": metric.digits,
+        "higher_is_better": metric.higher_is_better,
+        "resolution": metric.resolution,
+    }
+
+
+def _intervals(rows: list[dict], keys: Sequence[str], config: EvaluateConfig) -> dict[str, list[float] | None]:
+    bootstrap = config.bootstrap
+    found = {}
+    for key in keys:
+        interval = mean_interval(table_of(rows, key), bootstrap.resamples, bootstrap.seed, fewest=FEWEST_SCENES)
+        found[key] = None if interval.low is None else [_number(interval.low), _number(interval.high)]
+    return found
+
+
+def _of_seed(by_method: dict[str, list[dict]], seed: int, keys: Sequence[str]) -> dict[str, dict]:
+    return {
+        method: _means([row for row in chosen if row["seed"] == seed], keys)
+        for method, chosen in by_method.items()
+        if method in SEEDED
+    }
+
+
+def _strata(by_method: dict[str, list[dict]], keys: Sequence[str]) -> list[dict]:
+    """Return the means by the clipped share of the input; strata without a picture are left out."""
+    shares = {row["key"]: row["clipped_share"] for row in by_method["network"]}
+    stratum = dict(zip(shares, stratum_of(np.array(list(shares.values()))), strict=True))  # of each picture
+    strata = []
+    for place, (low, high) in enumerate(STRATA):
+        inside = {m: [row for row in chosen if stratum[row["key"]] == place] for m, chosen in by_method.items()}
+        if pictures := {row["key"]: row["scene"] for row in inside["network"]}:
+            counts = {"pictures": len(pictures), "scenes": len(set(pictures.values()))}
+            scores = {method: _means(chosen, keys) for method, chosen in inside.items()}
+            strata.append({"label": stratum_label(low, high), "low": low, "high": high, **counts, "scores": scores})
+    return strata
+
+
+def _by_ev(exposures: list[dict], columns: Sequence[Column]) -> dict[str, dict[str, dict]]:
+    """Return the means of the LDR metrics by method and exposure value."""
+    names = [column.metric.key for column in columns if column.set == "ldr"]
+    cells: dict[str, dict[float, list[dict]]] = {}
+    for row in exposures:
+        cells.setdefault(row["method"], {}).setdefault(row["ev"], []).append(row)
+    return {
+        method: {f"{ev:g}": _means(rows, names) for ev, rows in sorted(cells[method].items())}
+        for method in METHODS
+        if method in cells
+    }
 
 
 def format_scores(summary: dict) -> list[str]:
