@@ -7,7 +7,7 @@ from pydantic import Field, PositiveFloat
 
 from hdrdata.cameras.crf import CameraResponse, emor_crf, gamma_crf, key_name, sigmoid_crf, srgb_crf
 from hdrdata.cameras.crf_files import drtmo_crfs, read_dorf, read_emor
-from hdrdata.cameras.measured import mean_crf
+from hdrdata.cameras.measured import mean_crf, measured_crf
 from hdrdata.config import Section
 
 
@@ -43,7 +43,14 @@ class EmorCrf(Section):
     weights: Annotated[tuple[float, ...], Field(max_length=25)]
 
 
-CrfChoice = str | Annotated[GammaCrf | SigmoidCrf | FileCrf | EmorCrf, Field(discriminator="kind")]
+class MeasuredCrf(Section):
+    """The measured response of one camera or phone (`hdrdata.cameras.measured`)."""
+
+    kind: Literal["measured"]
+    model: str
+
+
+CrfChoice = str | Annotated[GammaCrf | SigmoidCrf | FileCrf | EmorCrf | MeasuredCrf, Field(discriminator="kind")]
 
 
 def named_crfs() -> dict[str, CameraResponse]:
@@ -72,4 +79,6 @@ def choose_crf(choice: CrfChoice) -> CameraResponse:
         if choice.curve not in curves:
             raise ValueError(f"{choice.file}: no curve '{choice.curve}'; it has {len(curves)}: {', '.join(curves)}")
         return curves[choice.curve]
+    if isinstance(choice, MeasuredCrf):
+        return measured_crf(choice.model)
     return emor_crf(read_emor(Path(choice.file)), choice.weights)

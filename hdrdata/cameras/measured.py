@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float64
 
-from hdrdata.cameras.crf import CameraResponse, sampled_crf
+from hdrdata.cameras.crf import CameraResponse, key_name, sampled_crf
 from hdrdata.cameras.crf_files import read_shipped_table
 
 PHONES = ("Sony D6503", "Xiaomi M2007J17C", "Samsung SM-A528B")
@@ -38,6 +38,16 @@ def response_of_stops(name: str, stops: Stops) -> CameraResponse:
         ValueError: if the curve does not rise to 0.
     """
     return sampled_crf(name, np.r_[0.0, np.exp2(stops)], np.r_[0.0, SHADE])
+
+
+def measured_crf(model: str) -> CameraResponse:
+    """Return the measured response of one model, named as a part of a sample key; ValueError if it is unknown."""
+    return response_of_stops(key_name(model), _chosen((model,))[model])
+
+
+def others_than(crf: CameraResponse) -> tuple[str, ...]:
+    """Return the measured models whose response a CRF is not: all, unless it is a `measured_crf`."""
+    return tuple(model for model in all_models() if key_name(model) != crf.name)
 
 
 def mean_crf(kind: str, models: tuple[str, ...] | None = None) -> CameraResponse:

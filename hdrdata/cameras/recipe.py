@@ -15,8 +15,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from hdrdata.cameras.crf import CameraResponse, Quantise
 from hdrdata.cameras.crf_files import read_dorf
-from hdrdata.cameras.crf_names import CrfChoice, FileCrf, choose_crf
+from hdrdata.cameras.crf_names import CrfChoice, FileCrf, MeasuredCrf, choose_crf
 from hdrdata.cameras.drawn_curves import draw_responses
+from hdrdata.cameras.measured import all_models
 from hdrdata.config import Section
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -227,6 +228,13 @@ RECIPES = {
     "cameras": RecipeConfig(
         name="cameras",
         crfs=DrawnResponses(kind="drawn_responses", cameras=5, seed=0),
+        evs=HALF_STOPS,
+        quantise="round255",
+    ),
+    # The measured models themselves, for evaluation: train with `models` that leave some out.
+    "measured": RecipeConfig(
+        name="measured",
+        crfs=tuple(MeasuredCrf(kind="measured", model=model) for model in all_models()),
         evs=HALF_STOPS,
         quantise="round255",
     ),

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.exposure import expose_view, half_bits
-from hdrdata.cameras.measured import mean_crf
+from hdrdata.cameras.measured import mean_crf, others_than
 from hdrdata.files.hdr.stated import Override
 from hdrdata.files.ldr import write_png
 from hdrdata.files.radiance import read_light
@@ -122,7 +122,7 @@ def estimate_by_responses(case: Case, network: Network, device: torch.device) ->
     crfs = {
         "known": case.crf,
         "srgb": replace(SRGB, levels=levels),
-        "camera": replace(mean_crf("camera"), levels=levels),
+        "camera": replace(mean_crf("camera", others_than(case.crf)), levels=levels),
         "auto": levels,
     }
     made = reconstruct_by(network, to_batch(case.input[None]).to(device), case.evs, list(crfs.values()))
