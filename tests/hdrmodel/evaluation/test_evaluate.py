@@ -26,12 +26,13 @@ from hdrmodel.evaluation.cases import (
     write_inputs,
 )
 from hdrmodel.evaluation.config import EvaluateConfig
-from hdrmodel.evaluation.evaluate import PARTIAL, evaluate, evaluate_predictions
+from hdrmodel.evaluation.evaluate import PARTIAL, evaluate, evaluate_predictions, evaluate_release
 from hdrmodel.evaluation.measuring import measure
 from hdrmodel.evaluation.without_network import estimate_by_linearising, estimate_by_oracle
 from hdrmodel.metrics.table import columns_of, load_metrics
 from hdrmodel.networks.weights import initial_network, save_weights
-from hdrmodel.scores.folder import Summary
+from hdrmodel.release.names import WEIGHTS
+from hdrmodel.scores.folder import Summary, read_scores
 from hdrmodel.scores.methods import METHODS, SEEDED, SHARED
 
 METRICS = ["psnr", "ssim", "psnr_mu", "psnr_pu21", "psnry_pu21", "ssim_pu21"]
@@ -350,6 +351,14 @@ def test_what_the_report_shows_is_what_was_measured(scored, cases):
             ours[case.unclipped] @ truth[case.unclipped], rel=1e-3
         )
         assert {path.name for path in picture.iterdir()} >= {"input.png", "stack.png", "truth_stack.png", "network.png"}
+
+
+def test_the_shipped_weights_have_rows_without_seeds(dataset, tmp_path, config):
+    summary = evaluate_release(dataset.shards, WEIGHTS, tmp_path, config)
+    assert (summary["kind"], summary["seeds"], summary["trained_on_these_shards"]) == ("release", [], False)
+    unknown = {name for name, method in METHODS.items() if method.role == "unknown"}
+    assert set(summary["scores"]) == {"network", *unknown, *SHARED}
+    assert read_scores(tmp_path).summary.costs.parameters > 1e6
 
 
 def test_weights_of_another_variant_are_refused(scored, dataset, config):

@@ -22,10 +22,11 @@ from hdrdata.files.disk import write_json
 from hdrdata.files.exr import write_exr
 from hdrdata.files.ldr import write_png
 from hdrmodel.metrics.table import SETS as METRIC_SETS
+from hdrmodel.report.brief import format_brief
 from hdrmodel.report.charts import MINUS, NO_VALUE, Axis, decades, fit_axis, format_number, round_steps, thin
 from hdrmodel.report.figures import Method, bar_chart, curve_of
 from hdrmodel.report.inputs import metrics_of, read_variant
-from hdrmodel.report.page import format_duration, write_report
+from hdrmodel.report.page import format_duration, read_variants, write_report
 from hdrmodel.report.pictures import SATURATED, Crop, choose_crops, choose_scenes, encode_rgbe, pack_radiance, shrink
 from hdrmodel.scores.intervals import difference_interval
 from hdrmodel.scores.methods import SETS
@@ -75,6 +76,7 @@ SHARED_ROWS = {
 PROTOCOL = {
     "ldr": "Each generated exposure against the true one, display-referred, peak 1.",
     "tonemapped": "Merged and true radiance, tone-mapped by Reinhard's operator.",
+    "clipped": "log2 of the estimate over the truth.",
     "hdr": "PU21 on absolute light, peak 256.",
     "merge": "Debevec and Malik's weights.",
     "responses": "known, sRGB, estimated.",
@@ -323,9 +325,20 @@ def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
     assert first == second and len(first) > 5
 
 
-def test_the_first_table_has_the_variants_the_floors_the_classical_merges_and_the_ceiling(inputs, tmp_path):
+def test_the_page_opens_with_a_table_of_five_rows_and_the_terminal_has_ten(inputs, tmp_path):
     page = write_page(inputs, tmp_path)
-    rows = page.tables[0]
+    table = page.tables[0]
+    assert [row[0] for row in table] == ["Summary", "LDR input, known CRF", "clipped x constant, known CRF", "spatial"]
+    assert table[3][1] == "27.90"  # PU21-PSNR after a gain, of the better variant
+    read = read_variants(*inputs, ("base", "spatial"), (0,))
+    lines = format_brief(read, metrics_of(read[0].summary))
+    assert [line.split("  ")[0] for line in lines[3:5]] == ["base", "spatial"] and len(lines) <= 12
+    assert "PU21-PSNR dB" in lines[0]
+
+
+def test_the_main_table_has_the_variants_the_floors_the_classical_merges_and_the_ceiling(inputs, tmp_path):
+    page = write_page(inputs, tmp_path)
+    rows = page.tables[1]  # after the summary
     assert rows[0] == ["Method", "LDR set", "Tone-mapped set"]
     assert [row[0] for row in rows[2:]] == [
         "base",
@@ -374,7 +387,7 @@ def test_only_the_best_value_that_is_separable_from_all_others_is_bold(inputs, t
 def test_an_absent_metric_is_said_with_the_way_to_get_it(inputs, tmp_path):
     page = write_page(inputs, tmp_path)
     assert f"LPIPS is absent: {ABSENT}" in page.words
-    assert page.tables[0][1][2].endswith("absent: see below")
+    assert page.tables[1][1][2].endswith("absent: see below")
 
 
 def test_differences_have_interval_wins_and_verdict_with_its_reason(inputs, tmp_path):
@@ -428,7 +441,7 @@ def test_what_is_not_told_the_camera_response_has_rows_and_is_held_against_what_
     for name in ("base", "theirs"):
         write_variant(*inputs, name)
     page = write_page(inputs, tmp_path, ("base", "theirs"))
-    assert [row[0] for row in page.tables[0][2:6]] == ["base", "theirs (predictions)", "base, as sRGB",
+    assert [row[0] for row in page.tables[1][2:6]] == ["base", "theirs (predictions)", "base, as sRGB",
                                                         "base, CRF estimated"]  # fmt: skip
     rows = page.table("Method")
     assert rows["base, as sRGB"][3].startswith("21.00†")  # the constant taken for sRGB has 22.5
