@@ -1,20 +1,29 @@
-"""Which values of a JPEG are clipped, derived from the file's own quantisation tables and chroma subsampling."""
+"""Which values of a lossy photograph are clipped, by the file's own quantisation tables and chroma subsampling."""
 
 import struct
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8, UInt16
 
-MOST_LEVELS = 8.0  # below white, where the coarsest quantisation leaves clipped values
-HALF_NOISE = 2.0  # levels of quantisation noise at which clipped values are found half as far below white
+MOST_DEPTH = 16.0  # levels below white, where the coarsest quantisation leaves clipped values beside strong edges
+HALF_NOISE = 2.0  # levels of quantisation noise that leave them half as far below white
+RANGE_SHARE = 0.1  # of the range of the levels around a value: as far as quantisation moves it there
+WINDOW = 17  # pixels: a value's own blocks of 8, or of 16 with subsampled chroma, whatever their grid
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF markers
 LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
 ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
-LOSSY_LEVELS = (250, 250, 250)  # of other lossy formats, which do not state their quantisation: a JPEG of quality 95
 
 Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
-ClipLevels = tuple[int, int, int]  # of 255: red, green and blue values from here on are clipped
+
+
+@dataclass(frozen=True)
+class ClipRule:
+    """How far below white, in levels of 255, a lossy file leaves clipped values."""
+
+    least: float  # in smooth areas
+    most: tuple[float, float, float]  # of red, green and blue, beside the strongest edges
 
 
 @dataclass(frozen=True)
@@ -26,14 +35,23 @@ class Quantisation:
     encodes_rgb: bool  # the components are red, green and blue instead of luma and chroma
 
 
-def clip_levels_of_jpeg(content: bytes) -> ClipLevels | None:
-    """Return the levels from which on each channel of a JPEG counts as clipped; None if the JPEG is lossless.
+def clip_rule(noise: float, subsampled: bool) -> ClipRule:
+    """Return the rule for quantisation noise s in levels: least 1 + s / 8, at most 3; most 16 s / (s + 2).
 
-    Quantisation moves clipped values below 255: by up to d levels, d = 8 s / (s + 2), one more in red and blue with
-    subsampled chroma. s is the root of the summed mean squares of the errors that uniform quantisation leaves in luma
-    and chroma, step^2 / 12 each. Levels are 255 - round(d): about 250 at libjpeg's quality 95, 248 at quality 75.
-    Fitted to 12 held-out views at qualities 60 to 100: there the true mask of clipped values is worth at most 0.5 dB
-    more. A table that cannot be read counts as that of quality 95.
+    Subsampled chroma adds a level in red and blue.
+    """
+    most = MOST_DEPTH * noise / (noise + HALF_NOISE)
+    return ClipRule(min(1 + noise / 8, 3.0), tuple(most + more * subsampled for more in (1, 0, 1)))
+
+
+LOSSY_RULE = clip_rule(3.3, subsampled=True)  # of lossy formats that do not state their quantisation: quality 95
+
+
+def clip_rule_of_jpeg(content: bytes) -> ClipRule | None:
+    """Return the rule for a JPEG, by its own quantisation tables and chroma subsampling; None if it is lossless.
+
+    s^2 is the mean square error that uniform quantisation leaves, step^2 / 12, in luma plus in chroma: s = 3.3 levels
+    at libjpeg's quality 95, 16 at 75. A file whose tables cannot be read counts as one of quality 95.
 
     Args:
         content: the file, or its beginning up to the pixels.
@@ -41,18 +59,11 @@ def clip_levels_of_jpeg(content: bytes) -> ClipLevels | None:
     found = read_quantisation(content)
     if found is None:
         return None
-    if not found.tables:
-        return LOSSY_LEVELS
     noise = [float(np.mean(np.square(table))) / 12 for table in found.tables]
-    if found.encodes_rgb and len(noise) == 3:
-        return tuple(255 - round(_depth(variance)) for variance in noise)
-    depth = _depth(noise[0] + max(noise[1:], default=0.0))
-    return tuple(255 - round(depth + more * found.subsampled) for more in (1, 0, 1))
-
-
-def _depth(variance: float) -> float:
-    deviation = variance**0.5
-    return MOST_LEVELS * deviation / (deviation + HALF_NOISE)
+    if not noise:
+        return LOSSY_RULE
+    variance = max(noise) if found.encodes_rgb else noise[0] + max(noise[1:], default=0.0)
+    return clip_rule(variance**0.5, found.subsampled)
 
 
 def read_quantisation(content: bytes) -> Quantisation | None:
@@ -95,16 +106,31 @@ def _tables_of(body: bytes) -> dict[int, np.ndarray]:
     return tables
 
 
-def clipped_values(ldr: Photograph, levels: ClipLevels) -> Bool[np.ndarray, "height width 3"]:
-    """Return which values of a photograph are clipped: those of each channel from its level on.
+def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Bool[np.ndarray, "height width 3"]:
+    """Return which values of a photograph are clipped, channel by channel.
+
+    A value is clipped from 255 - d on, where d is a tenth of the range of the levels in the 17x17 pixels around it,
+    within the rule's bounds: quantisation leaves ringing beside strong edges, and next to nothing in a smooth sky.
+    So in a sky that is nearly white the levels keep their light, and around branches no dark specks remain.
 
     Args:
         ldr: levels of 8 or 16 bits.
-        levels: of 255; see `clip_levels_of_jpeg`.
+        rule: None: only white is clipped.
     """
-    return ldr >= np.array(levels, ldr.dtype) * ldr.dtype.type(np.iinfo(ldr.dtype).max // 255)
+    white = np.iinfo(ldr.dtype).max
+    if rule is None:
+        return ldr == white
+    window = np.ones((WINDOW, WINDOW), np.uint8)
+    clipped = np.empty(ldr.shape, bool)
+    for channel, most in enumerate(rule.most):
+        values = np.ascontiguousarray(ldr[:, :, channel])
+        around = cv2.subtract(cv2.dilate(values, window), cv2.erode(values, window))
+        unit = white // 255
+        depth = np.clip(around * np.float32(RANGE_SHARE), rule.least * unit, max(most, rule.least) * unit)
+        np.greater_equal(values, white - depth, out=clipped[:, :, channel])
+    return clipped
 
 
-def fill_clipped(ldr: Photograph, levels: ClipLevels) -> Photograph:
-    """Set the values of each channel from its level on to white; no other value changes."""
-    return np.where(clipped_values(ldr, levels), np.iinfo(ldr.dtype).max, ldr).astype(ldr.dtype)
+def fill_clipped(ldr: Photograph, clipped: Bool[np.ndarray, "height width 3"]) -> Photograph:
+    """Set clipped values to white; no other value changes."""
+    return np.where(clipped, ldr.dtype.type(np.iinfo(ldr.dtype).max), ldr)

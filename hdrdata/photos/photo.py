@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8, UInt16
 from PIL import Image
 
-from hdrdata.cameras.clipping import LOSSY_LEVELS, ClipLevels, clip_levels_of_jpeg
+from hdrdata.cameras.clipping import LOSSY_RULE, ClipRule, clip_rule_of_jpeg
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.suffixes import RAW_SUFFIXES
 from hdrdata.photos.colours.conversion import Conversion, by_encoding, by_light, is_outside
@@ -58,7 +58,7 @@ class Photo:
     icc: bytes | None = None  # its file's profile, where `ldr` are the values that it was for
     light: Float32[np.ndarray, "height width 3"] | None = None  # of an HDR picture: BT.709's primaries, 1 is white
     exif: bytes | None = None  # its EXIF, a TIFF stream, with the orientation reset
-    clip_levels: ClipLevels | None = None  # of a lossy format: the levels from which on its values are clipped
+    clip_rule: ClipRule | None = None  # which values of a lossy file are clipped; None: white alone
 
 
 def read_photo(path: Path | str, own_colours: bool = False, background: str = "black") -> Photo:
@@ -168,16 +168,16 @@ def _read(path: Path, kind: str, own_colours: bool, background: str) -> Photo:
     upright = np.ascontiguousarray(TURNS[turn](ldr))
     light = None if light is None else np.ascontiguousarray(TURNS[turn](light))
     block = metadata.reset(decoded.exif, upright.shape[1], upright.shape[0])
-    return Photo(upright, tuple(notes), conversion.to_bt709, conversion.icc, light, block, _clip_levels_of(path, kind))
+    return Photo(upright, tuple(notes), conversion.to_bt709, conversion.icc, light, block, _clip_rule_of(path, kind))
 
 
-def _clip_levels_of(path: Path, kind: str) -> ClipLevels | None:
+def _clip_rule_of(path: Path, kind: str) -> ClipRule | None:
     """By a JPEG's own tables; those of quality 95 for the other lossy formats; None for a lossless picture."""
     if kind == "JPEG":
-        return clip_levels_of_jpeg(path.read_bytes())
+        return clip_rule_of_jpeg(path.read_bytes())
     with path.open("rb") as file:
         lossless = kind == "WEBP" and b"VP8L" in file.read(64)
-    return LOSSY_LEVELS if kind in LOSSY and not lossless else None
+    return LOSSY_RULE if kind in LOSSY and not lossless else None
 
 
 def _conversion_of(decoded: Decoded, exif: Image.Exif | None, own: bool, notes: list[str]) -> Conversion:

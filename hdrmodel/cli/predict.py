@@ -49,8 +49,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option(
     "--exact",
     is_flag=True,
-    help="Only white is clipped in lossy photographs too. By default their values just below white are: in a JPEG "
-    "from about level 250 at quality 95, 248 at 75, by its own quantisation tables.",
+    help="Only white is clipped in lossy photographs too. By default their values just below white are too: by "
+    "1 to 3 levels in smooth areas, by up to 16 beside strong edges, as the quantisation tables of a JPEG say.",
 )
 @click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)

@@ -199,8 +199,8 @@ def _predict(
                 for path in places.values():
                     check_writable(path)
                 index.begin(digests, digest)
-                made = _reconstruct(photo, read, reconstructor, settings, progress)
-                _count_clipped(read, settings.exact, outcome)
+                clipped = None if read.light is not None else _clipped_values(read, settings.exact, outcome)
+                made = _reconstruct(photo, read, clipped, reconstructor, settings, progress)
                 facts = facts_of(photo, digest, read, settings)
                 rest = _Rest.of(read, settings, "ultrahdr" in places)
                 del read
@@ -299,7 +299,12 @@ def _to_bt709(radiance: np.ndarray, to_bt709: np.ndarray | None) -> list[str]:
 
 
 def _reconstruct(
-    photo: Path, read: Photo, reconstructor: HDRReconstructor, settings: PredictSettings, progress: Progress
+    photo: Path,
+    read: Photo,
+    clipped: np.ndarray | None,
+    reconstructor: HDRReconstructor,
+    settings: PredictSettings,
+    progress: Progress,
 ) -> Prediction:
     """The light of a photograph in its own primaries: what clips is judged in its own values; of HDR what it holds."""
     if read.light is not None:
@@ -307,7 +312,7 @@ def _reconstruct(
         return Prediction(read.light, None if stack is None else np.rint(255 * stack).astype(np.uint8))
     try:
         made = reconstructor.predict(
-            read.ldr, settings.origin, settings.stack, progress, None if settings.exact else read.clip_levels
+            read.ldr, settings.origin, settings.stack, progress, clipped if read.clip_rule else None
         )
     except ValueError as error:
         raise ValueError(f"{photo}: {error}") from error
@@ -316,17 +321,14 @@ def _reconstruct(
     return made
 
 
-def _count_clipped(read: Photo, exact: bool, outcome: Outcome) -> None:
-    """Count the values that the network filled in, and those of them that are below white in the file."""
-    if read.light is not None:
-        return
-    white = WHITE if levels_of(read.ldr) == "floor254" else 255
-    levels = (white,) * 3 if exact or read.clip_levels is None else read.clip_levels
-    outcome.clipped_values = outcome.below_white = 0
-    for rows in bands(*read.ldr.shape[:2]):
-        clipped = clipped_values(read.ldr[rows], levels)
-        outcome.clipped_values += int(np.count_nonzero(clipped))
-        outcome.below_white += int(np.count_nonzero(clipped & ~clipped_values(read.ldr[rows], (white,) * 3)))
+def _clipped_values(read: Photo, exact: bool, outcome: Outcome) -> np.ndarray:
+    """Return which values the network fills in, and count them, and those of them that are below white in the file."""
+    clipped = clipped_values(read.ldr, None if exact else read.clip_rule)
+    if levels_of(read.ldr) == "floor254":
+        clipped |= read.ldr == WHITE
+    outcome.clipped_values = int(np.count_nonzero(clipped))
+    outcome.below_white = int(np.count_nonzero(read.ldr[clipped] < np.iinfo(read.ldr.dtype).max))
+    return clipped
 
 
 @contextlib.contextmanager

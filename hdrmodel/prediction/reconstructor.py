@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
-from hdrdata.cameras.clipping import ClipLevels, fill_clipped
+from hdrdata.cameras.clipping import fill_clipped
 from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_crf
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
@@ -138,7 +138,7 @@ class HDRReconstructor:
         origin: Origin = "stack",
         keep_stack: bool = False,
         progress: Progress = lambda share: None,
-        clip_levels: ClipLevels | None = None,
+        clipped: Bool[np.ndarray, "height width 3"] | None = None,
     ) -> Prediction:
         """Reconstruct one photograph.
 
@@ -153,8 +153,7 @@ class HDRReconstructor:
             origin: of the light that the photograph does not tell.
             keep_stack: also keep the pictures: 27 bytes a pixel.
             progress: told now and then what share is done.
-            clip_levels: levels of each channel from which on the values of a lossy photograph are clipped
-                (`hdrdata.cameras.clipping`); None: only white is.
+            clipped: clipped values of a lossy photograph (`hdrdata.cameras.clipping`); None: only white is clipped.
 
         Raises:
             ValueError: if `origin` is not known to the network, or the photograph is too large for it.
@@ -162,8 +161,8 @@ class HDRReconstructor:
         if ldr.ndim != 3 or ldr.shape[2] != 3 or 0 in ldr.shape or ldr.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; wanted 8 or 16 bit, (height, width, 3)")
         self.check(origin, keep_stack)
-        if clip_levels is not None:
-            ldr = fill_clipped(ldr, clip_levels)
+        if clipped is not None:
+            ldr = fill_clipped(ldr, clipped)
         camera = self._camera(ldr)
         if isinstance(camera, CameraResponse) and not keep_stack and not _has_white(ldr, camera):
             return Prediction(_own_light(ldr, camera), None)

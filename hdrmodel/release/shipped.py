@@ -6,6 +6,7 @@ from pathlib import Path
 from jaxtyping import Float32
 from numpy import ndarray
 
+from hdrdata.cameras.clipping import clipped_values
 from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.photos.photo import read_photo
 from hdrmodel.networks.weights import load_weights, save_weights
@@ -33,7 +34,8 @@ def reconstruct(photo: Path | str, crf: str = "srgb") -> Float32[ndarray, "heigh
     read = read_photo(photo, own_colours=True)
     if read.light is not None:
         return read.light
-    radiance = _reconstructor(crf).predict(read.ldr, clip_levels=read.clip_levels).radiance
+    clipped = None if read.clip_rule is None else clipped_values(read.ldr, read.clip_rule)
+    radiance = _reconstructor(crf).predict(read.ldr, clipped=clipped).radiance
     return radiance if read.to_bt709 is None else (radiance @ read.to_bt709.T).astype(radiance.dtype)
 
 

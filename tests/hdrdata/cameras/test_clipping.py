@@ -1,12 +1,13 @@
-"""Clipped values of a JPEG: levels by its own tables, and values below them unchanged."""
+"""Clipped values of a JPEG: a rule by its own tables; values clearly below white never change."""
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from hdrdata.cameras.clipping import LOSSY_LEVELS, clip_levels_of_jpeg, clipped_values, fill_clipped
+from hdrdata.cameras.clipping import LOSSY_RULE, clip_rule_of_jpeg, clipped_values, fill_clipped
 
 
 def jpeg(ldr: np.ndarray, **options: object) -> bytes:
@@ -18,44 +19,52 @@ def jpeg(ldr: np.ndarray, **options: object) -> bytes:
 NOISE = np.random.default_rng(1).integers(0, 256, (48, 40, 3), dtype=np.uint8)
 
 
-def test_clip_levels_fall_with_the_quality_and_with_subsampled_chroma():
-    # d = 8 s / (s + 2) with s from libjpeg's tables: 3.27 at quality 95 gives 5, 16.4 at 75 gives 7.1, 0.41 at 100 1.4
-    levels = {quality: clip_levels_of_jpeg(jpeg(NOISE, quality=quality, subsampling=0)) for quality in (100, 95, 75)}
-    assert levels == {100: (254, 254, 254), 95: (250, 250, 250), 75: (248, 248, 248)}
-    assert clip_levels_of_jpeg(jpeg(NOISE, quality=95, subsampling=2)) == (249, 250, 249)
+def test_the_rule_follows_the_quality_and_the_chroma_subsampling():
+    # s from libjpeg's tables: 0.41 at quality 100, 3.27 at 95, 16.4 at 75; most = 16 s / (s + 2), least = 1 + s / 8
+    rules = [clip_rule_of_jpeg(jpeg(NOISE, quality=quality, subsampling=0)) for quality in (100, 95, 75)]
+    assert [round(rule.most[1], 1) for rule in rules] == [2.7, 9.9, 14.3]
+    assert [round(rule.least, 2) for rule in rules] == [1.05, 1.41, 3.0]
+    red, green, blue = clip_rule_of_jpeg(jpeg(NOISE, quality=95, subsampling=2)).most
+    assert red == blue == green + 1 and green == rules[1].most[1]
 
 
-def test_grey_and_rgb_jpegs_have_clip_levels_of_their_own_tables():
-    grey = clip_levels_of_jpeg(jpeg(NOISE[..., 0], quality=75))
-    assert grey == (248, 248, 248)  # s = 9.75: d = 6.6
-    assert clip_levels_of_jpeg(jpeg(NOISE, quality=75, keep_rgb=True)) == grey  # luma's table for each channel
+def test_grey_and_rgb_jpegs_follow_their_own_tables():
+    grey = clip_rule_of_jpeg(jpeg(NOISE[..., 0], quality=75))
+    assert round(grey.most[0], 1) == 13.3  # s = 9.75
+    assert clip_rule_of_jpeg(jpeg(NOISE, quality=75, keep_rgb=True)) == grey  # luma's table for each channel
 
 
 def test_damaged_and_lossless_jpegs():
     content = jpeg(NOISE, quality=90)
-    assert clip_levels_of_jpeg(content[:20]) == LOSSY_LEVELS
+    assert clip_rule_of_jpeg(content[:20]) == LOSSY_RULE
     for end in range(0, len(content), 7):
-        clip_levels_of_jpeg(content[:end])  # raises nothing
-    assert clip_levels_of_jpeg(b"\xff\xd8\xff\xc3\0\x0b\x08\0\x04\0\x04\x01\1\x11\0") is None
+        clip_rule_of_jpeg(content[:end])  # raises nothing
+    assert clip_rule_of_jpeg(b"\xff\xd8\xff\xc3\0\x0b\x08\0\x04\0\x04\x01\1\x11\0") is None
 
 
-@pytest.mark.parametrize("scale", [1, 257])
-def test_values_below_the_clip_level_never_change(scale):
-    ldr = (NOISE.astype(np.uint16) * scale).astype(np.uint8 if scale == 1 else np.uint16)
-    filled = fill_clipped(ldr, (248, 250, 252))
-    clipped = np.array([248, 250, 252]) <= NOISE
-    assert (clipped_values(ldr, (248, 250, 252)) == clipped).all()
-    assert (filled[clipped] == 255 * scale).all() and (filled[~clipped] == ldr[~clipped]).all()
-    assert filled.dtype == ldr.dtype
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_values_clearly_below_white_never_change_and_smooth_areas_hardly_do(dtype):
+    scale = np.iinfo(dtype).max // 255
+    rule = clip_rule_of_jpeg(jpeg(NOISE, quality=30, subsampling=2))
+    ldr = NOISE.astype(dtype) * dtype(scale)
+    filled = fill_clipped(ldr, clipped_values(ldr, rule))
+    assert filled.dtype == dtype and (filled[NOISE < 238] == ldr[NOISE < 238]).all()
+    assert (filled[NOISE >= 240] == 255 * scale).all()  # full range around every value
+    sky = np.full((40, 40, 3), 250, dtype) * dtype(scale)
+    sky[:, 20:] = 254 * scale
+    assert (clipped_values(sky, rule) == (sky == 254 * scale)).all()
+    assert (clipped_values(sky, None) == (sky == 255 * scale)).all()
 
 
 @pytest.mark.parametrize("quality", [60, 75, 95])
 @pytest.mark.parametrize("subsampling", [0, 2])
-def test_nearly_all_clipped_values_of_a_smooth_picture_are_found_and_no_value_below_them(quality, subsampling):
-    y, x = np.mgrid[0:96, 0:96] / 95
-    true = np.clip(300 * np.exp(-4 * ((x - 0.4) ** 2 + (y - 0.6) ** 2))[..., None] * [1.0, 0.97, 0.9], 0, 255)
-    content = jpeg(np.rint(true).astype(np.uint8), quality=quality, subsampling=subsampling)
+def test_clipped_values_around_branches_are_found(quality, subsampling):
+    true = np.full((96, 96, 3), 255, np.uint8)
+    for place in range(0, 96, 12):
+        cv2.line(true, (place, 0), (95 - place, 95), (40, 44, 30), 2)
+    content = jpeg(true, quality=quality, subsampling=subsampling)
     ldr = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-    clipped = clipped_values(ldr, clip_levels_of_jpeg(content))
-    assert clipped[true >= 255].mean() > 0.97
-    assert not clipped[true < 240].any()
+    clipped = clipped_values(ldr, clip_rule_of_jpeg(content))
+    far = cv2.erode(true[..., 1], np.ones((5, 5), np.uint8)) == 255  # two pixels from every branch
+    assert clipped[far].mean() > 0.97  # 0.979 at quality 60
+    assert not clipped[true < 255].any()

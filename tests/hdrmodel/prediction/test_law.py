@@ -137,12 +137,12 @@ def test_it_is_where_scores_are_measured(variant):
     assert_kept(reconstruct(network(variant), batch, (-1.0, 0.0, 1.0), camera).radiance, ldr, camera)
 
 
-def test_values_of_a_lossy_photograph_from_the_clip_level_on_are_filled_and_no_others_change():
+def test_clipped_values_of_a_lossy_photograph_are_filled_and_no_others_change():
     ldr = np.full((40, 40, 3), 100, np.uint8)
     ldr[10:30, 10:30] = 255
     ldr[20, 20], ldr[35, 35] = (250, 249, 251), 245
     reconstructor = HDRReconstructor(network("lightunet"), "cpu")
-    made, exact = reconstructor.predict(ldr, clip_levels=(250, 250, 250)).radiance, reconstructor(ldr)
+    made, exact = reconstructor.predict(ldr, clipped=ldr >= 250).radiance, reconstructor(ldr)
     assert (made[20, 20, [0, 2]] >= 1).all() and made[20, 20, 1] < 1
     changed = (made != exact) & (ldr < 255)
     assert changed.sum() == 2 and changed[20, 20, [0, 2]].all()
