@@ -3,7 +3,7 @@
     python benchmarks/gallery.py data/scenes docs/images/gallery
 
 Of every panorama in SCENES one view is photographed through the sRGB response, at the exposure that clips a twelfth of
-its pixels, and saved as JPEG of quality 92. Each image shows, from left to right: the photograph; and three stops darker
+its pixels, and saved as JPEG of quality 92. Each image shows, left to right: the photograph; and, three stops darker,
 its own light, the HDR image that `hdrmodel.reconstruct` makes of the JPEG file, and the truth.
 """
 
