@@ -12,14 +12,17 @@ from hdrdata.command import FILE, one_line
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path),
               help="The scene, an .exr file; with --group-by a folder of scenes.")  # fmt: skip
 @click.option("--times", metavar="SECONDS,...",
-              help="Exposure times such as 1/250,1/60,1/15, in the pictures' order. Default: what the files tell (EXIF "
-                   "time, f-number and ISO).")  # fmt: skip
+              help="Exposure times such as 1/250,1/60,1/15, in the pictures' order. Default: what the files state (EXIF"
+                   " time, f-number and ISO).")  # fmt: skip
 @click.option("--response", type=click.Choice(["calibrate", "srgb", "linear"]), default="calibrate", show_default=True,
-              help="Camera response of JPEG, PNG and TIFF: found from them, or known. RAW is linear.")  # fmt: skip
-@click.option("--align", is_flag=True, help="Shift hand-held pictures onto the middle one, by up to 63 pixels.")
+              help="Camera response of display pictures: found from them, or known. RAW is linear.")  # fmt: skip
+@click.option("--align", is_flag=True, help="Shift and turn hand-held pictures onto the middle one; neighbours may be "
+              "shifted by up to 63 pixels.")  # fmt: skip
+@click.option("--moved", type=click.Path(path_type=Path), metavar="FILE.png",
+              help="Write where the pictures differ, because something moved, as a mask.")  # fmt: skip
 @click.option("--group-by", type=click.Choice(["folder", "exif-time"]),
-              help="PICTURES is one folder of many brackets: each folder in it is one, or they are told apart by "
-                   "the times at which they were taken.")  # fmt: skip
+              help="PICTURES is one folder of many brackets: each folder in it is one, or the times at which the "
+                   "pictures were taken separate them.")  # fmt: skip
 @click.option("--gap", "gap_seconds", type=click.FloatRange(0), default=2.0, show_default=True, metavar="SECONDS",
               help="By time: a longer pause begins another bracket; so does an exposure it already has.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
@@ -32,6 +35,7 @@ def merge(
     times: str | None,
     response: str,
     align: bool,
+    moved: Path | None,
     group_by: str | None,
     gap_seconds: float,
     on_error: str,
@@ -39,33 +43,43 @@ def merge(
 ) -> None:
     """Merge the bracketed photographs PICTURES of one camera position into one HDR scene.
 
-    They are JPEG, PNG or TIFF of 8 bits, or camera RAW files (one alone will do). Values are relative light.
+    They are JPEG, HEIC, PNG, TIFF or others of 8 or 16 bits, or camera RAW files (one alone will do). Values are
+    relative linear light of Rec.709. Brightness must increase with exposure.
 
     \b
     Three exposures, two stops apart:
         hdrdata merge a.jpg b.jpg c.jpg -o scene.exr --times 1/60,1/15,1/4
-    Each folder of photos/ a bracket, each told by its EXIF:
+    Each folder of photos/ a bracket, exposures by EXIF:
         hdrdata merge photos/ -o scenes/ --group-by folder
     """
-    from hdrdata.sources.bracket_folders import FolderConfig, merge_folder
-    from hdrdata.sources.brackets import MergeConfig, merge_to_file, parse_times
+    from hdrdata.merge.brackets import MergeConfig, merge_to_file
+    from hdrdata.merge.exposures import parse_times
+    from hdrdata.merge.folders import FolderConfig, merge_folder
 
     config = MergeConfig.parse("merge", {"response": response, "align": align})
     if group_by is None:
         for path in pictures:
             if path.is_dir():
                 raise click.UsageError(f"{path} is a folder; say by --group-by what a bracket in it is")
-        size = merge_to_file(out, pictures, parse_times(times) if times is not None else None, config)
-        click.echo(f"{out}: {len(pictures)} pictures merged, {size}")
+        merged = merge_to_file(out, pictures, parse_times(times) if times is not None else None, config, moved)
+        height, width = merged.radiance.shape[:2]
+        click.echo(f"{out}: {len(pictures)} pictures merged, {width}x{height}")
+        for line in merged.lines:
+            click.echo(line, err=True)
         return
     if len(pictures) != 1 or not pictures[0].is_dir():
         raise click.UsageError("--group-by takes one folder")
     if times is not None:
         raise click.UsageError("--times is for the pictures of one bracket, without --group-by")
+    if moved is not None:
+        raise click.UsageError("--moved is for one bracket, without --group-by")
     outcome = merge_folder(pictures[0], out, FolderConfig.parse("merge", {
         "group_by": group_by, "gap_seconds": gap_seconds, "merge": config, "on_error": on_error, "workers": workers,
     }))  # fmt: skip
     click.echo(f"scenes of brackets: {outcome.summary()}")
+    for name, row in outcome.rows.items():
+        if "notes" in row:
+            click.echo(f"{name}: {'; '.join(row['notes'])}", err=True)
     for refusal in outcome.refused:
         click.echo(f"refused: {one_line(ValueError(refusal.reason))}", err=True)
 

@@ -10,5 +10,3 @@ UNREAD_SUFFIXES = (
     *(".avif", ".cin", ".dds", ".dpx", ".fits", ".hdp", ".heic", ".heif", ".jxl", ".jxr", ".ktx", ".ktx2", ".mxr"),
     *(".pfs", ".psb", ".psd", ".sxr", ".tx", ".vrimg", ".wdp"),
 )  # may hold light beyond white, and are not read as scenes
-
-DISPLAY_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")

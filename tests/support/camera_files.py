@@ -64,3 +64,27 @@ def write_dng(path: Path, light: np.ndarray, seconds: Fraction, f_number=8.0, is
         file.write(struct.pack("<HHII", 34665, 4, 1, place))
         file.seek(place)
         file.write(entries)
+
+
+def write_linear_dng(path: Path, light: np.ndarray, dtype: type = np.uint16) -> None:
+    """Write linear sRGB `light` [0, 1], or grey of two axes, demosaiced, as the DNG of a sensor like `write_dng`'s."""
+    grey = light.ndim == 2
+    values = light if grey else light * NEUTRAL
+    most = np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 1
+    tags = [
+        (271, 2, 0, "test", True), (272, 2, 0, "camera", True), (274, 3, 1, 1, True), (50706, 1, 4, (1, 4, 0, 0), True),
+        (50707, 1, 4, (1, 4, 0, 0), True), (50708, 2, 0, "test camera", True), (50778, 3, 1, 21, True),
+    ]  # fmt: skip
+    if not grey:
+        ratios = [number for value in NEUTRAL for number in Fraction(value).limit_denominator(100).as_integer_ratio()]
+        tags += [(50721, 10, 9, [number for entry in XYZ_TO_SRGB for number in (entry, 10000)], True),
+                 (50728, 5, 3, ratios, True)]  # fmt: skip
+    if most > 1:
+        tags += [(50714, 4, 1, 0, True), (50717, 4, 1, most, True)]
+    stored = np.round(values * most).astype(dtype) if most > 1 else values.astype(dtype)
+    tifffile.imwrite(path, stored, photometric="minisblack" if grey else "rgb", extratags=tags, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        kind = file.pages[0].tags[262].offset
+    with path.open("r+b") as file:
+        file.seek(kind + 8)
+        file.write(struct.pack("<H", 34892))  # LinearRaw, which tifffile writes of three channels only

@@ -73,8 +73,10 @@ def raw_exposure(path: Path) -> Exposure:
 
 
 def read_white_balance(path: Path) -> list[float]:
-    """The multipliers of a RAW file's photosites (R, G, B, second G) that the camera chose, else those of daylight."""
+    """Return the multipliers of photosites (R, G, B, second G) that the camera chose, else those of daylight."""
     with _opened_raw(path) as raw:
+        if raw.num_colors == 1:
+            return [1.0] * 4
         balance = list(raw.camera_whitebalance)
         if not all(multiplier > 0 for multiplier in balance[:3]):
             balance = list(raw.daylight_whitebalance)
@@ -103,16 +105,30 @@ def read_raw(path: Path, white_balance: list[float]) -> RawPicture:
                 highlight_mode=rawpy.HighlightMode.Ignore,
                 demosaic_algorithm=rawpy.DemosaicAlgorithm.DHT, output_color=rawpy.ColorSpace.sRGB, user_flip=0,
             )  # fmt: skip
-            photosites = raw.raw_image_visible.astype(np.float32)
-        except (rawpy.LibRawError, RuntimeError) as error:
+            fill = _fill(raw)
+        except MemoryError:
+            raise
+        except Exception as error:  # rawpy's own, and RuntimeError, ValueError and TypeError for layouts it lacks
             raise ValueError(f"{path}: not a readable camera RAW file: {_reason(error)}") from error
-        black = np.array(raw.black_level_per_channel, dtype=np.float32)[raw.raw_colors_visible]
-        white = min([raw.white_level, *(level for level in raw.camera_white_level_per_channel or () if level > 0)])
-    if photosites.shape != developed.shape[:2]:
+    if fill.shape != developed.shape[:2]:
         raise ValueError(f"{path}: its photosites lie otherwise than its pixels; convert it to DNG")
-    filled = cv2.dilate((photosites - black) / (white - black), np.ones((5, 5), np.uint8))
+    if fill.max(initial=0) <= 0:  # such as LibRaw makes of floats of 16 bits
+        raise ValueError(f"{path}: no light in it that LibRaw decodes; expected whole numbers or floats of 32 bits")
+    developed = np.repeat(developed, 3, axis=2) if developed.shape[2] == 1 else developed  # a monochrome sensor
     linear = developed * np.float32(max(white_balance) / min(white_balance) / 65535)  # LibRaw makes the largest 1
-    return RawPicture(*(np.ascontiguousarray(np.rot90(plane, turns)) for plane in (linear, filled)))
+    return RawPicture(*(np.ascontiguousarray(np.rot90(plane, turns)) for plane in (linear, fill)))
+
+
+def _fill(raw: Any) -> Float32[np.ndarray, "height width"]:
+    """Return how full the fullest photosite around each pixel is; in demosaiced files, its fullest channel."""
+    photosites = raw.raw_image_visible.astype(np.float32)
+    black = np.array(raw.black_level_per_channel, dtype=np.float32)
+    white = min([raw.white_level, *(level for level in raw.camera_white_level_per_channel or () if level > 0)])
+    if photosites.ndim == 3:  # demosaiced: LinearRaw of ProRAW, DxO, Lightroom's Enhance
+        black, channels = black[: raw.num_colors], photosites[:, :, : raw.num_colors]
+        return ((channels - black) / (white - black)).max(axis=2)
+    black = black[0] if raw.num_colors == 1 else black[raw.raw_colors_visible]
+    return cv2.dilate((photosites - black) / (white - black), np.ones((5, 5), np.uint8))
 
 
 def _rawpy() -> ModuleType:

@@ -125,7 +125,7 @@ def test_expose_is_whole_or_nothing(scene, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["black.exr", "church.exr"]
     out.mkdir()
     (out / "mine.txt").write_text("keep")
-    assert "out: exists; expected a new folder" in refused("expose", scene, out, "--ev", 0)
+    assert "out: exists; wanted a new folder" in refused("expose", scene, out, "--ev", 0)
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
 
 

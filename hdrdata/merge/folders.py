@@ -10,17 +10,18 @@ from pydantic import NonNegativeFloat, NonNegativeInt
 
 from hdrdata.config import Section
 from hdrdata.files.disk import INDEX, digest_of, read_json
-from hdrdata.files.suffixes import DISPLAY_SUFFIXES, RAW_SUFFIXES
+from hdrdata.files.suffixes import RAW_SUFFIXES
+from hdrdata.merge.brackets import ALGORITHM, MergeConfig, merge_to_file
 from hdrdata.photos.exposure import read_exposure
+from hdrdata.photos.finding import PHOTO_SUFFIXES
 from hdrdata.photos.formats.exif import Exposure
 from hdrdata.photos.formats.raw import is_raw
-from hdrdata.sources.brackets import ALGORITHM, MergeConfig, merge_to_file
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
 from hdrdata.work.index import describe_files
 
 
 class FolderConfig(Section):
-    """How the brackets of a folder are told apart and merged."""
+    """How the brackets of a folder are found and merged."""
 
     group_by: Literal["folder", "exif-time"]
     gap_seconds: NonNegativeFloat  # between one picture's end and the next's beginning, inside a bracket
@@ -39,14 +40,14 @@ class _Task:
 
 
 def find_brackets(folder: Path, group_by: str, gap_seconds: float) -> dict[str, list[Path]]:
-    """The brackets below `folder`, by the scene's name.
+    """Return the brackets below `folder`, by the scene's name.
 
     "folder": the pictures of each folder are a bracket, named for it. "exif-time": the pictures of each folder by the
     time they were taken; a pause longer than `gap_seconds`, or an exposure that the bracket already has, begins
     another, named for its first picture. Where a camera wrote a RAW and a JPEG of one name, the RAW counts.
 
     Raises:
-        ValueError: if there is no picture, or, by time, one does not tell when it was taken.
+        ValueError: if there is no picture, or, by time, one does not state when it was taken.
     """
     brackets: dict[str, list[Path]] = {}
     for root, folders, names in os.walk(folder):
@@ -54,7 +55,7 @@ def find_brackets(folder: Path, group_by: str, gap_seconds: float) -> dict[str, 
         paths = [Path(root, name) for name in sorted(names) if not name.startswith(".")]
         raw = {path.stem for path in paths if is_raw(path)}
         pictures = [
-            path for path in paths if is_raw(path) or (path.suffix.lower() in DISPLAY_SUFFIXES and path.stem not in raw)
+            path for path in paths if is_raw(path) or (path.suffix.lower() in PHOTO_SUFFIXES and path.stem not in raw)
         ]
         if not pictures:
             continue
@@ -65,20 +66,22 @@ def find_brackets(folder: Path, group_by: str, gap_seconds: float) -> dict[str, 
             for bracket in _split_by_time(pictures, gap_seconds):
                 brackets[(place / bracket[0].stem).as_posix()] = bracket
     if not brackets:
-        raise ValueError(f"{folder}: no picture in it; wanted {' '.join((*DISPLAY_SUFFIXES, *RAW_SUFFIXES))}")
+        raise ValueError(f"{folder}: no picture in it; expected {' '.join((*PHOTO_SUFFIXES, *RAW_SUFFIXES))}")
     return brackets
 
 
 def _split_by_time(pictures: list[Path], gap_seconds: float) -> list[list[Path]]:
-    told = {path: read_exposure(path) for path in pictures}
-    for path, exposure in told.items():
+    stated = {path: read_exposure(path) for path in pictures}
+    for path, exposure in stated.items():
         if exposure.taken is None:
-            raise ValueError(f"{path}: tells no time at which it was taken (EXIF DateTimeOriginal); group by folder")
+            raise ValueError(f"{path}: states no time at which it was taken (EXIF DateTimeOriginal); group by folder")
     brackets: list[list[Path]] = []
     last: Exposure | None = None
-    for path in sorted(pictures, key=lambda path: (told[path].taken, path.name)):
-        now = told[path]
-        settings = {(told[other].seconds, told[other].f_number, told[other].iso) for other in (brackets or [[]])[-1]}
+    for path in sorted(pictures, key=lambda path: (stated[path].taken, path.name)):
+        now = stated[path]
+        settings = {
+            (stated[other].seconds, stated[other].f_number, stated[other].iso) for other in (brackets or [[]])[-1]
+        }
         late = last is None or now.taken - last.taken > datetime.timedelta(seconds=(last.seconds or 0) + gap_seconds)
         if late or (now.seconds, now.f_number, now.iso) in settings:
             brackets.append([])
@@ -113,5 +116,6 @@ def merge_folder(folder: Path, out: Path, config: FolderConfig) -> Outcome:
 def _merge_one(folder: Path, task: _Task) -> dict:
     """Merge one bracket; runs in a worker process."""
     paths, scene = [Path(path) for path in task.paths], f"{task.name}.exr"
-    merge_to_file(folder / scene, paths, None, task.config)
-    return {"sources": [path.name for path in paths], "files": describe_files(folder, [scene])}
+    merged = merge_to_file(folder / scene, paths, None, task.config)
+    row = {"sources": [path.name for path in paths], "files": describe_files(folder, [scene])}
+    return {**row, "notes": list(merged.lines)} if merged.lines else row

@@ -17,18 +17,13 @@ from click.testing import CliRunner
 from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.cli import main
 from hdrdata.files.radiance import read_radiance
+from hdrdata.merge.brackets import MergeConfig, merge_bracket, merge_to_file
+from hdrdata.merge.display import calibrate_response
+from hdrdata.merge.exposures import parse_times, read_exposures
+from hdrdata.merge.folders import find_brackets
 from hdrdata.photos.exposure import read_exposure
 from hdrdata.photos.formats.raw import read_raw, read_white_balance
 from hdrdata.scenes.scan import scan_scenes
-from hdrdata.sources.bracket_folders import find_brackets
-from hdrdata.sources.brackets import (
-    MergeConfig,
-    calibrate_response,
-    merge_bracket,
-    merge_to_file,
-    parse_times,
-    read_exposures,
-)
 
 SECONDS = [Fraction(1, 60), Fraction(1, 15), Fraction(1, 4), Fraction(1), Fraction(4)]
 CALIBRATE, SRGB = (MergeConfig(response=response, align=False) for response in ("calibrate", "srgb"))
@@ -43,7 +38,7 @@ def light() -> np.ndarray:
 
 
 def photograph(light: np.ndarray, crf, seconds) -> np.ndarray:
-    return np.floor(255 * crf(np.clip(light * float(seconds) / 4, 0, 1))).astype(np.uint8)
+    return np.rint(255 * crf(np.clip(light * float(seconds) / 4, 0, 1))).astype(np.uint8)
 
 
 def well_exposed(pictures: list[np.ndarray]) -> np.ndarray:
@@ -62,7 +57,8 @@ def test_a_bracket_through_an_unknown_camera_gives_the_light_back(tmp_path, ligh
     pictures = [photograph(light, named_crfs()[name], seconds) for seconds in SECONDS]
     for path, picture, seconds in zip(paths, pictures, SECONDS, strict=True):
         write_picture(path, picture, seconds)
-    merged, facts = merge_bracket(paths, None, CALIBRATE)
+    made = merge_bracket(paths, None, CALIBRATE)
+    merged, facts = made.radiance, made.facts
     off = stops_off(merged, light)
     # a step of 8 bits between the levels 10 and 245 is at most 0.14 stops; the means of several pictures are better
     assert np.abs(off[well_exposed(pictures)]).max() < 0.15
@@ -77,7 +73,7 @@ def test_a_known_response_gives_the_absolute_scale_and_the_order_of_the_channels
     paths = [tmp_path / f"{number}.png" for number in range(len(SECONDS))]
     for path, seconds in zip(paths, SECONDS, strict=True):
         write_picture(path, photograph(light, named_crfs()["srgb"], seconds), None)
-    merged, _ = merge_bracket(paths[::-1], parse_times("4,1,1/4,1/15,1/60"), SRGB)  # any order
+    merged = merge_bracket(paths[::-1], parse_times("4,1,1/4,1/15,1/60"), SRGB).radiance  # any order
     # 1 fills the picture: level 255 at exposure * light / 4 = 1
     assert np.median(merged / light, axis=(0, 1)) == pytest.approx([0.25, 0.25, 0.25], rel=0.003)
 
@@ -88,7 +84,7 @@ def merge_both_ways(tmp_path, pictures: list[np.ndarray], seconds: list[Fraction
     paths = [tmp_path / f"{number}.png" for number in range(len(pictures))]
     for path, picture in zip(paths, pictures, strict=True):
         write_picture(path, picture, None)
-    ours, _ = merge_bracket(paths, times.tolist(), CALIBRATE)
+    ours = merge_bracket(paths, times.tolist(), CALIBRATE).radiance
     response = np.repeat(calibrate_response(pictures, times)[:, None, None], 3, axis=2).astype(np.float32)
     return ours, cv2.createMergeDebevec().process(pictures, times.astype(np.float32), response)
 
@@ -114,9 +110,9 @@ def test_what_is_white_in_every_picture_is_at_least_as_bright_as_what_is_not(tmp
     paths = [tmp_path / f"{number}.png" for number in range(3)]
     for path, seconds in zip(paths, SECONDS, strict=False):
         write_picture(path, photograph(ramp, named_crfs()["srgb"], seconds), seconds)
-    merged = merge_bracket(paths, None, SRGB)[0][0, :, 1]
+    merged = merge_bracket(paths, None, SRGB).radiance[0, :, 1]
     assert (np.diff(merged) > -1e-4 * merged[:-1]).all()
-    dark = merge_bracket([paths[1], paths[2]], None, SRGB)[0]
+    dark = merge_bracket([paths[1], paths[2]], None, SRGB).radiance
     assert np.isfinite(dark).all() and (dark > 0).all()
 
 
@@ -128,13 +124,14 @@ def test_hand_held_pictures_are_aligned_to_the_pixel(tmp_path, light):
     for path, (x, y), seconds in zip(paths, shifts, SECONDS[1:], strict=False):
         moved = np.roll(picture, (y, x), axis=(0, 1))[16:-16, 16:-16]
         write_picture(path, photograph(moved, named_crfs()["srgb"], seconds), seconds)
-    aligned, facts = merge_bracket(paths, None, MergeConfig(response="srgb", align=True))
+    made = merge_bracket(paths, None, MergeConfig(response="srgb", align=True))
+    aligned, facts = made.radiance, made.facts
     # the middle picture lies at (5, -3); what all three show of it begins 0 to 9 rows and columns further in
     assert aligned.shape == (256 - 32 - 9, 384 - 32 - 9, 3)
     assert facts["hdrdata.aligned"] == "true"
     truth = np.roll(picture, (-3, 5), axis=(0, 1))[16:-16, 16:-16][0:215, 9:352]
     assert np.percentile(np.abs(stops_off(aligned, truth)), 95) < 0.05
-    crooked, _ = merge_bracket(paths, None, SRGB)
+    crooked = merge_bracket(paths, None, SRGB).radiance
     assert np.percentile(np.abs(stops_off(crooked, np.roll(picture, (-3, 5), axis=(0, 1))[16:-16, 16:-16])), 95) > 0.3
 
 
@@ -157,14 +154,15 @@ def raw_bracket(tmp_path_factory, smooth_light):
 
 
 def test_a_raw_bracket_gives_the_light_back_with_its_scale(raw_bracket, smooth_light):
-    merged, facts = merge_bracket(raw_bracket, None, CALIBRATE)
+    made = merge_bracket(raw_bracket, None, CALIBRATE)
+    merged, facts = made.radiance, made.facts
     # 1 is white light that fills a green photosite, so that radiance is the light itself. What remains is LibRaw's
     # demosaicing, a matrix of four digits, and 14 bits.
     assert np.median(merged / smooth_light, axis=(0, 1)) == pytest.approx([1, 1, 1], rel=2e-3)
     assert np.percentile(np.abs(np.log2(merged / smooth_light)), 99) < 0.03
     assert np.abs(np.log2(merged / smooth_light)).max() < 1
     assert facts["hdrdata.response"] == "linear"
-    one, _ = merge_bracket(raw_bracket[2:3], None, CALIBRATE)
+    one = merge_bracket(raw_bracket[2:3], None, CALIBRATE).radiance
     bright = smooth_light[:, :, 1] > 8  # beyond 4 a photosite is full after 1/4 s
     assert one[bright].max() <= 4.001 < merged[bright, 1].min()
 
@@ -174,12 +172,12 @@ def test_a_full_photosite_never_counts_and_a_white_lamp_stays_white(tmp_path):
     light[24:40, 40:56] = 30.0  # full in every picture below
     for name, seconds in (("a", Fraction(1, 2)), ("b", Fraction(2))):
         write_dng(tmp_path / f"{name}.dng", light, seconds, f_number=1.0)
-    merged, _ = merge_bracket([tmp_path / "a.dng", tmp_path / "b.dng"], None, CALIBRATE)
+    merged = merge_bracket([tmp_path / "a.dng", tmp_path / "b.dng"], None, CALIBRATE).radiance
     assert merged[5, 5] == pytest.approx([0.25] * 3, rel=1e-3)
     assert merged[32, 48] == pytest.approx([2.0] * 3, rel=1e-3)  # at least what fills the photosite in half a second
     write_dng(tmp_path / "dark.dng", light, Fraction(1, 64), f_number=1.0)
     paths = [tmp_path / "dark.dng", tmp_path / "b.dng"]
-    assert merge_bracket(paths, None, CALIBRATE)[0][32, 48] == pytest.approx([30.0] * 3, rel=5e-3)
+    assert merge_bracket(paths, None, CALIBRATE).radiance[32, 48] == pytest.approx([30.0] * 3, rel=5e-3)
 
 
 def test_the_exposure_of_a_raw_file_counts_iso_and_aperture(tmp_path):
@@ -190,7 +188,7 @@ def test_the_exposure_of_a_raw_file_counts_iso_and_aperture(tmp_path):
     paths = sorted(tmp_path.glob("*.dng"))
     # t * ISO / 100 / N^2 by hand: 1/4 * 4 / 4, 1/2 * 8 / 16, 1/100 * 16 / 1
     assert read_exposures(paths, None) == pytest.approx([0.25, 0.25, 0.16])
-    assert merge_bracket(paths, None, CALIBRATE)[0][30, 30] == pytest.approx([0.5] * 3, rel=2e-3)
+    assert merge_bracket(paths, None, CALIBRATE).radiance[30, 30] == pytest.approx([0.5] * 3, rel=2e-3)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
@@ -239,7 +237,7 @@ def test_damaged_exif_is_told_by_nobody_but_the_caller(tmp_path, capfd):
 def test_times_are_seconds_or_fractions():
     assert parse_times("1/250, 0.5,2") == [1 / 250, 0.5, 2.0]
     for text in ("1/0", "", "1/60,,2", "-1", "a"):
-        with pytest.raises(ValueError, match="wanted seconds such as 1/250"):
+        with pytest.raises(ValueError, match="expected seconds such as 1/250"):
             parse_times(text)
 
 
@@ -261,14 +259,14 @@ def test_what_cannot_be_merged_is_told_in_one_line(tmp_path, light, raw_bracket)
     write_picture(silent, picture, None)
     write_picture(bare, picture, Fraction(1, 15), f_number=None)
     assert "small.png: 192x50 pixels, but" in refused(a, small, "-o", out)
-    assert "silent.png: tells no exposure time" in refused(a, silent, "-o", out)
-    assert "bare.png: tells no f_number, as others of its bracket do" in refused(a, bare, "-o", out)
-    assert "all have the same exposure; wanted a bracket" in refused(a, a, "-o", out)
-    assert "a.png: one picture alone; wanted at least two (or one camera RAW file)" in refused(a, "-o", out)
+    assert "silent.png: states no exposure time" in refused(a, silent, "-o", out)
+    assert "bare.png: states no f_number, as others of its bracket do" in refused(a, bare, "-o", out)
+    assert "all have the same exposure; expected a bracket" in refused(a, a, "-o", out)
+    assert "a.png: one picture alone; expected at least two (or one camera RAW file)" in refused(a, "-o", out)
     assert "3 times for 2 pictures" in refused(a, b, "--times", "1,2,3", "-o", out)
     assert "time '1/0'" in refused(a, b, "--times", "1,1/0", "-o", out)
-    assert "wanted RAW or display pictures" in refused(a, raw_bracket[0], "-o", out)
-    assert "out.png: wanted a name that ends in .exr" in refused(a, b, "-o", tmp_path / "out.png")
+    assert "expected RAW or display pictures" in refused(a, raw_bracket[0], "-o", out)
+    assert "out.png: not the name of an OpenEXR file" in refused(a, b, "-o", tmp_path / "out.png")
     assert "none.png: no such file" in refused(a, tmp_path / "none.png", "-o", out)
     assert "none.png: no such file" in refused(a, tmp_path / "none.png", "--times", "1,2", "-o", out)
     assert "none.dng: no such file" in refused(tmp_path / "none.dng", "-o", out)
@@ -277,8 +275,6 @@ def test_what_cannot_be_merged_is_told_in_one_line(tmp_path, light, raw_bracket)
     assert "bad.jpg: not a readable picture" in refused(a, tmp_path / "bad.jpg", "--times", "1,2", "-o", out)
     (tmp_path / "bad.nef").write_bytes(raw_bracket[0].read_bytes()[:5000])
     assert "bad.nef: not a readable camera RAW file" in refused(tmp_path / "bad.nef", "--times", "1", "-o", out)
-    cv2.imwrite(str(tmp_path / "deep.png"), picture.astype(np.uint16) * 257)
-    assert "deep.png: uint16 values; wanted an 8-bit" in refused(a, tmp_path / "deep.png", "--times", "1,2", "-o", out)
     assert CliRunner().invoke(main, ["merge", str(tmp_path), "-o", str(out)]).exit_code == 2
     assert not out.exists()
 
@@ -290,7 +286,7 @@ def test_the_scene_tells_of_what_it_was_made(tmp_path, raw_bracket):
     header = OpenEXR.File(str(out)).header()
     assert header["hdrdata.sources"] == "0.dng, 1.dng, 2.dng, 3.dng, 4.dng"
     assert header["hdrdata.exposures"] == "0.0166667, 0.0666667, 0.25, 1, 4"
-    assert header["hdrdata.program"] == "hdr-attnet merge brackets-1"
+    assert header["hdrdata.program"] == "hdr-attnet merge brackets-2"
     first = out.read_bytes()
     merge_to_file(out, raw_bracket[::-1], None, CALIBRATE)
     assert out.read_bytes() == first
@@ -370,7 +366,7 @@ def test_pictures_of_one_folder_are_told_apart_by_their_times(tmp_path):
         "7": [7, 8],
     }
     write_picture(tmp_path / "9.jpg", black, Fraction(1))
-    with pytest.raises(ValueError, match=r"9\.jpg: tells no time at which it was taken"):
+    with pytest.raises(ValueError, match=r"9\.jpg: states no time at which it was taken"):
         find_brackets(tmp_path, "exif-time", 2.0)
     with pytest.raises(ValueError, match="no picture in it"):
         find_brackets(tmp_path.parent / "nothing", "folder", 2.0)

@@ -1,0 +1,1 @@
+"""Bracketed photographs of one camera position, merged into scenes."""

@@ -1,0 +1,122 @@
+"""Merge display pictures: JPEG, HEIC, PNG, TIFF and others, of 8 or 16 bits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Float64, UInt8
+
+from hdrdata.cameras.crf_names import choose_crf
+from hdrdata.cameras.merge import hat
+from hdrdata.files.quiet import quiet_decoders
+from hdrdata.merge.alignment import Alignment, align, unmoved
+from hdrdata.merge.exposures import Agreement, Comparison, check_brightness
+from hdrdata.merge.raw import check_size
+from hdrdata.photos.photo import Photo, read_photo
+
+SIDE = 20  # of the square of values that the response is found from: as many as OpenCV solves for in a second
+EXPOSED = (0.12, 0.88)  # of the range: pictures are compared there, where a level is a small step of light
+Radiance = Float32[np.ndarray, "height width 3"]
+
+
+def merge_display(
+    paths: Sequence[Path], exposures: Float64[np.ndarray, " pictures"], response: str, hand_held: bool
+) -> tuple[Radiance, Agreement, Alignment]:
+    """Return ln E = sum w(z) (g(z) - ln e) / sum w(z) by channel: Debevec and Malik, SIGGRAPH 1997, equation 6.
+
+    OpenCV's own merge weighs a pixel by the mean of its channels and gives saturated levels a weight, so that a channel
+    that clips pulls at the others, and what is white in every picture becomes darker than what just is not.
+
+    Pictures are merged in their own primaries, and their light is converted to Rec.709; colours outside are negative.
+    """
+    photos = [read_photo(path, own_colours=True) for path in paths]
+    _check_alike(paths, photos)
+    pictures = [photo.ldr for photo in photos]
+    if len({picture.dtype for picture in pictures}) > 1:  # one that was converted is deeper
+        pictures = [p if p.dtype == np.uint16 else p.astype(np.uint16) * np.uint16(257) for p in pictures]
+    alignment = unmoved(*pictures[0].shape[:2], len(pictures))
+    if hand_held:
+        alignment = align([cv2.cvtColor(_of_8_bits(picture), cv2.COLOR_RGB2GRAY) for picture in pictures])
+    pictures = [alignment.common(index, picture) for index, picture in enumerate(pictures)]
+    most = np.iinfo(pictures[0].dtype).max
+    check_brightness(paths, exposures, [float(picture.mean(dtype=np.float64)) / most for picture in pictures])
+
+    values = np.arange(most + 1) / most
+    log_response = np.log(_response_of(pictures, exposures, response, values)).astype(np.float32)
+    weight = hat(values).astype(np.float32)  # 0 at black, and from 254 of 255 on
+    saturated = hat(values, upper_only=True) <= 0
+    logs = [log_response - np.float32(np.log(exposure)) for exposure in exposures]  # ln radiance, by level
+    radiance = np.empty(pictures[0].shape, dtype=np.float32)
+    for channel in range(3):  # one at a time in memory
+        levels = [picture[:, :, channel] for picture in pictures]
+        total = sum((weight * log)[level] for level, log in zip(levels, logs, strict=True))
+        weights = sum(weight[level] for level in levels)
+        bound = np.where(saturated[levels[0]], logs[0][levels[0]], logs[-1][levels[-1]])
+        radiance[:, :, channel] = np.exp(np.where(weights > 0, total / np.where(weights > 0, weights, 1), bound))
+
+    compared = Comparison(radiance)
+    for picture, log in zip(pictures, logs, strict=True):
+        exposed = ((picture > EXPOSED[0] * most) & (picture < EXPOSED[1] * most)).all(axis=2)
+        compared.add(log[picture] / np.float32(np.log(2)), exposed)
+    matrix = photos[0].to_bt709
+    if matrix is not None:
+        radiance = (radiance.astype(np.float64) @ matrix.T).astype(np.float32)
+    return radiance, compared.agreement(), alignment
+
+
+def _check_alike(paths: Sequence[Path], photos: Sequence[Photo]) -> None:
+    """Raise ValueError for pictures of different sizes or colours, and for HDR ones."""
+    for path, photo in zip(paths, photos, strict=True):
+        check_size(path, photo.ldr.shape, paths[0], photos[0].ldr.shape)
+        if photo.light is not None:
+            raise ValueError(f"{path}: an HDR picture; expected photographs of a display's range, or RAW")
+        same = (photo.to_bt709 is None) == (photos[0].to_bt709 is None)
+        if not same or (photo.to_bt709 is not None and not np.allclose(photo.to_bt709, photos[0].to_bt709, atol=2e-3)):
+            raise ValueError(f"{path}: its colours have other primaries than {paths[0]}; expected one colour profile")
+
+
+def _of_8_bits(picture: np.ndarray) -> UInt8[np.ndarray, "height width 3"]:
+    return picture if picture.dtype == np.uint8 else np.rint(picture / 257).astype(np.uint8)
+
+
+def _response_of(
+    pictures: Sequence[np.ndarray], exposures: Float64[np.ndarray, " pictures"], response: str, values: np.ndarray
+) -> Float64[np.ndarray, " levels"]:
+    """Return the relative exposure of each level, > 0; a known camera rounds, so a level is the middle of its step."""
+    if response == "calibrate":
+        table = calibrate_response([_of_8_bits(picture) for picture in pictures], exposures)
+        return np.exp(np.interp(255 * values, np.arange(256), np.log(table)))
+    values = values.copy()
+    values[0] = values[1] / 4  # of the half step that is black
+    return choose_crf(response).inverse(values)
+
+
+def calibrate_response(
+    pictures: Sequence[UInt8[np.ndarray, "height width 3"]], exposures: Float64[np.ndarray, " pictures"]
+) -> Float64[np.ndarray, " 256"]:
+    """Return the relative exposure that gives each level, found from the pictures themselves by OpenCV.
+
+    Debevec and Malik, SIGGRAPH 1997, equation 3 with lambda 10. One curve for the three channels, as digital cameras
+    have it: a curve each drifts apart, and tints what is brighter or darker than most. The values it is found from are
+    spread evenly over the range of brightness, so that a small lamp counts as much as a wide floor. Level 128 gets 1.
+    Noise never makes it decrease.
+
+    Raises:
+        ValueError: if the pictures are too alike.
+    """
+    height, width = pictures[0].shape[:2]
+    step = max(round((height * width / 250_000) ** 0.5), 1)
+    values = np.stack([picture[::step, ::step].ravel() for picture in pictures])  # (pictures, values)
+    brightness = values.sum(axis=0, dtype=np.int64)
+    order = np.argsort(brightness, kind="stable")
+    spread = np.linspace(brightness.min(), brightness.max(), SIDE * SIDE)
+    places = order[np.searchsorted(brightness[order], spread)]
+    chosen = [np.ascontiguousarray(picture[places].reshape(SIDE, SIDE)) for picture in values]
+    with quiet_decoders():
+        calibration = cv2.createCalibrateDebevec(SIDE * SIDE, 10.0, False)  # every value of the small pictures
+        response = calibration.process(chosen, exposures.astype(np.float32)).ravel().astype(np.float64)
+    response = np.maximum.accumulate(response)
+    if not (np.isfinite(response).all() and (response > 0).all()):
+        raise ValueError("the pictures hold too few levels to find the camera's response; expected --response srgb")
+    return response

@@ -1,1 +1,0 @@
-"""Where scenes come from: downloads, catalogs, bracketed photographs merged."""
