@@ -20,13 +20,18 @@ def main(scenes: Path, cache: Path) -> None:
         before = {scene.key: scene for scene in read_scenes(scenes)[1]} if scenes.is_file() else {}
     except ValueError:
         before = {}  # damaged, by a merge in git perhaps: it is written anew
+    sidecar = config.sidecar
+    if sidecar and folder.is_dir() and not (folder / sidecar).exists():
+        click.echo(f"{folder}: no {sidecar}: no location groups, kinds and licences", err=True)
+        sidecar = None
     scan = scan_scenes(
         folder,
-        sidecar=config.sidecar,
+        sidecar=sidecar,
         seed=config.seed,
         val_share=config.val_share,
         test_share=config.test_share,
         cache=cache,
+        listed=scenes,
     )
     write_scenes(scenes, scan, folder)
     now = {scene.key: scene for scene in scan.scenes}
@@ -40,9 +45,8 @@ def main(scenes: Path, cache: Path) -> None:
         click.echo(f"left out: {folder / path}: the same bytes as {same}")
     if scan.unread:
         click.echo(scan.unread_line(), err=True)
-    for part, count in scan.counts().items():
-        if count == 0:
-            click.echo(f"no scene is in the part '{part}'; change scan.seed or its share, or add scenes", err=True)
+    for note in scan.notes:
+        click.echo(note, err=True)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ INGEST = {
 }
 SYNTHESIZE = {"recipe": "drtmo", "png_encoder": "fpng", "engine": "local", "workers": 2}
 SHARD = {"name": "tiny", "form": "both", "shards": {"train": 3, "val": 2, "test": 1}}
-SCAN = {"sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25}
+SCAN = {"sidecar": "scenes.csv", "seed": 34, "val_share": 0.25, "test_share": 0.25}
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,9 @@ def scenes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         write_exr(folder / f"{name}.exr", _scene(number).astype(np.float16))
     write_exr(folder / "meadow.exr", _scene(3, 64, 96))
+    groups = {"Court.01": "court-01", "harbour": "harbour", "night/lamp": "lamp", "meadow": "meadow"}
+    rows = [f"{name}.exr,{group}\n" for name, group in groups.items()]  # whose parts depend on no processor's rounding
+    (folder / "scenes.csv").write_text(f"file,location_group\n{''.join(rows)}")
     return folder
 
 

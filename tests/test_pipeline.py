@@ -141,7 +141,7 @@ def test_scan_mends_a_damaged_list_and_tells_of_moved_parts(scenes_folder, tmp_p
     monkeypatch.chdir(tmp_path)
 
     def scan(seed: int) -> str:
-        section = {**PARAMS["scan"], "scenes": str(scenes_folder), "sidecar": None, "seed": seed}
+        section = {**PARAMS["scan"], "scenes": str(scenes_folder), "sidecar": "scenes.csv", "seed": seed}
         (tmp_path / "params.yaml").write_text(yaml.safe_dump({"scan": section}))
         result = CliRunner().invoke(stages.scan.main, ["scenes.json", "cache.json"])
         assert result.exit_code == 0, result.output
@@ -168,7 +168,7 @@ def workspace(scenes_folder, tmp_path_factory) -> Path:
     params = {
         **PARAMS,
         "seeds": [0, 1],
-        "scan": {**PARAMS["scan"], "sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25},
+        "scan": {**PARAMS["scan"], "sidecar": "scenes.csv", "seed": 34, "val_share": 0.25, "test_share": 0.25},
         "ingest": {**PARAMS["ingest"], "view_size": 32},
         "train": TRAIN,
         "train_of": {"lightunet": {"profile": "release", **SMALL, "device": "cpu", "light": {"warmup": 1}}},

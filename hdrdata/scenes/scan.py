@@ -11,8 +11,9 @@ from pydantic import Field, NonNegativeInt
 from hdrdata.config import Section
 from hdrdata.files.disk import read_json, sha256_of, write_json
 from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES, UNREAD_SUFFIXES
-from hdrdata.scenes.parts import assign_part
-from hdrdata.scenes.scene import STATED, Scan, Scene, describe_unread, scene_key, slug
+from hdrdata.scenes.groups import group_files, group_identities, kept_list, known_parts
+from hdrdata.scenes.parts import Split, describe_empty_parts, split_groups
+from hdrdata.scenes.scene import STATED, Scan, Scene, describe_unread, read_listed, scene_key, slug
 from hdrdata.scenes.sidecar import read_sidecar
 
 
@@ -34,15 +35,19 @@ def scan_scenes(
     val_share: float,
     test_share: float,
     cache: Path | None = None,
+    listed: Path | None = None,
 ) -> Scan:
     """Find every HDR file below `folder`, hash what the cache does not know, and assign the parts.
 
-    Identity is the path's stem and the content's hash, so that a moved file stays the same scene and a changed one is
-    another. Of files with the same bytes the first by path stays.
+    Identity is the path's stem and the content's hash: a moved file stays the same scene, and a changed one is
+    another. Of files with the same bytes the first by path stays. Names decide no part (see `hdrdata.scenes.groups`).
 
     Args:
         sidecar: name of a CSV in `folder` (see `read_sidecar`), or None.
         cache: a JSON of path -> (size, time, sha256), read and written; spares reading files that did not change.
+        listed: the list of scenes that the caller writes with `write_scenes`. Scenes in it keep their part, also when
+            they are renamed or changed, and new ones fill parts that would be empty. Without it, or if seed or shares
+            have changed, the hash alone decides.
 
     Raises:
         ValueError: if there is no such folder, no HDR file in it, one that cannot be read, or the sidecar is wrong or
@@ -52,26 +57,30 @@ def scan_scenes(
         raise ValueError(f"{folder}: no such folder of scenes")
     found, unread = find_hdr_files(folder)
     rows = read_sidecar(folder / sidecar, found) if sidecar else {}
-    hashes, hashed = _hash_files(folder, found, cache)
-    scenes: dict[str, Scene] = {}
+    files, hashed = _hash_files(folder, found, cache)
     owner: dict[str, str] = {}
-    duplicates = []
     for path in found:
-        size, sha256 = hashes[path]
-        if sha256 in owner:
-            duplicates.append((path, owner[sha256]))
-            continue
-        owner[sha256] = path
+        owner.setdefault(files[path][1], path)
+    duplicates = tuple((path, owner[files[path][1]]) for path in found if owner[files[path][1]] != path)
+    hashes = {path: sha256 for sha256, path in owner.items()}
+    keys = {path: scene_key(slug(Path(path).stem), sha256) for path, sha256 in hashes.items()}
+    stated = {path: group for path in hashes if (group := rows.get(path, {}).get("location_group"))}
+    groups = group_files(hashes, keys, stated)
+    split = Split(seed, val_share, test_share)
+    before = kept_list(*read_listed(listed), split) if listed else ()
+    known, moved = known_parts(groups, hashes, before)
+    identities = group_identities(groups, hashes, stated)
+    parts = split_groups(identities, split, known, fill=listed is not None)
+    scenes: dict[str, Scene] = {}
+    for path, sha256 in hashes.items():
         row = rows.get(path, {})
-        name = slug(Path(path).stem)
-        group = row.get("location_group") or name
         scene = Scene(
-            key=scene_key(name, sha256),
+            key=keys[path],
             path=path,
             sha256=sha256,
-            size=size,
-            group=group,
-            part=assign_part(group, seed, val_share, test_share),
+            size=files[path][0],
+            group=groups[path],
+            part=parts[groups[path]],
             kind=row.get("kind") or "auto",
             licence=row.get("licence") or row.get("license") or "",
             scale=float(row.get("scale") or 1),
@@ -81,7 +90,9 @@ def scan_scenes(
             raise ValueError(f"{folder / path}: has the key of '{scenes[scene.key].path}'; rename one of them")
         scenes[scene.key] = scene
     ordered = tuple(scenes[key] for key in sorted(scenes))
-    return Scan(ordered, tuple(duplicates), hashed, unread)
+    empty = describe_empty_parts(identities, parts, split)
+    notes = tuple([*moved, empty] if empty else moved)
+    return Scan(ordered, duplicates, hashed, unread, split, notes)
 
 
 def find_hdr_files(folder: Path) -> tuple[dict[str, os.stat_result], dict[str, int]]:

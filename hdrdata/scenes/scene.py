@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hdrdata.files.disk import read_json, write_json
 from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES
-from hdrdata.scenes.parts import PARTS
+from hdrdata.scenes.parts import PARTS, Split
 
 KINDS = ("auto", "pano", "photo")
 STATED = ("layer", "colour", "encoding")  # what a sidecar states about how a file is read
@@ -38,6 +38,8 @@ class Scan:
     duplicates: tuple[tuple[str, str], ...]  # (path left out, path of the same bytes that stays)
     hashed: int  # files whose bytes were read; the others were known by path, size and time
     unread: dict[str, int] = field(default_factory=dict)  # files by suffix that may be HDR, and are not read as scenes
+    split: Split | None = None  # what gave the parts
+    notes: tuple[str, ...] = ()  # lines on parts that are empty and groups that moved
 
     def unread_line(self) -> str:
         """'not read: 2 .dng, 1 .jxr; ...'; empty if there is none."""
@@ -88,7 +90,8 @@ def write_scenes(path: Path, scan: Scan, folder: Path) -> None:
     scenes = [{name: value for name, value in asdict(scene).items() if name not in STATED or value}
               for scene in scan.scenes]  # fmt: skip
     duplicates = [{"path": path, "same_as": same} for path, same in scan.duplicates]
-    write_json(path, {"folder": folder.as_posix(), "scenes": scenes, "duplicates": duplicates})
+    split = {"split": scan.split.to_json()} if scan.split else {}
+    write_json(path, {"folder": folder.as_posix(), **split, "scenes": scenes, "duplicates": duplicates})
 
 
 def read_scenes(path: Path) -> tuple[Path, tuple[Scene, ...]]:
@@ -98,3 +101,11 @@ def read_scenes(path: Path) -> tuple[Path, tuple[Scene, ...]]:
         return Path(content["folder"]), tuple(Scene(**scene) for scene in content["scenes"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a list of scenes: {error}") from error
+
+
+def read_listed(path: Path) -> tuple[tuple[Scene, ...], object]:
+    """Return the scenes of an earlier list and the split that it states; no scenes if it is absent or damaged."""
+    try:
+        return read_scenes(path)[1], read_json(path).get("split")
+    except (OSError, ValueError):
+        return (), None

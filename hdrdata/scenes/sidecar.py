@@ -2,14 +2,15 @@
 
 import csv
 import math
-from collections.abc import Container
+import unicodedata
+from collections.abc import Collection
 from pathlib import Path
 
 from hdrdata.files.cells import cell_text
 from hdrdata.scenes.scene import KINDS
 
 
-def read_sidecar(path: Path, among: Container[str] | None = None) -> dict[str, dict[str, str]]:
+def read_sidecar(path: Path, among: Collection[str] | None = None) -> dict[str, dict[str, str]]:
     """Read a CSV about the files: `file`, and any of location_group, kind, licence (license), scale, layer, colour,
     encoding.
 
@@ -28,13 +29,17 @@ def read_sidecar(path: Path, among: Container[str] | None = None) -> dict[str, d
                     for row in csv.DictReader(file)]  # fmt: skip
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not a readable CSV: {error}") from error
+    present = {unicodedata.normalize("NFC", name): name for name in among or ()}
     known: dict[str, dict[str, str]] = {}
     for line, row in enumerate(rows, start=2):
         if not row.get("file"):
             raise ValueError(f"{path}, line {line}: no 'file'; wanted a path relative to the folder")
-        if row["file"] in known:
-            raise ValueError(f"{path}, line {line}: '{row['file']}' stands twice")
-        if among is not None and row["file"] not in among:
+        name = row["file"]
+        if among is not None and name not in among:  # some systems store é as e and an accent
+            name = present.get(unicodedata.normalize("NFC", name), name)
+        if name in known:
+            raise ValueError(f"{path}, line {line}: '{row['file']}' is listed twice")
+        if among is not None and name not in among:
             raise ValueError(f"{path}: names '{row['file']}', which is not in the folder")
         if (row.get("kind") or "auto") not in KINDS:
             raise ValueError(f"{path}, line {line}: kind '{row['kind']}'; wanted one of {', '.join(KINDS)}")
@@ -44,5 +49,5 @@ def read_sidecar(path: Path, among: Container[str] | None = None) -> dict[str, d
             scale = math.nan
         if not (math.isfinite(scale) and scale > 0):
             raise ValueError(f"{path}, line {line}: scale '{row['scale']}'; wanted a positive number")
-        known[row["file"]] = row
+        known[name] = row
     return known

@@ -104,9 +104,19 @@ def build(
     for folder, algorithm in (("views", VIEWS), ("stacks", STACKS), ("shards", SHARDS)):
         check_folder(out / folder, algorithm)
     cache = out / ".scan-cache.json"
-    scan = scan_scenes(scenes, sidecar=sidecar, seed=seed, val_share=val_share, test_share=test_share, cache=cache)
+    scan = scan_scenes(
+        scenes,
+        sidecar=sidecar,
+        seed=seed,
+        val_share=val_share,
+        test_share=test_share,
+        cache=cache,
+        listed=out / "scenes.json",
+    )
     write_scenes(out / "scenes.json", scan, scenes)
     tell(f"scenes: {', '.join(f'{count} {part}' for part, count in scan.counts().items())}")
+    for note in scan.notes:
+        tell(note)
     for path, same in scan.duplicates:
         tell(f"left out: {scenes / path}: the same bytes as {same}")
     if scan.unread:

@@ -118,7 +118,7 @@ def test_a_sidecar_saved_by_a_spreadsheet_may_begin_with_a_byte_order_mark(tmp_p
         ("file,scale\nPlace 0.exr,-1\n", "line 2: scale '-1'; wanted a positive number"),
         ("file,scale\nPlace 0.exr,big\n", "line 2: scale 'big'"),
         ("file,scale\nPlace 0.exr,nan\n", "line 2: scale 'nan'"),
-        ("file\nPlace 0.exr\nPlace 0.exr\n", "line 3: 'Place 0.exr' stands twice"),
+        ("file\nPlace 0.exr\nPlace 0.exr\n", "line 3: 'Place 0.exr' is listed twice"),
         ("name\nPlace 0.exr\n", "line 2: no 'file'"),
         ("file\nabsent.exr\n", "names 'absent.exr', which is not in the folder"),
         ("\xff\xfe", "not a readable CSV"),

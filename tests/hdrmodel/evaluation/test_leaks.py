@@ -34,7 +34,8 @@ def scenes(tmp_path_factory) -> tuple[Path, dict[str, Scene]]:
     for name in NAMES:
         write_exr(folder / f"{name}.exr", generator.uniform(0.01, 4, (24, 24, 3)).astype(np.float32))
     found = scan_scenes(folder, sidecar=None, seed=0, val_share=0.1, test_share=0.1).scenes
-    return folder, {scene.group: replace(scene, part=NAMES[scene.group]) for scene in found}
+    stems = {Path(scene.path).stem: scene for scene in found}
+    return folder, {stem: replace(scene, group=stem, part=NAMES[stem]) for stem, scene in stems.items()}
 
 
 @pytest.fixture(scope="module")
