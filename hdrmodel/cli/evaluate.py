@@ -81,7 +81,7 @@ def evaluate(
     if inputs:
         if weights or predictions:
             raise click.UsageError("--inputs writes pictures alone; leave out --weights and --predictions")
-        count = write_inputs(open_test_part(shards), out, config.crfs_a_view)
+        count = write_inputs(open_test_part(shards), out, config.crfs_a_view, config.views_a_scene)
         click.echo(f"{out}: {count} pictures")
         return
     if bool(weights) == (predictions is not None):

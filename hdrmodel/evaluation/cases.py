@@ -1,7 +1,7 @@
 """The test pictures, and what networks and other programs make of them."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,44 +71,52 @@ class Estimate:
     fused: Float32[np.ndarray, "height width 3"] | None = None  # display-referred [0, 1], without a radiance map
 
 
-def read_cases(shards: Shards, crfs_a_view: int | None = None) -> Iterator[Case]:
-    """The stacks of shards in radiance form, by view and camera response.
+def read_cases(shards: Shards, crfs_a_view: int | None = None, views_a_scene: int | None = None) -> Iterator[Case]:
+    """Return the stacks of shards in radiance form, by view and camera response.
 
     Args:
         crfs_a_view: how many camera responses each view comes under, taken in turn; None: all.
+        views_a_scene: how many views of each scene, spread evenly; None: all.
     """
+    responses = {name: shards.crf(name) for name in shards.crfs}
+    sample = None
+    for number, crf in _chosen(shards, crfs_a_view, views_a_scene):
+        if sample is None or sample.key != shards.keys[number]:
+            sample = shards.radiance(number)
+        stack = expose_view(half_bits(sample.radiance), shards.tables[crf])
+        light = sample.radiance.astype(np.float32)
+        yield Case(f"{sample.key}_{crf}", sample.key, sample.scene, responses[crf], shards.evs, stack, light)
+
+
+def case_keys(shards: Shards, crfs_a_view: int | None = None, views_a_scene: int | None = None) -> list[str]:
+    """Return the keys of `read_cases`, without reading a picture."""
+    return [f"{shards.keys[number]}_{crf}" for number, crf in _chosen(shards, crfs_a_view, views_a_scene)]
+
+
+def _chosen(shards: Shards, crfs_a_view: int | None, views_a_scene: int | None) -> list[tuple[int, str]]:
+    """Return the number of the view and the camera response of each case."""
     crfs = sorted(shards.crfs)
-    count = crfs_of_a_view(shards, crfs_a_view)
-    responses = {name: shards.crf(name) for name in crfs}
-    for number in range(len(shards)):
-        sample = shards.radiance(number)
-        radiance = sample.radiance.astype(np.float32)
-        for crf in (crfs[(number * count + place) % len(crfs)] for place in range(count)):
-            stack = expose_view(half_bits(sample.radiance), shards.tables[crf])
-            yield Case(f"{sample.key}_{crf}", sample.key, sample.scene, responses[crf], shards.evs, stack, radiance)
+    count = min(crfs_a_view or len(crfs), len(crfs))
+    views = list(range(len(shards)))
+    if views_a_scene is not None:
+        scenes: dict[str, list[int]] = {}
+        for number in views:
+            scenes.setdefault(shards.about(number)["scene"], []).append(number)
+        views = sorted(number for numbers in scenes.values() for number in spread(numbers, views_a_scene))
+    return [(number, crfs[(number * count + place) % len(crfs)]) for number in views for place in range(count)]
 
 
-def case_keys(shards: Shards, crfs_a_view: int | None = None) -> list[str]:
-    """The keys of `read_cases`, without reading a sample."""
-    crfs = sorted(shards.crfs)
-    count = crfs_of_a_view(shards, crfs_a_view)
-    return [
-        f"{key}_{crfs[(number * count + place) % len(crfs)]}"
-        for number, key in enumerate(shards.keys)
-        for place in range(count)
-    ]
+def spread(numbers: Sequence[int], count: int) -> list[int]:
+    """Return at most `count` of the numbers, spread evenly from the first on."""
+    count = min(count, len(numbers))
+    return [numbers[place * len(numbers) // count] for place in range(count)]
 
 
-def crfs_of_a_view(shards: Shards, crfs_a_view: int | None) -> int:
-    """How many camera responses a view comes under: at most all."""
-    return min(crfs_a_view or len(shards.crfs), len(shards.crfs))
-
-
-def write_inputs(shards: Shards, folder: Path, crfs_a_view: int | None) -> int:
-    """Write the input of each case as `<key>.png`, for programs that are to be compared; returns how many."""
-    for case in read_cases(shards, crfs_a_view):
+def write_inputs(shards: Shards, folder: Path, crfs_a_view: int | None, views_a_scene: int | None = None) -> int:
+    """Write the input of each case as `<key>.png`, for programs that are to be compared; return how many."""
+    for case in read_cases(shards, crfs_a_view, views_a_scene):
         write_png(folder / f"{case.key}.png", case.input)
-    return len(case_keys(shards, crfs_a_view))
+    return len(case_keys(shards, crfs_a_view, views_a_scene))
 
 
 def estimate_by_network(case: Case, network: Network, device: torch.device) -> Reconstruction:

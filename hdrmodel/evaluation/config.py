@@ -26,6 +26,7 @@ class EvaluateConfig(Section):
     """How a variant is measured."""
 
     crfs_a_view: PositiveInt | None = 1  # how many of the camera responses each view is measured under; null: all
+    views_a_scene: PositiveInt | None = None  # how many views of each scene, spread evenly; null: all
     metrics: tuple[str, ...] = METRICS  # names in `hdrmodel.metrics.table.METRICS`
     alignments: tuple[Literal["none", "gain", "crf"], ...] = ("none", "gain", "crf")  # of the estimate, for HDR metrics
     lpips: LpipsConfig = LpipsConfig(trunk="alex", trunk_file=None)

@@ -114,7 +114,7 @@ def evaluate_predictions(
         ValueError: naming the files that are missing, or the one that is wrong.
     """
     predictions = PredictionFiles(folder, layer)
-    keys = case_keys(open_test_part(shards), config.crfs_a_view)
+    keys = case_keys(open_test_part(shards), config.crfs_a_view, config.views_a_scene)
     missing = set(predictions.missing(keys))
     if len(missing) == len(keys):
         raise ValueError(f"{folder}: no HDR file is named by a key of the test part, such as {keys[0]}.exr")
@@ -156,7 +156,7 @@ def _evaluate(
     device = choose_device(config.device)
     metrics, absent = load_metrics(config.metrics, config.lpips, device, config.peak_nits)
     columns = columns_of(config.metrics, config.alignments)
-    keys = [key for key in case_keys(reader, config.crfs_a_view) if key not in without]
+    keys = [key for key in case_keys(reader, config.crfs_a_view, config.views_a_scene) if key not in without]
     trunks = {key: getattr(metric.of, "trunk_sha256", None) for key, metric in metrics.items()}
     factors = choose_factors(_train_part(shards, reader), config)
     data = [_rows_of(reader), asdict(factors)]
@@ -198,7 +198,7 @@ def _cases_with_pictures(
 ) -> Iterator[tuple[Case, Path | None]]:
     """Return each wanted case, and the folder for its pictures if it is one of the few of its scene that are shown."""
     shown: dict[str, set[str]] = {}
-    for case in read_cases(reader, config.crfs_a_view):
+    for case in read_cases(reader, config.crfs_a_view, config.views_a_scene):
         if case.key in wanted:
             views = shown.setdefault(case.scene, set())
             pictured = case.view not in views and len(views) < config.pictures_a_scene

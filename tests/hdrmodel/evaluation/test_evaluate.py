@@ -23,6 +23,7 @@ from hdrmodel.evaluation.cases import (
     PredictionFiles,
     case_keys,
     read_cases,
+    spread,
     write_inputs,
 )
 from hdrmodel.evaluation.config import EvaluateConfig
@@ -351,6 +352,10 @@ def test_what_the_report_shows_is_what_was_measured(scored, cases):
             ours[case.unclipped] @ truth[case.unclipped], rel=1e-3
         )
         assert {path.name for path in picture.iterdir()} >= {"input.png", "stack.png", "truth_stack.png", "network.png"}
+
+
+def test_a_few_views_of_each_scene_are_spread_evenly():
+    assert spread(range(6), 2) == [0, 3] and spread(range(6), 4) == [0, 1, 3, 4] and spread([7], 3) == [7]
 
 
 def test_the_shipped_weights_have_rows_without_seeds(dataset, tmp_path, config):
