@@ -1,5 +1,6 @@
 """The pipeline as a whole: what dvc.yaml says about the code, and what `dvc repro` does with a small dataset."""
 
+import importlib
 import json
 import os
 import re
@@ -117,7 +118,9 @@ def test_hdrmodel_trains_by_the_same_profile_without_the_pipeline(profile):
         ),
     ],
 )
-def test_a_wrong_parameter_is_one_line_and_leaves_nothing_behind(dataset, tmp_path, section, change, message):
+def test_a_wrong_parameter_is_one_line_and_leaves_nothing_behind(
+    dataset, tmp_path, monkeypatch, section, change, message
+):
     params = {**PARAMS, "train": TRAIN}
     params[section] = {**params[section], **change}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
@@ -128,10 +131,9 @@ def test_a_wrong_parameter_is_one_line_and_leaves_nothing_behind(dataset, tmp_pa
         "shard": [str(dataset.stacks), "out"],
         "train": ["base", "0", str(dataset.shards), "out"],
     }[section]
-    command = [sys.executable, "-m", f"stages.{section}", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(importlib.import_module(f"stages.{section}").main, arguments)
+    assert result.exit_code == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
