@@ -66,7 +66,7 @@ class _Azimuths(click.ParamType):
 @click.option("--png-encoder", type=click.Choice(["fpng", "opencv"]), default="fpng", show_default=True,
               help="opencv is ten times slower, and everywhere.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
-              help="A bad scene: stop there, or go on without it and name it; exit code 3.")  # fmt: skip
+              help="A bad scene: stop, or skip it and list it; exit code 3.")  # fmt: skip
 @click.option("--sidecar", metavar="CSV",
               help="File in SCENES with columns file, location_group, kind (pano, photo), licence, scale.")  # fmt: skip
 @_shares

@@ -21,9 +21,7 @@ HEADINGS = ("file", "kind", "size", "stops", "colour", "would be made", "to know
 @click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
               help="Call a file bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
 @click.option("--layer", metavar="NAME", help="Of EXR files, the layer that is the picture.")
-@click.option(
-    "--sidecar", metavar="CSV", help="In each folder, the file that tells the kind of its files, as for build."
-)
+@click.option("--sidecar", metavar="CSV", help="File in each folder that states the kind of its files, as for build.")
 @click.option("--view-size", type=click.IntRange(16, 8192), metavar="PIXELS",
               help="Height and width of the views.  [default: 512, or what the file is enough for]")  # fmt: skip
 @click.option("--photo-crops", type=click.IntRange(1), default=1, show_default=True,
@@ -118,7 +116,7 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 def _check(config: "IngestConfig", task: tuple[Path, dict[str, str]]) -> "Checked | ValueError":
-    """What is known of an HDR file and its row of the sidecar, or why it is bad.
+    """Return the facts about an HDR file and its row of the sidecar, or why it is bad.
 
     Runs in a worker process, which a decoder may crash.
     """

@@ -13,7 +13,7 @@ from hdrdata.files.disk import write_bytes, write_json
 if TYPE_CHECKING:
     import hdrdata.cameras.crf
 
-GREY, HALF = 0.18, 0.5  # exposures at which a curve is told
+GREY, HALF = 0.18, 0.5  # exposures at which a curve is printed
 
 
 @click.group()

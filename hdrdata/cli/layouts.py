@@ -21,7 +21,7 @@ from hdrdata.scenes.parts import PARTS
 def export_shards(shards: Path, out: Path, layout: str, parts: tuple[str, ...], png_encoder: str, workers: int) -> None:
     """Write the stacks of the folder SHARDS as loose PNGs to the folder OUT, in the layout of DrTMO.
 
-    Run it again to bring OUT up to date. Stacks of val lie in Train, and val.csv tells them, as in the original; its
+    Run it again to bring OUT up to date. Stacks of val are in Train and listed in val.csv, as in the original; its
     paths and those of train.csv and test_hdr.csv are relative to Bracketed_images.
 
     \b
@@ -56,7 +56,7 @@ def export_shards(shards: Path, out: Path, layout: str, parts: tuple[str, ...], 
 @click.option("--shard-megabytes", type=click.IntRange(1), default=256, show_default=True,
               help="About so many a shard; a scene lies in one.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
-              help="A bad view: stop there, or go on without it and name it.")  # fmt: skip
+              help="A bad view: stop, or skip it and list it.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
 def import_folder(folder: Path, out: Path, shard_megabytes: int, **options: object) -> None:
     """Pack the PNGs of FOLDER, which has the layout of DrTMO, into shards in the folder OUT, after checking each.

@@ -83,7 +83,7 @@ def verify(
 def repair(
     shards: Path, stacks: Path | None, views: Path | None, recipe: str | None, params: Path | None, workers: int
 ) -> None:
-    """Bring damaged shards of the folder SHARDS back to the bytes that their index tells; exit code 1 if any is left.
+    """Restore damaged shards of the folder SHARDS to the bytes in their index; exit code 1 if any is left.
 
     Only damaged samples are copied or made again, and only what has the checksums of the index is written.
 
@@ -122,7 +122,7 @@ def _recipe_of(params: Path) -> "str | hdrdata.cameras.recipe.RecipeConfig":
 @click.command()
 @click.argument("shards", type=FOLDER)
 def info(shards: Path) -> None:
-    """Tell what the folder SHARDS holds.
+    """Print the content of the folder SHARDS.
 
     \b
     Forms, parts, cameras and exposures of a dataset:

@@ -1,1 +1,1 @@
-"""What others see of a dataset: contents, statistics, preview, card, Croissant, sidecars, charts."""
+"""Description of a dataset for others: contents, statistics, preview, card, Croissant, sidecars, charts."""

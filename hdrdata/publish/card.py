@@ -27,7 +27,7 @@ CARD, CROISSANT, LICENCES = "README.md", "croissant.json", "licences.csv"
 STATISTICS, SHEET = "statistics.json", "contact-sheet.jpg"
 SHEET_VIEWS, SHEET_HEIGHT = 8, 96  # views, and pixels of each picture
 SCENES_IN_CARD = 40  # more are in licences.csv alone
-# Of the identifiers that Hugging Face knows, those that pictures come under.
+# Licence identifiers of Hugging Face that are used for images.
 KNOWN_LICENCES = (
     "apache-2.0", "mit", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0",
     "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0",
@@ -38,7 +38,7 @@ SIZES = (("n<1K", 1e3), ("1K<n<10K", 1e4), ("10K<n<100K", 1e5), ("100K<n<1M", 1e
 
 @dataclass(frozen=True)
 class Publication:
-    """What only the owner of a dataset knows; None: not said."""
+    """Facts that only the owner of a dataset can state; None: not stated."""
 
     title: str | None = None
     url: str | None = None
@@ -47,7 +47,7 @@ class Publication:
     cite: str | None = None
 
     def or_of(self, croissant: Path) -> "Publication":
-        """These facts, and where one is not said that of an earlier card, which its Croissant file keeps."""
+        """Return these facts, completed by the ones of an earlier card, which its Croissant file keeps."""
         before = read_json(croissant) if croissant.is_file() else {}
         creator = before.get("creator")
         return Publication(
@@ -80,7 +80,7 @@ def write_card(
 
     Args:
         catalog: the views as `ingest` described them; may be empty.
-        scenes: the scenes as `scan` described them, for licences that the samples do not tell; may be empty.
+        scenes: the scenes as `scan` described them, for licences that the samples do not state; may be empty.
         overwrite: also a README.md that was changed by hand.
         workers: threads; 0 for one a core.
 
@@ -158,7 +158,7 @@ def _json(content: dict) -> bytes:
 
 
 def _sealed(text: str) -> bytes:
-    """A text with its own digest at the end, so that a later run sees whether it was changed by hand."""
+    """Return a text with its own digest at the end, by which a later run detects changes by hand."""
     return f"{text}\n<!-- hdrdata card {hashlib.sha256(text.encode()).hexdigest()} -->\n".encode()
 
 

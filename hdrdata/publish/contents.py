@@ -1,4 +1,4 @@
-"""What a folder of shards holds: its shards by form and part, and its views with what their samples tell."""
+"""Contents of a folder of shards: its shards by form and part, and its views with the facts in their samples."""
 
 import json
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class HeldView:
-    """A view of a dataset: where its samples are, and what is known of it."""
+    """One view of a dataset: the places of its samples, and its facts."""
 
     key: str
     scene: str
@@ -114,7 +114,7 @@ def list_views(contents: Contents, catalog: tuple[View, ...] = (), scenes: tuple
 
     Args:
         catalog: the views as `ingest` described them; may be empty.
-        scenes: the scenes as `scan` described them, for licences that the samples do not tell; may be empty.
+        scenes: the scenes as `scan` described them, for licences that the samples do not state; may be empty.
 
     Raises:
         IntegrityError: naming shard and sample, if one is damaged.

@@ -50,8 +50,8 @@ def describe_croissant(contents: Contents, title: str, summary: str, licences: I
     """The JSON-LD of a folder of shards: a FileObject a tar, a FileSet and a RecordSet a form and part.
 
     A record of `pixels-<part>` is one picture with its sample's key, view, camera and exposure; `exposures` says what
-    an exposure's letter means. A record of `radiance-<part>` is a view, encoded. Names tell all but the pictures, so
-    that nothing is read here.
+    an exposure's letter means. A record of `radiance-<part>` is a view, encoded. Names identify everything except the
+    images, so no sample is read here.
 
     Args:
         licences: as the scenes state them: SPDX identifiers or addresses.
@@ -139,5 +139,5 @@ def _extension(members: Iterable[str]) -> str:
 
 
 def _address(licence: str) -> str:
-    """A licence as an address: that of an SPDX identifier, or the text itself."""
+    """Return a licence as an address if it is an SPDX identifier, else the text itself."""
     return f"https://spdx.org/licenses/{licence}" if re.fullmatch(r"[A-Za-z0-9.+-]+", licence) else licence

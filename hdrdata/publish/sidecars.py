@@ -23,7 +23,7 @@ VALIDATION = {"val": "validation"}  # what timm and Hugging Face call it
 
 @dataclass(frozen=True)
 class Written:
-    """What one run did to the small files of a folder."""
+    """Result of one run over the small files of a folder."""
 
     new: int
     kept: int

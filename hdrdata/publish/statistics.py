@@ -26,7 +26,7 @@ BARS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True)
 class Spread:
-    """How a number is spread over the views."""
+    """Distribution of a number over the views."""
 
     minimum: float
     tenth: float  # the 10th percentile
@@ -62,7 +62,7 @@ class PartStatistics:
     levels: dict[str, Int64[np.ndarray, "exposures 256"]]  # by camera: how many values of all pictures have each level
 
     def histogram(self, crf: str | None = None) -> Int64[np.ndarray, "exposures 256"]:
-        """How many values have each level, by exposure, under one camera or all."""
+        """Number of values at each level, by exposure, for one camera or all."""
         return sum(self.levels.values()) if crf is None else self.levels[crf]
 
     def shares(self, crf: str | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -210,14 +210,14 @@ class _Tally:
 
 
 def count_halves(radiance: Float16[np.ndarray, "height width 3"]) -> Int64[np.ndarray, " 65536"]:
-    """How often each half float occurs, by its bits."""
+    """Return the count of each half float, by its bits."""
     return np.bincount(half_bits(radiance).ravel(), minlength=65536)
 
 
 def count_levels(
     stack: UInt8[np.ndarray, "exposures height width 3"],
 ) -> Int64[np.ndarray, "exposures 256"]:
-    """How often each level occurs in each picture."""
+    """Return the count of each level in each image."""
     return np.stack([np.bincount(ldr.ravel(), minlength=LEVELS) for ldr in stack])
 
 
@@ -232,7 +232,7 @@ def look_up_counts(
 def _look_up_tables(reader: Shards, view: HeldView) -> dict[str, UInt8[np.ndarray, "exposures 65536"]]:
     """The tables of the recipe by camera, if its pictures are look-ups in them and nothing else; else none.
 
-    A camera with noise or JPEG makes other pictures than its tables: the first view tells.
+    A camera with noise or JPEG makes other images than its tables; the first view shows it.
     """
     if reader.form != "radiance" or not reader.index["recipe"].get("thresholds"):
         return {}

@@ -1,4 +1,4 @@
-"""WebDataset samples as tar bytes: the same members always give the same bytes, and each knows where it lies."""
+"""WebDataset samples as tar bytes: the same members always give the same bytes, at recorded places."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -12,18 +12,18 @@ KEY = re.compile(r"[a-z0-9_-]{1,100}")
 
 
 def program_of(algorithm: str) -> str:
-    """What made a sample, as its JSON tells it under "program": `hdr-attnet <algorithm>`."""
+    """Return what made a sample, as its JSON states it under "program": `hdr-attnet <algorithm>`."""
     return f"hdr-attnet {algorithm}"
 
 
 def was_built(about: dict) -> bool:
-    """Whether the sample of this JSON was synthesized from a scene that `scan_scenes` named, and not imported."""
+    """Return whether the sample of this JSON was synthesized from a scene of `scan_scenes`, and not imported."""
     return str(about.get("program", "")).startswith(program_of("stacks"))
 
 
 @dataclass(frozen=True)
 class Member:
-    """Where one file of a sample lies: bytes `offset` to `offset + size` of the tar."""
+    """Place of one file of a sample: bytes `offset` to `offset + size` of the tar."""
 
     offset: int
     size: int
@@ -32,7 +32,7 @@ class Member:
 
 @dataclass(frozen=True)
 class SampleLayout:
-    """Where one sample lies in its tar: headers, members and padding, without a gap."""
+    """Place of one sample in its tar: headers, members and padding, without a gap."""
 
     key: str
     form: str  # "pixels" or "radiance"

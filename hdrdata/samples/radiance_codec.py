@@ -1,7 +1,7 @@
 """The radiance member of a sample: half floats without loss, in a twentieth of the bytes of their 45 PNGs.
 
-A file `radiance.zst` is an ordinary Zstandard file, whose first frame, skipped by every decoder, tells the size of the
-picture, so that a reader knows it from the first 20 bytes. The second holds two planes of bytes, low and high, of
+A file `radiance.zst` is an ordinary Zstandard file, whose first frame, skipped by every decoder, states the size of the
+image, so that a reader finds it in the first 20 bytes. The second holds two planes of bytes, low and high, of
 residuals: of each of the planes R, G and B every second row less the mean of the rows above and below it, the same
 again of the rows that are left, and so on; R and B less G; all plus 128, so that most high bytes are 0. All arithmetic
 is on the bits of the half floats as unsigned 16-bit integers, which rise as the logarithm of the light does.
@@ -95,7 +95,7 @@ def radiance_size(content: bytes) -> tuple[int, int]:
         raise ValueError(f"{len(content)} bytes are no radiance; wanted more than {HEAD.size}")
     magic, following, height, width, kind = HEAD.unpack_from(content)
     if (magic, following, kind) != (SKIPPED, HEAD.size - 8, KIND):
-        raise ValueError(f"bytes that begin with {content[: HEAD.size].hex()} are no radiance of half floats")
+        raise ValueError(f"bytes that begin with {content[: HEAD.size].hex()} are not a radiance map of half floats")
     if not 0 < height * width <= MAX_PIXELS:
         raise ValueError(f"radiance of {height}x{width} pixels; wanted 1 to {MAX_PIXELS}")
     return height, width
@@ -107,7 +107,7 @@ def _steps(height: int) -> list[int]:
 
 
 def _rows_between(even: np.ndarray, rows: int) -> np.ndarray:
-    """What `rows` rows between those of `even` are expected to be: the mean of both neighbours, or the upper alone."""
+    """Predict `rows` rows between those of `even`: the mean of both neighbours, or the upper alone."""
     between = even[:, :rows].copy()
     lower = even[:, 1:]
     pairs = between[:, : lower.shape[1]]

@@ -35,7 +35,7 @@ def pack_sample(key: str, form: str, members: dict[str, bytes], offset: int) -> 
 
 
 def pack_samples(samples: Iterator[tuple[str, str, dict[str, bytes]]], path: Path) -> list[SampleLayout]:
-    """Write (key, form, members) as a whole tar to `path`, and tell where each sample lies."""
+    """Write (key, form, members) as a whole tar to `path`, and return the place of each sample."""
     layouts = []
     with path.open("wb") as file:
         for key, form, members in samples:

@@ -20,7 +20,7 @@ from hdrdata.work.incremental import Outcome, check_folder
 
 @dataclass(frozen=True)
 class Built:
-    """What one run of the four stages did."""
+    """Result of one run of the four stages."""
 
     scan: Scan
     ingest: Outcome  # views of scenes
@@ -62,27 +62,30 @@ def build(
 
     Args:
         sidecar: name of a CSV in `scenes` (see `hdrdata.scenes.sidecar.read_sidecar`).
-        seed: another number splits the scenes' groups into other parts.
+        seed: another number splits the groups of scenes differently.
         val_share: expected share [0, 1) of the groups in the part val.
         test_share: expected share [0, 1) of the groups in the part test.
-        view_size: pixels, height and width of a view; of a panorama views of `fov_degrees` at `pitch_degrees` above the
-            horizon, one at each of `azimuths_degrees`; of a photograph `photo_crops` squares along its long side.
-        max_magnification: view pixels a source pixel beyond which `on_magnified` holds: "refuse" the scene, or "shrink"
-            its views.
-        max_repaired_share: of a scene's pixels that may be negative, NaN or infinite.
-        layer: of an .exr, the name of the layer that is the picture; else it is chosen by the names.
-        on_error: a bad scene: "stop" there, or "skip" it and name it.
+        view_size: height and width of a view in pixels.
+        fov_degrees: horizontal and vertical field of view of the views of a panorama.
+        pitch_degrees: angle of these views above the horizon.
+        azimuths_degrees: directions of these views; one view each.
+        photo_crops: number of square views of a photograph, along its long side.
+        max_magnification: view pixels per source pixel above which `on_magnified` applies.
+        on_magnified: "refuse" the scene, or "shrink" its views.
+        max_repaired_share: largest share of a scene's pixels that may be negative, NaN or infinite.
+        layer: layer of EXR files to read; None chooses by the names.
+        on_error: "stop" at a bad scene, or "skip" and list it.
         recipe: a name of `hdrdata.cameras.recipe.RECIPES`, a file .yaml (see `read_recipe` there), or a recipe.
-        png_encoder: "fpng" or "opencv", which is ten times slower, and everywhere.
+        png_encoder: "fpng", or "opencv", which is ten times slower and available on every platform.
         name: first part of the shards' names.
         form: "radiance", "pixels" or "both".
-        shards: how many of each part; {"train": 2, "val": 1, "test": 1} where it is not given.
+        shards: number of shards of each part; {"train": 2, "val": 1, "test": 1} by default.
         engine: "local" or "ray".
-        workers: tasks at a time; 0 for one a core.
-        tell: gets a line on each thing that was done or left out.
+        workers: number of tasks at a time; 0 for one per core.
+        tell: function that receives one line about each thing that was done or left out.
 
     Raises:
-        ValueError: one line naming the file or the value that is wrong, and what is wanted.
+        ValueError: one line naming the file or the value that is wrong, and what is expected.
     """
     scenes, out = Path(scenes), Path(out)
     ingest = IngestConfig.parse("ingest", {

@@ -16,7 +16,7 @@ from hdrdata.work.index import describe_files, read_index
 
 
 class Counts(Section):
-    """How many shards each part is spread over; a scene's number is the hash of its key."""
+    """Number of shards of each part; a scene's number is the hash of its key."""
 
     train: PositiveInt
     val: PositiveInt
@@ -24,7 +24,7 @@ class Counts(Section):
 
 
 class ShardConfig(Section):
-    """How stacks become shards."""
+    """Parameters of the stage shard."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
     form: Literal["radiance", "pixels", "both"]  # what is synthesized and packed
@@ -37,7 +37,7 @@ class ShardConfig(Section):
 
 @dataclass(frozen=True)
 class _Task:
-    """What one process needs to write one shard: (stack file, its samples of one form as its index has them), in
+    """Input of the process that writes one shard: (stack file, its samples of one form as its index has them), in
     order."""
 
     stacks: str

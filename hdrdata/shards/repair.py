@@ -1,4 +1,4 @@
-"""Put damaged shards back to the bytes that their index tells: from the stack files, or from the views."""
+"""Restore damaged shards to the bytes in their index: from the stack files, or from the views."""
 
 import hashlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ ENCODERS = ("fpng", "opencv")  # an index of shards does not say which wrote its
 
 @dataclass(frozen=True)
 class Repaired:
-    """What `repair_shards` did."""
+    """Result of `repair_shards`."""
 
     shards: int  # that were written again
     copied: int  # samples, from stack files
@@ -35,7 +35,7 @@ class Repaired:
 
 @dataclass(frozen=True)
 class _Task:
-    """What one process needs to repair one shard."""
+    """Input of the process that repairs one shard."""
 
     folder: str
     shard: str
@@ -59,16 +59,16 @@ def repair_shards(
     """Write every damaged shard again, with its whole samples as they are and the others copied or made again.
 
     A sample is copied from its view's stack file; where that is missing or damaged too, it is made from the view by the
-    recipe. Either must have the CRC-32C that the index tells, and the shard its SHA-256; else it is refused, and the
+    recipe. Either must have the CRC-32C in the index, and the shard its SHA-256; else it is refused, and the
     file stays as it is. So nothing is ever replaced by other bytes.
 
     Args:
         stacks: folder of stack files; None if there is none.
         views: folder of views; None if there is none.
-        recipe: the one that made the shards; None for the one that the index names.
+        recipe: the recipe that made the shards; None: the recipe that the index names.
 
     Raises:
-        ValueError: if there is no sound index, or `recipe` is another one than the index tells.
+        ValueError: if there is no sound index, or `recipe` differs from the recipe in the index.
     """
     index = read_shard_index(LocalFolder(folder))
     chosen = _recipe_of(folder, index, recipe) if views else None
@@ -147,7 +147,7 @@ def _repair_shard(task: _Task) -> Repaired:
 
 
 def _checked(content: bytes | None, layout: SampleLayout) -> bytes | None:
-    """`content`, if it is the sample that the index tells."""
+    """Return `content` if it is the sample in the index."""
     same = content is not None and len(content) == layout.length and google_crc32c.value(content) == layout.crc32c
     return content if same else None
 
@@ -165,7 +165,7 @@ def _piece(path: Path, layout: SampleLayout) -> bytes | None:
 
 
 def _copied(task: _Task, layout: SampleLayout) -> bytes | None:
-    """A sample from its view's stack file, found by the file's own headers; a sample's bytes tell no place."""
+    """Return a sample from its view's stack file, found by the file's own headers."""
     if task.stacks is None:
         return None
     path = Path(task.stacks) / f"{view_of_sample(layout.key, task.crfs)}.tar"
@@ -205,7 +205,7 @@ def _remade(task: _Task, view: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _why_not(task: _Task, layout: SampleLayout) -> str:
-    """Why a sample could not be made again, in the words of what the user can do."""
+    """Return why a sample could not be made again, and what the user can do."""
     view = view_of_sample(layout.key, task.crfs)
     start = "damaged, and not whole in the stack files" if task.stacks else "damaged, and there are no stack files"
     if task.views is None:

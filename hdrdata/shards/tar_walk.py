@@ -1,4 +1,4 @@
-"""Look through a tar of anybody without extracting it, and tell what a WebDataset reader would pass over or mix up."""
+"""Check any tar without extracting it, and report what a WebDataset reader would skip or confuse."""
 
 import io
 import re
@@ -49,7 +49,7 @@ def walk_tar(file: io.BufferedIOBase, size: int, *, closed: bool = True) -> Iter
             raise IntegrityError(f"cut short in the header at byte {place}")
         if not any(header):
             if any(file.read(BLOCK)):
-                raise IntegrityError(f"an empty block at byte {place} and more after it, which no reader sees")
+                raise IntegrityError(f"an empty block at byte {place} and more after it, which readers skip")
             if size < place + len(END_BLOCKS):
                 raise IntegrityError(f"ends at byte {size} with one closing block of two: cut short")
             return
@@ -125,7 +125,7 @@ def _records(content: bytes, what: str) -> dict[str, str]:
 
 
 def tar_faults(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
-    """What is wrong with a tar as a WebDataset shard; nothing is decoded, unpacked or written.
+    """Return the faults of a tar as a WebDataset shard; nothing is decoded, unpacked or written.
 
     Returns:
         the number of samples, and for each fault the sample's key, where it is known, and the reason in one line; after
@@ -163,7 +163,7 @@ def tar_faults(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
 
 
 def _entry_fault(entry: Entry) -> str | None:
-    """Why no sound shard has such a member."""
+    """Return why no sound shard has such a member."""
     if entry.name.startswith("/") or ".." in re.split(r"[/\\]", entry.name) or re.match(r"[A-Za-z]:|\\", entry.name):
         return "would leave the folder that it is unpacked in"
     if entry.kind == "directory":
@@ -180,7 +180,7 @@ def _entry_fault(entry: Entry) -> str | None:
 def _close(
     key: str | None, fields: set[str], wanted: set[str] | None, faults: list[tuple[str | None, str]]
 ) -> set[str] | None:
-    """Hold a sample's extensions against those of the first sample; returns the latter."""
+    """Compare a sample's extensions with those of the first sample, and return the latter."""
     if key is None:
         return None
     dotted = sorted(field for field in fields if "." in field and field[0].isdigit())
@@ -196,7 +196,7 @@ def _after_the_end(file: io.BufferedIOBase, size: int) -> Iterator[str]:
     place = end = file.tell()  # after the second empty block
     while piece := file.read(PIECE):
         if any(piece):
-            yield f"more bytes after its end at byte {end}, which no reader sees"
+            yield f"more bytes after its end at byte {end}, which readers skip"
             return
         place += len(piece)
     if size - end > RECORD:

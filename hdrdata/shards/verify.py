@@ -1,4 +1,4 @@
-"""Hold a folder of shards against its index, its bytes against their checksums, and its samples against their form."""
+"""Compare a folder of shards with its index, its bytes with their checksums, and its samples with their form."""
 
 import hashlib
 import io
@@ -43,7 +43,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify_shards` or `verify_tars` found."""
+    """Result of `verify_shards` or `verify_tars`."""
 
     shards: int
     samples: int  # that are whole
@@ -52,7 +52,7 @@ class Verified:
 
 @dataclass(frozen=True)
 class _Task:
-    """What one process needs to verify one shard."""
+    """Input of the process that verifies one shard."""
 
     folder: str
     shard: str
@@ -73,13 +73,13 @@ def verify_shards(
     workers: int | None = 0,
     title: str | None = None,
 ) -> Verified:
-    """Read every byte of a folder of shards and hold it against the index.
+    """Read every byte of a folder of shards and compare it with the index.
 
     Always: sizes, closing blocks, SHA-256 of each shard, CRC-32C of each sample and member, the tars' own headers (so
-    that any tar reader sees the same samples), keys that stand twice, tars that the index does not know.
+    that any tar reader finds the same samples), duplicate keys, tars that the index does not list.
 
     Args:
-        decode: also decode every picture and radiance map, and hold each JSON against the index.
+        decode: also decode every image and radiance map, and compare each JSON with the index.
         deep: also expand each radiance sample, and compare it with the pixels of the same view.
         views: folder of views; each view of its catalog must have its samples, in its part.
         scenes: scenes.json; each scene must have a sample, in its part.
@@ -131,13 +131,13 @@ def _verify_tar(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
 
 
 def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
-    """Where the index contradicts itself, and tars that it does not know."""
+    """Return where the index contradicts itself, and tars that it does not list."""
     listed = {row.get("url"): row for row in index.get("shardlist", [])}
     for shard, row in index["rows"].items():
         file, entry = row["files"][shard], listed.pop(shard, {})
         found = entry.get("nsamples"), entry.get("filesize"), entry.get("sha256")
         if found != (len(row["samples"]), file["size"], file["sha256"]):
-            yield Fault(shard, None, "its number of samples, size or sha256 in the shardlist is not that of its row")
+            yield Fault(shard, None, "its number of samples, size or sha256 in the shardlist differs from its row")
     for url in listed:
         yield Fault(printable(str(url)), None, "in the shardlist, but without a row in the index")
     keys = Counter((row["form"], sample["key"]) for row in index["rows"].values() for sample in row["samples"])
@@ -151,7 +151,7 @@ def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
 
 
 def view_of_sample(key: str, crfs: Iterable[str]) -> str:
-    """The view of a sample's key: that of a pixel sample ends with its camera."""
+    """Return the view of a sample's key; the key of a pixel sample ends with its camera."""
     for crf in crfs:
         if key.endswith(f"_{crf}"):
             return key.removesuffix(f"_{crf}")
@@ -243,7 +243,7 @@ def _verify_shard(task: _Task) -> tuple[int, list[Fault]]:
                 sha256.update(piece)
             if not faults and sha256.hexdigest() != wanted["sha256"]:
                 faults.append(
-                    Fault(task.shard, None, "its sha256 is not that of the index, though every sample is whole")
+                    Fault(task.shard, None, "its sha256 differs from the index, though every sample is whole")
                 )
     return whole, faults
 
@@ -274,7 +274,7 @@ def _check_sample(content: bytes, layout: SampleLayout) -> dict[str, bytes]:
 
 
 def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task) -> None:
-    """Decode what a sample holds, and hold it against the index: form, size, levels, JSON."""
+    """Decode a sample and compare it with the index: form, size, levels, JSON."""
     try:
         about = json.loads(members.get("json", b""))
     except ValueError as error:
@@ -322,7 +322,7 @@ def decode_picture(name: str, content: bytes, size: tuple[int, int]) -> np.ndarr
 
 
 def _deep_check(task: _Task) -> Callable[[str, dict[str, bytes]], None] | None:
-    """What holds a pixels sample against the expansion of its view's radiance sample, where there is one."""
+    """Return a function that compares a pixels sample with the expansion of its view's radiance sample, if any."""
     if not task.deep or task.row["form"] != "pixels":
         return None
     reader = Shards(Path(task.folder), task.row["part"], "radiance")

@@ -26,7 +26,7 @@ from hdrdata.work.engines import EngineName
 
 
 class SynthesizeConfig(Section):
-    """How views become stacks."""
+    """Parameters of the stage synthesize."""
 
     recipe: str | RecipeConfig
     png_encoder: Literal["fpng", "opencv"]
@@ -36,12 +36,12 @@ class SynthesizeConfig(Section):
 
 @dataclass(frozen=True)
 class Sample:
-    """What one sample is to be."""
+    """Description of one sample to make."""
 
     key: str
     form: str
     digest: str
-    about: dict  # its json, but for what a random camera draws
+    about: dict  # its json, without the values that a random camera draws
     camera: str | None  # of the pixels form
 
 
@@ -55,7 +55,7 @@ def encoder_facts(recipe: Recipe, config: SynthesizeConfig) -> str:
 def wanted_samples(
     view: View, recipe: Recipe, facts: dict, forms: tuple[Form, ...], encoder: str | None
 ) -> tuple[Sample, ...]:
-    """The samples of a view. That of the radiance form depends on the view alone, not on the recipe."""
+    """Return the samples of a view. The radiance sample depends on the view alone, not on the recipe."""
     about = {
         "view": view.key,
         "scene": view.scene,
@@ -110,7 +110,7 @@ _recipe = lru_cache(maxsize=2)(choose_recipe)
 def remake_samples(
     view: View, half: Float16[np.ndarray, "height width 3"], form: Form, config: SynthesizeConfig, keys: Collection[str]
 ) -> Iterator[tuple[str, bytes]]:
-    """Of the samples of a view in one form those with the given keys, as bytes of a tar, by key.
+    """Return the samples of a view in one form that have the given keys, as bytes of a tar, by key.
 
     Args:
         half: the view's pixels.

@@ -1,4 +1,4 @@
-"""What a recipe is, as facts that an index holds and a digest covers."""
+"""Facts about a recipe that an index contains and a digest covers."""
 
 from hdrdata.cameras.exposure import recipe_tables, thresholds_of
 from hdrdata.cameras.random_camera import camera_digests, random_cameras
@@ -14,7 +14,7 @@ def recipe_digest(recipe: Recipe) -> str:
 
 
 def recipe_facts(recipe: Recipe) -> dict:
-    """A recipe as JSON tells it, so that a radiance sample can be expanded without any other file.
+    """Return a recipe as JSON, so that a radiance sample can be expanded without any other file.
 
     Name, exposures, the digest of each camera, and either "thresholds": for each CRF and exposure the 254 half floats
     (as bits) at which the LDR value rises (see `thresholds_of`); or "random": see `RandomCameras.from_json`.

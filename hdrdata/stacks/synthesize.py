@@ -26,7 +26,7 @@ from hdrdata.work.journal import known_rows
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesisOutcome(Outcome):
-    """What one run did to views and, within them, to samples. A view is kept if a sample of it is."""
+    """Result of one run, for views and for the samples in them. A view is kept if a sample of it is."""
 
     samples_new: int
     samples_kept: int
@@ -42,13 +42,13 @@ class SynthesisOutcome(Outcome):
 
 @dataclass(frozen=True)
 class _Task:
-    """What one process needs to make the stack file of one view."""
+    """Input of the process that makes the stack file of one view."""
 
     views: str
     view: View
     config: SynthesizeConfig
     samples: tuple[Sample, ...]
-    before: dict[str, dict]  # by sample's digest: where it lies in the present file, as an index row tells it
+    before: dict[str, dict]  # by sample's digest: its place in the present file, as in an index row
 
 
 def synthesize_stacks(
@@ -67,7 +67,7 @@ def synthesize_stacks(
         ValueError: if the recipe or the encoder is wrong, or a view is damaged.
     """
     recipe = choose_recipe(config.recipe)
-    encode_png(np.zeros((8, 8, 3), np.uint8), config.png_encoder)  # an encoder that is missing is told at once
+    encode_png(np.zeros((8, 8, 3), np.uint8), config.png_encoder)  # a missing encoder is reported at once
     facts = recipe_facts(recipe)
     encoder = encoder_facts(recipe, config) if "pixels" in forms else None
     cameras = recipe.cameras if "pixels" in forms else ()

@@ -165,16 +165,16 @@ def open_stacks(
     cache_limit: int | float | None = None,
     retry: Retry | None = None,
 ) -> StackReader:
-    """Open the stacks of one or several folders of shards, one behind the other.
+    """Open the stacks of one or several folders of shards, in their order.
 
     Args:
-        urls: a folder of shards, as a path or a URL (`file:`, `http:`, `https:`, `s3:`, or another that fsspec knows);
-            or some of its shards: "https://host/hdr/pixels/hdr-train-{000000..000003}.tar"; or several of these.
-        part: "train", "val" or "test"; may be left out where shards are named.
-        form: which shards are read; the stacks are the same. "auto": radiance where there is any, for it is smaller.
-        exposures: the pictures wanted and their order, by letter ("ae") or by EV ((-2, 0)); None for all.
-        on_error: "raise", or "skip" for iteration to leave damaged stacks out and to tell (`StackReader.skipped`).
-        cache: folder for whole copies of shards, which any number of processes may share; without it only the wanted
+        urls: a folder of shards, as a path or a URL (`file:`, `http:`, `https:`, `s3:`, or another that fsspec
+            supports); or shards, as "https://host/hdr/pixels/hdr-train-{000000..000003}.tar"; or several of these.
+        part: "train", "val" or "test"; not needed where shards are named.
+        form: form of the shards to read; the stacks are the same. "auto": radiance if there is any, which is smaller.
+        exposures: the exposures to read, in this order, by letter ("ae") or by EV ((-2, 0)); None for all.
+        on_error: "raise" at a damaged stack, or "skip" it during iteration and count it in `StackReader.skipped`.
+        cache: folder for whole copies of shards, which any number of processes may share; without it only the needed
             bytes are read, each time. A network drive is a folder like any other, and its shards are copied too.
         cache_limit: bytes in `cache` at most; the copies that were not read for the longest time are removed.
         retry: of remote reads; `Retry()` if left out.

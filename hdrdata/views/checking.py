@@ -1,4 +1,4 @@
-"""What a file would give a dataset, told before one is made."""
+"""Report of what a file would give a dataset, before the dataset is made."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ COLOURS = ("chromaticities", "luminance", "PRIMARIES", "XYZE", "ICC", "COLORCORR
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known of one HDR file that can be read."""
+    """Facts about one HDR file that can be read."""
 
     width: int
     height: int
@@ -32,7 +32,7 @@ class Checked:
         return f"Rec.709 by {', '.join(by)}" if by else "Rec.709"
 
     def notes(self, wanted_size: int | None) -> list[str]:
-        """What a user should know of it.
+        """Return remarks for the user.
 
         Args:
             wanted_size: of views, in pixels, if one is asked for.
@@ -73,7 +73,7 @@ class Checked:
 
 
 def check_scene(path: Path, config: IngestConfig, kind: str = "auto", override: Override = AS_STATED) -> Checked:
-    """Read a file as `hdrdata.views.ingest.ingest_scenes` does, and tell what it would make of it.
+    """Read a file as `hdrdata.views.ingest.ingest_scenes` does, and return what it would make.
 
     Args:
         kind: "auto", "pano" or "photo", as a sidecar says.

@@ -24,7 +24,7 @@ from hdrdata.work.index import describe_files
 
 @dataclass(frozen=True)
 class _Task:
-    """What one process needs to make the views of one scene."""
+    """Input of the process that makes the views of one scene."""
 
     path: str
     scene: Scene
@@ -83,7 +83,7 @@ def scene_is_panorama(height: int, width: int, repairs: Repairs, kind: str) -> b
 
 
 def source_pixels_of(height: int, width: int, pano: bool, config: IngestConfig) -> int | float:
-    """How many source pixels lie across a view."""
+    """Return the number of source pixels across a view."""
     return width * config.fov_degrees / 360 if pano else min(height, width)
 
 
@@ -170,7 +170,7 @@ def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: 
 
 
 def describe_views(views: tuple[View, ...], config: IngestConfig, rows: dict[str, dict]) -> list[str]:
-    """What a user should know of the views that were made, a line each: how many, repaired, clipped, made smaller.
+    """Return remarks on the views that were made, one line each: count, repaired, clipped, made smaller.
 
     Args:
         rows: of scenes, as `ingest_scenes` gives them: what was converted, and views of few levels.
@@ -190,7 +190,7 @@ def describe_views(views: tuple[View, ...], config: IngestConfig, rows: dict[str
         lines.append(f"{outside} pixels of scenes hold light that Rec.709 does not reach; what was negative became 0")
     if dim := [key for row in rows.values() for key in row.get("few_levels", ())]:
         lines.append(
-            f"{len(dim)} views are dark but for a few pixels that have nearly all the light "
+            f"{len(dim)} views are dark except for a few pixels that have nearly all the light "
             f"(99 % of them lie in at most {FEW_LEVELS} of 256 levels at EV 0): {', '.join(dim)}"
         )
     return lines
@@ -229,7 +229,7 @@ def _make_views(folder: Path, task: _Task) -> dict:
 
 
 def _write_catalog(folder: Path, rows: dict[str, dict]) -> dict:
-    """Write catalog.csv, a row a view, and tell its digest to the index."""
+    """Write catalog.csv, one row per view, and return its digest for the index."""
     text = io.StringIO()
     names = ["file", *View.__dataclass_fields__, "sha256"]
     writer = csv.DictWriter(text, names, lineterminator="\n")

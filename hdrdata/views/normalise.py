@@ -29,13 +29,13 @@ def normalise_view(
         raise ValueError("the view is black; wanted light")
     if not math.isfinite(mean):
         raise ValueError("the view holds light beyond the largest float; wanted values below 1e38")
-    scaled = radiance.astype(np.float64) * (0.5 / mean) + 0.0  # -0.0 becomes 0.0, whose bits a table knows
+    scaled = radiance.astype(np.float64) * (0.5 / mean) + 0.0  # -0.0 becomes 0.0, whose bits are in the tables
     clipped = float((scaled > HALF_MAX).mean())
     return np.minimum(scaled, HALF_MAX).astype(np.float16), 0.5 / mean, clipped
 
 
 def levels_of_most(radiance: Float[np.ndarray, "height width 3"]) -> int:
-    """How many of 256 linear levels at EV 0 hold all but the brightest hundredth of a picture's values: 1 to 256.
+    """Return how many of 256 linear levels at EV 0 contain all except the brightest hundredth of the values: 1 to 256.
 
     At EV 0 the mean is 0.5. `FEW_LEVELS` or fewer say that a handful of pixels, such as a sun without a sky, has nearly
     all the light.

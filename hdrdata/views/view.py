@@ -15,7 +15,7 @@ ALGORITHM = "views-4"  # raise the number when the same input and parameters giv
 
 
 class IngestConfig(Section):
-    """How scenes become views."""
+    """Parameters of the stage ingest."""
 
     view_size: Annotated[int, Field(ge=16, le=8192)]  # pixels, height and width
     fov_degrees: Annotated[float, Field(gt=0, lt=170)]  # of a panorama's perspective views
@@ -40,7 +40,7 @@ class IngestConfig(Section):
 
 @dataclass(frozen=True)
 class View:
-    """One view, as its row of the catalog tells it."""
+    """One view, as in its row of the catalog."""
 
     key: str  # "<scene>_80_10_060" of a panorama, "<scene>_crop_0" of a photograph
     scene: str
@@ -62,7 +62,7 @@ class View:
 
 @dataclass(frozen=True)
 class ViewName:
-    """What the key of a view says; all that is known of one where its samples are and no catalog."""
+    """Facts in the key of a view: all that is known if there are samples but no catalog."""
 
     scene: str  # the key without angles or crop; of an unknown kind the whole key
     kind: str  # "pano", "photo" or "unknown"
@@ -82,7 +82,7 @@ def crop_key(scene: str, index: int) -> str:
 def parse_view_key(key: str) -> ViewName:
     """Read what `panorama_key` and `crop_key` wrote.
 
-    The JSON of a sample tells neither the kind of its view nor, if another program wrote it, its scene.
+    The JSON of a sample does not state the kind of its view nor, if another program wrote it, its scene.
     """
     for kind, pattern in (("photo", r"(.*)_crop_\d+"), ("pano", r"(.*)_[^_]+_[^_]+_\d{3}")):
         if name := re.fullmatch(pattern, key):

@@ -117,10 +117,10 @@ def reflected_indices(size: int, start: int, stop: int, device: torch.device | s
 
 
 class HDRAttNet(nn.Module):
-    """Estimate what the sensor saw from one picture, and picture it again at other exposures.
+    """HDR-AttNet: estimates irradiance from one image, and exposes it again at other exposures.
 
-    `encode` once, then `expose` as often as wanted: the estimate is shared by all target exposures. Pictures of any
-    size are padded to multiples of 64 by reflection and cropped back.
+    Call `encode` once and `expose` once per target exposure, so that all exposures share one estimate. Images of any
+    size are padded by reflection to multiples of 64 and cropped back.
     """
 
     deepest_norm = STRIDE  # pixels along a side per value of the deepest batch normalisation

@@ -45,13 +45,14 @@ def save_weights(path: Path, network: Network, about: dict[str, str]) -> str:
 def load_weights(path: Path | str) -> tuple[Network, dict]:
     """Build the network that a file describes, with its weights, in evaluation mode.
 
-    The header's "network" says which: {"attention", "preset", "width"} is HDR-AttNet, {"baseline", "width"} a baseline.
+    "network" in the header describes it: {"attention", "preset", "width"} for HDR-AttNet, {"baseline", "width"} for
+    other networks.
 
     Returns:
-        the network on the CPU, and the file's header.
+        the network on the CPU, and the header of the file.
 
     Raises:
-        ValueError: naming the file, if it is not such a file or does not fit its own description.
+        ValueError: naming the file, if it is not a file of weights or does not match its own description.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -50,11 +50,10 @@ class Prediction:
 
 
 class HDRReconstructor:
-    """From photographs to radiance maps with one set of weights.
+    """Converter of photographs to radiance maps with one set of weights.
 
-    from hdrmodel.prediction.reconstructor import HDRReconstructor
-
-    radiance = HDRReconstructor.from_file("weights.safetensors")(ldr)
+    reconstructor = hdrmodel.HDRReconstructor.from_file("weights.safetensors")
+    radiance = reconstructor(hdrmodel.read_photo("photo.jpg").ldr)
     """
 
     def __init__(
@@ -66,18 +65,17 @@ class HDRReconstructor:
         precision: str = "fp32",
         quantise: Quantise | None = None,
     ):
-        """Hold a network on a device.
+        """Put a network on a device.
 
         Args:
-            network: of any variant, with trained weights; or its N1, N2 and N3 as another program runs them.
+            network: a network of any variant with trained weights, or its N1, N2 and N3 as another program runs them.
             device: "auto", "cpu" or "cuda".
-            crf: the photographs' camera response; sRGB if None; "auto": each photograph's is estimated, by what the
-                network makes of its levels.
-            tile: pixels along a side of what is computed at a time; 0: whole photographs; None: by a gigabyte of
-                features. A photograph's pixels do not depend on it, but to rounding.
-            precision: of the features: "fp32", "bf16" or "fp16".
-            quantise: how the photographs' levels were made: "round255" by cameras of the world, "floor254" in this
-                project's stacks; None: a photograph of 8 bits that ends at 254 is taken for one of a stack.
+            crf: camera response of the photographs; None for sRGB; "auto" estimates it from each photograph.
+            tile: side of a tile in pixels; 0 for whole photographs; None for about a gigabyte of features. The result
+                does not depend on it, except for rounding.
+            precision: precision of the features: "fp32", "bf16" or "fp16".
+            quantise: rounding of the photographs' levels: "round255" for cameras, "floor254" for this project's
+                stacks; None: an 8-bit photograph whose largest level is 254 is read as an image of a stack.
 
         Raises:
             ValueError: if there is no such device, or no such precision on it.

@@ -15,18 +15,18 @@ from hdrmodel.release.names import WEIGHTS
 
 
 def reconstruct(photo: Path | str, crf: str = "srgb") -> Float32[ndarray, "height width 3"]:
-    """The light of one photograph, by the weights that come with the package.
+    """Return the light of one photograph, predicted with the shipped weights.
 
-    import hdrmodel
-    radiance = hdrmodel.reconstruct("photo.jpg")
+        import hdrmodel
+        radiance = hdrmodel.reconstruct("photo.jpg")
 
     Args:
         photo: a file of any size that `read_photo` reads.
         crf: its camera response, a name of `hdrdata crf list`; "auto": estimated from the photograph.
 
     Returns:
-        linear RGB, BT.709 primaries; 1 is what saturates the photograph. Colours outside of sRGB have values below 0.
-        Of an HDR picture (PQ or HLG) its own light, where 1 is 203 cd/m2.
+        linear RGB, BT.709 primaries; 1 is the light that clips the photograph. Colours outside sRGB have negative
+        values. For an HDR image (PQ or HLG) its own light, where 1 is 203 cd/m2.
 
     Raises:
         ValueError: one line naming the file, if it cannot be read, or the camera response, if it is not known.

@@ -130,7 +130,7 @@ def test_plot_writes_both_formats_and_names_what_it_does_not_know(dorf, tmp_path
     assert "unknown CRF 'kodak'; known: " in run("crf", "plot", "kodak", "-o", tmp_path / "x.svg").stderr
     assert "wanted a name that ends with .svg or .png" in run("crf", "plot", "-o", tmp_path / "x.pdf").stderr
     many = {str(k): gamma_crf(str(k), 1 + k / 10) for k in range(17)}
-    with pytest.raises(ValueError, match="17 curves; wanted at most 16, which can be told apart"):
+    with pytest.raises(ValueError, match="17 curves; wanted at most 16, which can be distinguished"):
         draw_curves(tmp_path / "x.svg", many, {}, stops=False)
     assert not (tmp_path / "x.svg").exists()
     del many["16"]

@@ -101,7 +101,7 @@ def test_build_tells_what_files_say_and_what_it_left_out_and_ends_with_3(scenes,
     lines = result.stdout.splitlines()
     assert re.search(r"1 scenes were converted as their files say: p3-\w+ \(chromaticities\)", result.stdout)
     assert re.search(r"\d+ pixels of scenes hold light that Rec\.709 does not reach", result.stdout)
-    assert re.search(r"1 views are dark but for a few pixels .*: sun-\w+_crop_0", result.stdout)
+    assert re.search(r"1 views are dark except for a few pixels .*: sun-\w+_crop_0", result.stdout)
     assert lines[-1] == f"1 of 5 scenes were refused, and are not in {tmp_path / 'out'}"
     assert any(line.startswith("not read: 2 .dng, 1 .jxr, 1 .psd") for line in result.stderr.splitlines())
 
