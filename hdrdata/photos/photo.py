@@ -15,7 +15,7 @@ from hdrdata.cameras.clipping import LOSSY_RULE, ClipRule, clip_rule_of_jpeg
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.suffixes import RAW_SUFFIXES
 from hdrdata.photos.colours.conversion import Conversion, by_encoding, by_light, is_outside
-from hdrdata.photos.colours.encodings import ADOBE_RGB
+from hdrdata.photos.colours.encodings import ADOBE_RGB, srgb_light
 from hdrdata.photos.colours.profiles import by_profile
 from hdrdata.photos.formats import exif as metadata
 from hdrdata.photos.formats.boxes import decode_avif, decode_heif, decode_jpeg2000
@@ -61,22 +61,23 @@ class Photo:
     clip_rule: ClipRule | None = None  # which values of a lossy file are clipped; None: white alone
 
 
-def read_photo(path: Path | str, own_colours: bool = False, background: str = "black") -> Photo:
+def read_photo(path: Path | str, own_colours: bool = False, background: str = "black", gain_map: bool = True) -> Photo:
     """Read a picture of any kind that `hdrdata.photos.formats.kinds` knows by its content, as upright sRGB.
 
     8-bit pictures come as uint8, deeper ones as uint16. Turned by EXIF, or as the format's own header says. Colours
     are converted to sRGB and clipped to it: from the encoding that the file states (PNG's cICP, or gAMA and cHRM; the
     code points of AVIF and HEIC; DCF's Adobe RGB), or from its ICC profile, relative colorimetric with black point
     compensation (littlecms). A profile that is sRGB changes no value. One that is damaged, or is of other colours than
-    the pixels, is left out with a note, and so is a gain map; CMYK without a profile becomes (1 - C) (1 - K) and so
+    the pixels, is left out with a note; CMYK without a profile becomes (1 - C) (1 - K) and so
     on. Transparent pixels are laid over `background`. Of several pages or frames the first that is no thumbnail is
-    read. Camera RAW files are developed as they were exposed. Of an HDR picture (PQ or HLG) `ldr` ends at white,
-    203 cd/m2, and `light` holds all.
+    read. Camera RAW files are developed as they were exposed. An HDR picture (PQ, HLG or a gain map) also has `light`,
+    in which 1 is white, 203 cd/m2; its `ldr` ends at white.
 
     Args:
         own_colours: keep primaries that are not sRGB's: `ldr` then is of those, by sRGB's curve, and of 16 bits where
             its own curve is another. So no colour is clipped, and what clips is what clips in the file.
         background: "black" or "white".
+        gain_map: use a gain map (ISO 21496-1, XMP or Apple's) for `light`; False leaves it out with a note.
 
     Raises:
         ValueError: one line naming the file and what is wrong: no picture of these formats, damaged or cut short, a
@@ -90,7 +91,7 @@ def read_photo(path: Path | str, own_colours: bool = False, background: str = "b
         kind = kind_of(path, file.read(64))
     try:
         with quiet_decoders():
-            return _read(path, kind, own_colours, background)
+            return _read(path, kind, own_colours, background, gain_map)
     except MemoryError as error:
         raise ValueError(f"{path}: too large for the memory of this machine") from error
 
@@ -140,7 +141,7 @@ def _decode(path: Path, kind: str) -> tuple[Decoded, str]:
         return (decode_raw if kind == "camera RAW" else DECODERS[kind])(path), kind
 
 
-def _read(path: Path, kind: str, own_colours: bool, background: str) -> Photo:
+def _read(path: Path, kind: str, own_colours: bool, background: str, gain_map: bool) -> Photo:
     decoded, kind = _decode(path, kind)
     notes = list(decoded.notes)
     exif = metadata.load(decoded.exif)
@@ -149,14 +150,20 @@ def _read(path: Path, kind: str, own_colours: bool, background: str) -> Photo:
     turn = decoded.turn if decoded.turn is not None else metadata.orientation_of(exif)
     if decoded.colours == 1:
         notes.append("grey")
-    conversion = _conversion_of(decoded, exif, own_colours, notes)
+    gained = None
+    if decoded.gain is not None and gain_map:
+        gained = _light_by_gain(decoded, exif, notes)
+    elif decoded.gain is not None:
+        notes.append("its gain map is ignored")
+    conversion = _conversion_of(decoded, exif, own_colours and gained is None, notes)
     with decoder_errors(path, kind):
         if conversion.wide is not None and _needs(decoded, conversion.wide):
             conversion = conversion.wide
         ldr, light, clear = _convert(decoded, conversion, BACKGROUNDS[background])
+    light = gained if light is None else light
     if conversion.light is not None:
         notes.append(f"an HDR picture ({decoded.encoding.name if decoded.encoding else 'by its profile'})")
-    elif conversion.note:
+    elif conversion.note and gained is None:
         notes.append(conversion.note)
     if clear:
         pixels = f"{clear} transparent pixel{'s' if clear > 1 else ''}"
@@ -191,6 +198,29 @@ def _conversion_of(decoded: Decoded, exif: Image.Exif | None, own: bool, notes: 
     if encoding is not None and decoded.colours in (1, 3):
         return by_encoding(encoding, decoded.dtype, decoded.bits, decoded.colours, own)
     return by_profile(decoded.icc, decoded.dtype, decoded.colours, own, notes)
+
+
+def _light_by_gain(decoded: Decoded, exif: Image.Exif | None, notes: list[str]) -> np.ndarray | None:
+    """Return the light of a gain map over the photograph's own colours; None, with a note, if it does not fit."""
+    gain = decoded.gain
+    try:
+        values = gain.scaled_to(decoded.height, decoded.width)
+    except ValueError as error:
+        notes.append(f"its gain map is not used: {error}")
+        return None
+    conversion = _conversion_of(decoded, exif, True, [])
+    if conversion.light is not None:
+        notes.append("its gain map is not used: the photograph is HDR without it")
+        return None
+    conversion = conversion.wide or conversion
+    ldr, _, _ = _convert(decoded, conversion, 0)
+    light = np.empty(ldr.shape, np.float32)
+    most = np.iinfo(ldr.dtype).max
+    for top, end in _bands(decoded):
+        band = gain.light(srgb_light(ldr[top:end] / most), values[top:end])
+        light[top:end] = band if conversion.to_bt709 is None else band @ conversion.to_bt709.T
+    notes.append(f"an HDR picture ({gain.formula.name})")
+    return light
 
 
 def _bands(decoded: Decoded) -> Iterator[tuple[int, int]]:

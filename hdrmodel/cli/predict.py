@@ -44,6 +44,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
                    "the network.")  # fmt: skip
 @click.option("--background", type=click.Choice(["black", "white"]), default="black", show_default=True,
               help="What transparent pixels are laid over.")  # fmt: skip
+@click.option("--ignore-gain-map", is_flag=True,
+              help="Predict despite a gain map (iPhone, Ultra HDR), which is the light by default.")  # fmt: skip
 @click.option("--metadata/--no-metadata", default=True, show_default=True,
               help="Keep the photograph's EXIF (date, camera, place) in OpenEXR, Ultra HDR, AVIF and PNG.")  # fmt: skip
 @click.option(
@@ -71,6 +73,7 @@ def predict(
     white: float,
     crf: str,
     background: str,
+    ignore_gain_map: bool,
     metadata: bool,
     exact: bool,
     backend: str,
@@ -114,7 +117,7 @@ def predict(
     loaded = load_network(weights, backend)
     reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision)
     made_by = (loaded.weights_sha256, loaded.variant)
-    rest = {"background": background, "metadata": metadata, "exact": exact}
+    rest = {"background": background, "gain_map": not ignore_gain_map, "metadata": metadata, "exact": exact}
     settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by, **rest)
     with _stopped_as_by_keys(), _progress_bar() as bar:
         task = bar.add_task("", visible=False)

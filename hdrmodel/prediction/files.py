@@ -53,6 +53,7 @@ class PredictSettings:
     weights: str  # SHA-256
     variant: str
     background: str = "black"  # of transparent pixels
+    gain_map: bool = True  # a gain map in the photograph is its light
     metadata: bool = True  # the photograph's EXIF goes into the files
     exact: bool = False  # only white is clipped in lossy photographs too
 
@@ -188,7 +189,7 @@ def _predict(
                 return outcome
             places = _without_strangers(places, index, errors)
         with _memory_told(photo):
-            read = read_photo(photo, own_colours=True, background=settings.background)
+            read = read_photo(photo, own_colours=True, background=settings.background, gain_map=settings.gain_map)
             outcome.height, outcome.width = read.ldr.shape[:2]
             outcome.notes.extend(read.notes)
             places = _without_limits(photo, places, outcome.width, outcome.height, errors)

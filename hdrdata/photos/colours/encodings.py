@@ -148,7 +148,7 @@ def _power(gamma: float) -> Decode:
     return lambda codes: codes**gamma
 
 
-def _bt709_light(codes: np.ndarray) -> np.ndarray:
+def bt709_light(codes: np.ndarray) -> np.ndarray:
     """The inverse of BT.709's OETF."""
     alpha, beta = 1.09929682680944, 0.018053968510807
     return np.where(codes < 4.5 * beta, codes / 4.5, ((codes + alpha - 1) / alpha) ** (1 / 0.45))
@@ -159,7 +159,7 @@ def _transfers() -> dict[int, Decode]:
     """By transfer characteristics of ITU-T H.273, table 3; sRGB's and unspecified are not among them."""
     smpte240 = lambda v: np.where(v < 4 * 0.0228, v / 4, ((v + 0.1115) / 1.1115) ** (1 / 0.45))  # noqa: E731
     return {
-        1: _bt709_light, 6: _bt709_light, 14: _bt709_light, 15: _bt709_light, 11: _bt709_light, 12: _bt709_light,
+        1: bt709_light, 6: bt709_light, 14: bt709_light, 15: bt709_light, 11: bt709_light, 12: bt709_light,
         4: _power(2.2), 5: _power(2.8), 7: smpte240, 8: _power(1.0),
         9: lambda v: np.where(v > 0, 10 ** (2 * (v - 1)), 0), 10: lambda v: np.where(v > 0, 10 ** (2.5 * (v - 1)), 0),
         PQ: pq_light, 17: lambda v: v**2.6 * 52.37 / 48, HLG: hlg_scene,

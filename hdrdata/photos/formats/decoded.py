@@ -8,6 +8,7 @@ import numpy as np
 
 from hdrdata.files.claims import check_claim
 from hdrdata.photos.colours.encodings import Encoding
+from hdrdata.photos.colours.gain import GainMap
 
 LOOSE = 4096  # bytes that a coder may make of one: `check_claim` asks for no more
 
@@ -29,6 +30,7 @@ class Decoded:
     encoding: Encoding | None = None  # that the file states, which comes before its profile
     light: tuple[Callable[[np.ndarray], np.ndarray], str] | None = None  # of other colours; see `by_light`
     exif: bytes | None = None  # a TIFF stream
+    gain: GainMap | None = None
     turn: int | None = None  # the orientation that is still to be undone; None: as EXIF says
     turned: int = 1  # the orientation that is undone already
     notes: list[str] = field(default_factory=list)

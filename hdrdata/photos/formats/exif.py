@@ -108,6 +108,25 @@ def exposure_of(exif: bytes | Image.Exif | None) -> Exposure:
     return Exposure(seconds, f_number, iso, taken)
 
 
+def apple_numbers(block: bytes | None) -> dict[int, float]:
+    """Return the fractions in Apple's maker note by tag; empty for other cameras."""
+    exif = load(block)
+    note = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote) if exif is not None else None
+    if not isinstance(note, bytes) or not note.startswith(b"Apple iOS\0"):
+        return {}
+    found: dict[int, float] = {}
+    try:
+        (count,) = struct.unpack_from(">H", note, 14)
+        for place in range(16, 16 + 12 * count, 12):
+            tag, kind, _, offset = struct.unpack_from(">HHII", note, place)
+            if kind in (5, 10):  # fractions
+                above, below = struct.unpack_from(">ii" if kind == 10 else ">II", note, offset)
+                found[tag] = above / below if below else float("nan")
+    except struct.error:  # cut short
+        pass
+    return {tag: value for tag, value in found.items() if math.isfinite(value)}
+
+
 def _number(value: object) -> float | None:
     """Return a finite number, of several the first; None if there is none."""
     try:

@@ -1,16 +1,22 @@
 """JPEG of every kind: its segments, and the pixels that Pillow does not read."""
 
+import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import imagecodecs
+import numpy as np
 
+from hdrdata.photos.colours.gain import GainMap, by_apple, by_iso, by_xmp
 from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
-from hdrdata.photos.formats.exif import plain
-from hdrdata.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.formats.exif import apple_numbers, plain
+from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
 
-GAIN_MAPS = (b"http://ns.adobe.com/hdr-gain-map/", b"urn:iso:std:iso:ts:21496:-1", b"aux:hdrgainmap")
+ISO_NAME, XMP_NAME = b"urn:iso:std:iso:ts:21496:-1\0", b"http://ns.adobe.com/xap/1.0/\0"
+APPLE_MAP = b"urn:com:apple:photo:2020:aux:hdrgainmap"
+MOST_IMAGES = 64  # that are looked at
 FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF markers; F7 is JPEG-LS's
 LOSSLESS, LS = (0xC3, 0xC7, 0xCB, 0xCF), 0xF7
 ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
@@ -28,11 +34,14 @@ class Segments:
     exif: bytes | None = None
     icc: bytes | None = None
     transform: int | None = None  # of Adobe's APP14
+    xmp: bytes = b""
+    gain: bytes | None = None  # metadata of ISO 21496-1
+    end: int = 0  # where the pixels begin
 
 
-def read_segments(content: bytes) -> Segments:
-    """Read the segments of a JPEG as far as they are whole."""
-    found, parts, place = Segments(), {}, 2
+def read_segments(content: bytes, start: int = 0) -> Segments:
+    """Read the segments of a JPEG that begins at `start`, as far as they are whole."""
+    found, parts, place = Segments(), {}, start + 2
     while place + 4 <= len(content) and content[place] == 0xFF:
         marker = content[place + 1]
         if marker == 0xFF or marker in ALONE:
@@ -45,6 +54,10 @@ def read_segments(content: bytes) -> Segments:
             found = replace(found, frame=marker, bits=bits, width=width, height=height, components=components)
         elif marker == 0xE1 and body.startswith(b"Exif\0\0") and found.exif is None:
             found = replace(found, exif=plain(body))
+        elif marker == 0xE1 and body.startswith(XMP_NAME) and not found.xmp:
+            found = replace(found, xmp=body[len(XMP_NAME) :])
+        elif marker == 0xE2 and body.startswith(ISO_NAME):
+            found = replace(found, gain=body[len(ISO_NAME) :])
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
             parts.setdefault(body[12], body[14:])
         elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
@@ -53,7 +66,44 @@ def read_segments(content: bytes) -> Segments:
             break
         place += 2 + size
     icc = b"".join(parts[number] for number in sorted(parts)) or None
-    return replace(found, icc=icc)
+    return replace(found, icc=icc, end=min(place, len(content)))
+
+
+def further_images(content: bytes, first: Segments) -> Iterator[tuple[int, Segments]]:
+    """Yield place and segments of the images behind the first, in one pass."""
+    place = first.end
+    for _ in range(MOST_IMAGES):
+        place = content.find(b"\xff\xd8\xff", place)
+        if place < 0:
+            return
+        segments = read_segments(content, place)
+        if segments.width and segments.height:
+            yield place, segments
+        place = max(place + 3, segments.end)
+
+
+def read_gain_map(path: Path, content: bytes, segments: Segments, notes: list[str]) -> GainMap | None:
+    """Read the gain map of a JPEG; None if there is none, with a note if it cannot be used."""
+    for number, (place, other) in enumerate(further_images(content, segments)):
+        try:
+            if other.gain is not None and len(other.gain) > 4:  # the photograph itself states the version alone
+                formula = by_iso(other.gain)
+            elif (formula := by_xmp(other.xmp)) is None and APPLE_MAP in other.xmp:
+                formula = by_apple(apple_numbers(segments.exif), segments.xmp + other.xmp)
+                if formula is None:
+                    raise ValueError("it states no headroom")
+            if formula is None:
+                continue
+            check_size(path, other.width, other.height, other.width * other.height * other.components)
+            with open_image(io.BytesIO(content[place:]), "JPEG") as image:
+                return GainMap(np.array(image if image.mode == "L" else image.convert("RGB")), formula)
+        except (OSError, SyntaxError, ValueError) as error:
+            reason = " ".join(str(error).removeprefix(f"{path}: ").split())[:120]
+            notes.append(f"its gain map (image {number + 2}) is not used: {reason}")
+            return None
+    if segments.gain is not None or b"hdrgm:Version" in segments.xmp:
+        notes.append("its gain map is not used: no image in the file states its numbers")
+    return None
 
 
 def decode_jpeg(path: Path) -> Decoded:
@@ -63,10 +113,11 @@ def decode_jpeg(path: Path) -> Decoded:
     """
     content = path.read_bytes()
     segments = read_segments(content)
-    notes = ["its gain map is not used"] if any(name in content for name in GAIN_MAPS) else []
+    notes: list[str] = []
+    gain = read_gain_map(path, content, segments, notes)
     if segments.frame not in LOSSLESS and segments.frame != LS and segments.bits == 8:
         decoded = decode_by_pillow(path, "JPEG")
-        return replace(decoded, exif=segments.exif or decoded.exif, notes=notes + decoded.notes)
+        return replace(decoded, exif=segments.exif or decoded.exif, notes=notes + decoded.notes, gain=gain)
     sample_bytes = 1 if segments.bits <= 8 else 2
     check_size(path, segments.width, segments.height, segments.width * segments.height * 3 * sample_bytes)
     if b"\xff\xd9" not in content[content.rindex(b"\xff\xda") :]:  # its end, without which its decoders go on in grey
