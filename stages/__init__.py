@@ -1,4 +1,4 @@
-"""The stages of dvc.yaml: each reads its section of params.yaml, calls the library, and says what it wrote."""
+"""The stages of dvc.yaml: each reads its section of params.yaml, calls the library, and prints what it wrote."""
 
 from hdrdata.command import share_the_machine
 

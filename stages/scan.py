@@ -19,7 +19,7 @@ def main(scenes: Path, cache: Path) -> None:
     try:
         before = {scene.key: scene for scene in read_scenes(scenes)[1]} if scenes.is_file() else {}
     except ValueError:
-        before = {}  # damaged, by a merge in git perhaps: it is written anew
+        before = {}  # damaged, by a merge in git perhaps: it is written again
     sidecar = config.sidecar
     if sidecar and folder.is_dir() and not (folder / sidecar).exists():
         click.echo(f"{folder}: no {sidecar}: no location groups, kinds and licences", err=True)

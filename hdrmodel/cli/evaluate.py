@@ -48,7 +48,7 @@ def evaluate(
     protocol in words), metrics.json and pictures/. Beside the network, with the camera response known, taken for sRGB
     and estimated, always stand doing nothing (the LDR input, linearised; the same with clipped values times the best
     constant of the train part) and the merged true stack. The same command again goes on where it was interrupted.
-    Exit code 3: all was measured but metrics whose weights or programs are not to be had; it says how to get them.
+    Exit code 3: metrics whose weights or programs are missing were left out; the output states how to get them.
 
     \b
     What `dvc repro` trained:
@@ -121,8 +121,8 @@ def compare(
 ) -> None:
     """Say in which scores A and B differ by more than chance: two folders of scores, or their per_picture.csv.
 
-    The interval of a difference is over scenes, and over seeds where there are several. A verdict wants one that
-    does not hold 0, and a difference that the metric resolves. The exit code is 0 whatever the verdict.
+    The interval of a difference is over scenes, and over seeds where there are several. A verdict needs one that
+    does not contain 0, and a difference that the metric resolves. The exit code is 0 whatever the verdict.
 
     \b
     Two variants on the same stacks:

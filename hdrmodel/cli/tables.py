@@ -1,4 +1,4 @@
-"""What networks cost, as `hdrmodel info` tells it; loaded when it is called, for it takes PyTorch."""
+"""Print what networks cost, for `hdrmodel info`; imported when it is called, because it needs PyTorch."""
 
 from hdrmodel.evaluation.costs import BaselineSummary, Summary, padded_size
 from hdrmodel.networks.attention import find_attention
@@ -10,7 +10,7 @@ def format_any(summary: Summary | BaselineSummary) -> list[str]:
 
 
 def format_summary(summary: Summary) -> list[str]:
-    """The lines that tell people what one network costs and where its attention sits."""
+    """Return the lines on what one network costs and where its attention is."""
     config, unets, macs = summary.config, summary.unets, summary.macs()
     added = [*(unet.attention_parameters for unet in unets.values()), summary.attention_parameters]
     lines = [

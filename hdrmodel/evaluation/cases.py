@@ -53,12 +53,12 @@ class Case:
 
     @property
     def unclipped(self) -> Bool[np.ndarray, "height width 3"]:
-        """Where the input tells the light: neither black nor saturated."""
+        """Where the input determines the light: neither black nor saturated."""
         return (self.input > 0) & ~self.clipped
 
     @property
     def clipped_share(self) -> float:
-        """Of the input's samples, those that do not tell the light."""
+        """Share of the input's values that do not determine the light."""
         return 1 - float(self.unclipped.mean())
 
 

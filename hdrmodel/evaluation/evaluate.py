@@ -74,7 +74,7 @@ def evaluate(
 
 
 def evaluate_weights(shards: Path, files: Sequence[Path], scores: Path, config: EvaluateConfig) -> dict:
-    """As `evaluate`, of files of weights: all of one variant, each of a seed that its header tells.
+    """Measure files of weights as `evaluate` does: all of one variant, each of the seed in its header.
 
     Raises:
         ValueError: also if two files are of one seed.

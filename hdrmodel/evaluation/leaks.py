@@ -27,7 +27,7 @@ class Traces:
 def scenes_of_parts(shards: Path | str) -> dict[str, dict[str, Traces]]:
     """The scenes of every part of a folder of shards, in all its forms, from the index and a JSON a view.
 
-    No picture is read: a view of the radiance form is a sample; in the pixels form one JSON tells of all its stacks.
+    No picture is read: a view of the radiance form is a sample; in the pixels form one JSON describes all its stacks.
 
     Args:
         shards: path or URL, as `Shards` takes it.
@@ -55,7 +55,7 @@ def scenes_of_parts(shards: Path | str) -> dict[str, dict[str, Traces]]:
 
 
 def check_no_leak(parts: Mapping[str, Mapping[str, Traces]], where: Path | str) -> None:
-    """Refuse a dataset of which a scene, a place, a source file or a picture lies in two parts.
+    """Refuse a dataset in which a scene, a place, a source file or a picture is in two parts.
 
     Args:
         parts: part -> scene -> traces; see `scenes_of_parts`.
@@ -66,7 +66,7 @@ def check_no_leak(parts: Mapping[str, Mapping[str, Traces]], where: Path | str) 
             are.
     """
     first: dict[tuple[str, str], tuple[str, str]] = {}  # kind and trace -> part and scene
-    leaks: dict[tuple[str, str, str, str], str] = {}  # each pair of scenes is told once, by its plainest trace
+    leaks: dict[tuple[str, str, str, str], str] = {}  # each pair of scenes once, by its plainest trace
     for part, scenes in parts.items():
         for scene, traces in scenes.items():
             marks = {"name": [scene], "source": traces.sources, "picture": traces.pictures, "group": traces.groups}

@@ -24,19 +24,19 @@ PIXELS_AT_ONCE = 2**20  # that go through a metric in one call: sixteen pictures
 PROTOCOL = {
     "ldr": "Each of the other exposures, made from the middle one, against the stack's own: display-referred [0, 1], "
     "peak 1; scores are means over pictures of each picture's value, without those that are equal, of infinite PSNR. "
-    "Of HDR-AttNet these are the exposures that it generates, which no camera response is told to; of a baseline and "
+    "HDR-AttNet generates these exposures without a camera response; of a baseline and "
     "of an LDR input their light is exposed again through the camera response that they were given. Merges, "
     "clipped_best and other programs' files have no such score.",
     "merge": "Debevec and Malik's merge with the known exposures and the camera response; a value of the input that is "
-    "not saturated keeps its own light, whatever the network says, so that the result photographed again is the input, "
+    "not saturated keeps its own light, whatever the network predicts: the result photographed again is the input, "
     "level by level. The oracle merges the true stack.",
     "responses": "network and its step 0 are given the input's camera response. network_srgb takes the input for sRGB, "
     "network_camera assumes the mean response of measured cameras, network_auto estimates the response from the input: "
     "the response is unknown to them, as it is to other programs.",
     "floors": "clipped_constant: the input linearised by its known response, clipped values times {known:g}, the one "
     "factor that is best by PU21-PSNR after a gain on {pictures} pictures of the train part; clipped_constant_srgb: "
-    "taken for sRGB, times {srgb:g}. A method is better than doing nothing where it is better than the one that knows "
-    "as much. clipped_best: the best factor of each picture, by its truth: a bound and no method.",
+    "taken for sRGB, times {srgb:g}. A method is better than doing nothing where it is better than the one with the "
+    "same knowledge. clipped_best: the best factor of each picture, by its truth: a bound and no method.",
     "tonemapped": "Both radiance maps brought to one gain, clipped to the light that saturates the stack's shortest "
     "exposure, and tone mapped by OpenCV's Reinhard operator (gamma 2.2, intensity 0, light 0.5, colour 0); "
     "Mertens' fused picture stands as it is.",

@@ -140,7 +140,7 @@ def _by_ev(exposures: list[dict], columns: Sequence[Column]) -> dict[str, dict[s
 
 
 def format_scores(summary: dict) -> list[str]:
-    """The lines that tell people what was measured: a table a set, a row a method, means with their 95 % intervals."""
+    """Return the lines to print: a table for each set, a row for each method, means with their 95 % intervals."""
     lines = [f"{summary['variant']}: {summary['stacks']} stacks of {summary['scenes']} scenes"]
     groups: dict[tuple[str, str | None], list[str]] = {}
     for key, column in summary["columns"].items():

@@ -23,7 +23,7 @@ from hdrmodel.metrics.alignment import align_gain
 from hdrmodel.reconstruction.reconstruct import expose_again
 
 FITTED = 100  # pictures of the train part, spread evenly, by which the factor is chosen
-FACTORS = np.exp2(np.arange(0, 4, 1 / 32))  # of which it is chosen
+FACTORS = np.exp2(np.arange(0, 4, 1 / 32))  # to choose from
 ELSEWHERE = 1.25  # where there is no train part: the best on 154 views of 29 real scenes
 
 
@@ -64,7 +64,7 @@ class ClippedError:
 
 
 def clipped_error(case: Case, crf: CameraResponse, config: EvaluateConfig) -> ClippedError | None:
-    """How the error of an input depends on the factor; None if no value tells the gain."""
+    """How the error of an input depends on the factor; None if no value determines the gain."""
     own = linearise(case.input.astype(np.float32) / 255, crf)
     truth, unclipped, clipped = case.radiance.astype(np.float64), case.unclipped, case.clipped
     if not (own[unclipped] > 0).any():

@@ -1,6 +1,6 @@
 """Bring an estimated HDR picture to the scale, or to the colours, of its reference before an HDR metric compares them.
 
-One picture has no absolute scale and no known camera response, so a metric in cd/m^2 must say what it forgives. Every
+One picture has no absolute scale and no known camera response, so a metric in cd/m^2 must state what it forgives. Every
 entry of `ALIGNMENTS` takes the estimate, the reference and where the input was not clipped, and returns the aligned
 estimate. All are absolute linear RGB (BT.709) in cd/m^2, in float64.
 """

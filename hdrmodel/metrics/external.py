@@ -2,7 +2,7 @@
 
 Each is made once and called with (test, reference), both absolute linear RGB (BT.709) in cd/m^2, and returns one value
 a picture. They refuse pictures as `hdrmodel.metrics.display` does. Where a program is absent, making the metric raises
-`ProgramMissing`, whose one line says how to get it. `version` says what to print beside the numbers.
+`ProgramMissing`, whose one line states how to get it. `version` is what to print beside the numbers.
 """
 
 import logging
@@ -23,7 +23,7 @@ FLIP_PIXELS_PER_DEGREE = 67.0  # FLIP's own default: a 0.7 m wide 4K display fro
 
 
 class ProgramMissing(ValueError):
-    """A program that a metric calls is not here; the message says how to get it."""
+    """A program that a metric calls is missing; the message states how to get it."""
 
 
 class ColorVideoVdp:
@@ -86,7 +86,7 @@ class HdrFlip:
         self.version = f"flip-evaluator {version('flip-evaluator')}, {FLIP_PIXELS_PER_DEGREE:g} [pix/deg]"
 
     def __call__(self, test: Pictures, reference: Pictures) -> PerPicture:
-        """Compare pictures; a reference without any light is refused, because it tells no exposure."""
+        """Compare pictures; a reference without any light is refused, because it determines no exposure."""
         require_pictures(test, reference, upper=float("inf"))
         if not (reference.amax(dim=(1, 2, 3)) > 0).all():
             raise ValueError("HDR-FLIP needs a reference with light in it, got one that is 0 everywhere")

@@ -39,8 +39,8 @@ class Metric:
     unit: str  # "dB", "JOD", "stops", "degrees" or ""
     digits: int  # to print behind the point
     higher_is_better: bool | None  # None: signed, the nearer to 0 the better; it has no verdicts
-    resolution: float | None  # a difference under this, in the unit, says nothing; None: not known
-    note: str  # its cost, what it needs or how well it follows viewers; "" if there is nothing to say
+    resolution: float | None  # smaller differences, in the unit, are not meaningful; None: not known
+    note: str  # its cost, what it needs or how well it follows viewers; may be empty
 
 
 _ALL = (
@@ -137,7 +137,7 @@ class Measure:
 
     of: Callable[[Tensor, Tensor], Tensor]
     device: torch.device
-    version: str  # what to print beside its numbers; "" if the versions of the packages say it all
+    version: str  # what to print beside its numbers; empty if the versions of the packages are enough
 
     def __call__(self, test: Pictures, reference: Pictures) -> PerPicture:
         return self.of(test.to(self.device), reference.to(self.device))
@@ -145,7 +145,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class _Needs:
-    """What some metrics must be told."""
+    """What some metrics need."""
 
     lpips: LpipsConfig
     device: torch.device

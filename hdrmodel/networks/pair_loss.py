@@ -26,7 +26,7 @@ from hdrmodel.networks.trunks import load_trunk
 Scalar = Float[Tensor, ""]
 Mask = Float[Tensor, "batch 1 height width"]
 MOST_STOPS = 4.0  # above what saturates; light beyond counts as no more
-DARKEST = 2.0**-8  # of what saturates: an 8-bit level tells no less
+DARKEST = 2.0**-8  # of what saturates: an 8-bit level is no finer
 NORMS: dict[str, Callable[[Tensor], Tensor]] = {"l1": torch.abs, "l2": torch.square}
 
 
@@ -121,7 +121,7 @@ def light_loss(exposure: Pictures, stops: Pictures, clipped: Bool[Tensor, "batch
     """Compare the sensor exposure with the light that a picture shows: smooth L1 (beta 1 stop) in log2.
 
     The mean over the clipped values plus the mean over the others, each of one picture, so that the few that clip count
-    as much as the many that tell their light; then the mean over the pictures. Light above 16 times what saturates
+    as much as the many others; then the mean over the pictures. Light above 16 times what saturates
     counts as 16 times, and 2^-8 is added to both sides.
 
     Args:

@@ -1,7 +1,7 @@
 """Pretrained convolutions for the perceptual loss and LPIPS: found, verified and never replaced by others in silence.
 
 A file comes from, in this order: the path that the caller gives; the environment variable named in `TORCHVISION_FILES`;
-torch.hub's cache; a download to that cache. Where none works, `WeightsMissing` says how to supply it.
+torch.hub's cache; a download to that cache. Where none works, `WeightsMissing` states how to supply it.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ SMALLEST_SIDE = 16  # pixels: the last stage of every trunk still has something 
 
 
 class WeightsMissing(ValueError):
-    """A pretrained file is neither here nor to be had; the message says which and how to supply it."""
+    """A pretrained file is missing and cannot be downloaded; the message names it and how to supply it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Differences between variants, and what they say in words."""
+"""Differences between variants, as numbers and as sentences."""
 
 from collections.abc import Mapping, Sequence
 
@@ -56,7 +56,7 @@ def compared(variants: Sequence[Variant], base: Method) -> list[Method]:
 def changes_of(method: Method, base: Method, metrics: Sequence[Metric], compare: Comparison) -> list[Change]:
     """How far a method is from the base, a row a metric that both have.
 
-    Another program is not told the camera response, and is held against the base that is not told it either.
+    Another program does not get the camera response, and is compared with the base that does not get it either.
     """
     blind = [one for one in blind_methods(base.variant) if one.name == "network_auto"]
     other = blind[0] if blind and method.variant.kind == "predictions" and method.name == "network" else base

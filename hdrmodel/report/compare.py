@@ -44,7 +44,7 @@ class Line:
 
     @property
     def better(self) -> str | None:
-        """ "A" or "B"; None where the two cannot be told apart."""
+        """ "A" or "B"; None where the two are not separable."""
         if not self.difference.separable or self.facts.higher_is_better is None:
             return None
         return "A" if (self.difference.interval.value > 0) == self.facts.higher_is_better else "B"
@@ -77,7 +77,7 @@ class Comparison:
     groups: tuple[Group, ...]  # all stacks first
     alone: Mapping[str, tuple[str, ...]]  # "A" and "B": columns that only one has
     lacking: Mapping[str, str]  # by metric: why it is absent from one of them, and how to get it
-    told: str | None  # "A" or "B": the one of the two that is told the input's camera response
+    told: str | None  # "A" or "B": the one of the two that uses the known camera response
 
     def to_json(self) -> dict:
         """The same as JSON: a number that is not known is None."""
@@ -158,7 +158,7 @@ def compare_scores(
 
 
 def format_comparison(comparison: Comparison) -> list[str]:
-    """The lines that tell people how two methods differ."""
+    """Return the lines to print on how two methods differ."""
     a, b = comparison.a, comparison.b
     whole = comparison.groups[0]
     lines = [f"A  {a}", f"B  {b}", ""]
@@ -168,12 +168,12 @@ def format_comparison(comparison: Comparison) -> list[str]:
         lines += _table(group)
     explanation = (
         f"{_count(whole)}; means over those of which both have a finite score. A - B: {METHOD}; {comparison.resamples} "
-        f"resamples{_seed_note(a, b)}. Each row stands alone: of twenty ties one is told apart."
+        f"resamples{_seed_note(a, b)}. Intervals are not corrected for multiple comparisons."
     )
     lines += ["", *textwrap.wrap(explanation, 100)]
     if comparison.told:
         blind = "A" if comparison.told == "B" else "B"
-        words = f"{comparison.told} is told the input's camera response and {blind} is not: {FAIR[comparison.told]}"
+        words = f"{comparison.told} uses the known camera response and {blind} does not: {FAIR[comparison.told]}"
         lines += textwrap.wrap(words, 100)
     for group in comparison.groups:
         where = f" (clipped {group.label})" if group.label else ""

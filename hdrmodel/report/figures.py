@@ -46,21 +46,21 @@ class Change:
     method: Method
     metric: Metric
     difference: Difference
-    base: Method  # that knows as much as the method
+    base: Method  # with the same knowledge as the method
 
     @property
     def verdict(self) -> str:
-        """`better` or `worse` where that can be told, else `not separable`."""
+        """`better` or `worse` where it is separable, else `not separable`."""
         if not self.difference.separable or self.metric.higher_is_better is None:
             return "not separable"
         return "better" if (self.difference.interval.value > 0) == self.metric.higher_is_better else "worse"
 
 
 def methods_of(variants: Sequence[Variant]) -> list[Method]:
-    """The rows of the report.
+    """Return the rows of the report.
 
-    Variants trained, told the camera response and not, the floors, the first generated stack by other merges, what the
-    best constant of each picture would give, and the ceiling.
+    Trained variants with the camera response known and unknown, the floors, the first generated stack by other merges,
+    the best constant of each picture, and the upper bound.
     """
     first = variants[0]
     return [
@@ -73,7 +73,7 @@ def methods_of(variants: Sequence[Variant]) -> list[Method]:
 
 
 def blind_methods(variant: Variant) -> list[Method]:
-    """A trained network that is not told the camera response."""
+    """Return the rows of a trained network without the camera response."""
     return [
         Method(f"{variant.label}, {words}", variant, name, f"{variant.color} blind")
         for name, words in labels_of("unknown").items()

@@ -31,7 +31,7 @@ class Metric:
     unit: str
     digits: int
     higher_is_better: bool | None  # None: signed, the nearer to 0 the better
-    resolution: float | None  # a difference under this, in the metric's unit, says nothing
+    resolution: float | None  # smaller differences, in the metric's unit, are not meaningful
 
     @property
     def domain(self) -> str:
@@ -50,7 +50,7 @@ class Metric:
         return f"{self.name} ({self.domain})"
 
     def floor(self, method: str, kind: str) -> str:
-        """The method without a network that knows as much as a method of a kind of variant."""
+        """Return the floor with the same knowledge as a method of a kind of variant."""
         return floor_of(method, kind, self.set == "ldr")
 
     def best(self, values: Iterable[float | None]) -> float | None:
@@ -106,7 +106,7 @@ class Run(Section):
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """All that the report knows of one variant."""
+    """Everything that the report shows of one variant."""
 
     name: str
     index: int
@@ -220,7 +220,7 @@ def check_comparable(first: Variant, other: Variant, scores: Path) -> None:
     here, there = (scores / variant.name / SUMMARY for variant in (other, first))
     if first.summary.columns != other.summary.columns:
         raise ValueError(f"{here}: other columns than {there}; evaluate all variants with the same metrics")
-    protocols = [{**one.summary.protocol, "intervals": ""} for one in (first, other)]  # which tells seeds and resamples
+    protocols = [{**one.summary.protocol, "intervals": ""} for one in (first, other)]  # it depends on seeds
     if protocols[0] != protocols[1]:
         raise ValueError(f"{here}: another protocol than {there}; evaluate all variants with the same program")
     trunks = [variant.summary.lpips for variant in (first, other)]

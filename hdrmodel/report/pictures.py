@@ -137,7 +137,7 @@ def _shown_row(variant: Variant, name: str) -> int | None:
 
 
 def _facts(variant: Variant, name: str) -> dict[str, str] | None:
-    """The scene, view and camera response of a picture; None if no row tells them."""
+    """The scene, view and camera response of a picture; None if there is no row."""
     rows, row = variant.per_picture, _shown_row(variant, name)
     return None if row is None else {"scene": rows.scene[row], "view": rows.view[row], "crf": rows.crf[row]}
 

@@ -38,7 +38,7 @@ class ColumnFacts(_Read):
     unit: str
     digits: int
     higher_is_better: bool | None  # None: signed, without a verdict
-    resolution: float | None  # a difference under this says nothing, in the unit
+    resolution: float | None  # smaller differences are not meaningful, in the unit
 
 
 class StratumScores(_Read):
@@ -53,7 +53,7 @@ class StratumScores(_Read):
 
 
 class Costs(_Read):
-    """What a reconstruction costs; None where it is not known: a folder of predictions tells nothing of its program."""
+    """What a reconstruction costs; None where it is not known, as with a folder of predictions."""
 
     parameters: int | None = None
     gmacs: float | None = None  # of a picture of `size` pixels a side

@@ -13,7 +13,7 @@ RESAMPLES = 2000
 LEVEL = 0.95
 FEWEST_SCENES = 5  # of a mean; with fewer, evaluations list the scenes' values instead of an interval
 ENOUGH = 5  # units of a resampled level, for bootstrap-t: see `mean_interval`
-COLLAPSED = 0.1  # a resample whose own standard error is under this share of the sample's tells no ratio
+COLLAPSED = 0.1  # a resample whose own standard error is below this share of the sample's gives no ratio
 METHOD = (
     "95 % intervals over scenes, each drawn with all its pictures, and over seeds where there are several: "
     "bootstrap-t; of 2 to 4 scenes, or of 2 to 4 seeds, Student's t on the same standard error"
@@ -32,7 +32,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Interval:
-    """A statistic and its interval, in the unit of the scores; without bounds where nothing tells its spread."""
+    """A statistic and its interval, in the unit of the scores; without bounds where its spread is unknown."""
 
     value: float  # NaN: there is not one finite score
     low: float | None  # None: too few scenes
@@ -74,7 +74,7 @@ class _Arm:
 
 @dataclass(frozen=True)
 class _Moments:
-    """What resamples give, one a row: the statistic less the sample's, and the variance that each tells of its own."""
+    """What resamples give, one a row: the statistic minus the sample's, and each resample's own variance."""
 
     deviation: Float64[np.ndarray, " resamples"]
     parts: tuple[tuple[Float64[np.ndarray, " resamples"], int], ...]  # variance and degrees of freedom: scenes, seeds
@@ -89,7 +89,7 @@ def mean_interval(
 ) -> Interval:
     """The mean over all finite values, with an interval for other scenes, and other seeds, like these.
 
-    Scenes are drawn anew with replacement, each with all its pictures, so that a scene weighs by their number, as in
+    Scenes are drawn with replacement, each with all its pictures, so that a scene weighs by their number, as in
     the mean itself (a ratio of sums). Several seeds are a second, crossed level: scenes and seeds are drawn apart and
     their weights multiplied (Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 2007). With one seed the
     interval is for that seed.
@@ -144,14 +144,15 @@ def difference_interval(
     seed: int = 0,
     level: float = LEVEL,
 ) -> Difference:
-    """The difference of two means over the pictures of which every seed of both has a finite value.
+    """Return the difference of two means over the pictures for which every seed of both has a finite value.
 
     The interval is that of `mean_interval`, with the same scenes drawn for both; the seeds of a and of b are drawn
     apart, for a seed of one network says nothing of the same number in another, unless the two are methods of the same
     networks.
 
     Args:
-        resolution: a difference under this says nothing, whatever its interval; in the scores' unit. None: not known.
+        resolution: smaller differences are not meaningful, whatever their interval; in the scores' unit. None:
+            not known.
         unit: of the scores, for `why`.
         same_seeds: the seeds of a and b are the same networks; heeded where both have the same seeds.
 
@@ -295,7 +296,7 @@ def _moments(
 
 
 def _studentised_quantiles(moments: _Moments, error: float, level: float) -> tuple[float, float] | None:
-    """The two quantiles of deviation over its own standard error; None where the resamples do not tell them."""
+    """The two quantiles of deviation over its own standard error; None where the resamples do not determine them."""
     told = np.isfinite(moments.deviation)
     deviation, own = moments.deviation[told], np.sqrt(moments.variance[told])
     collapsed = own < COLLAPSED * error

@@ -31,7 +31,7 @@ def resume(path: Path, setup: Setup) -> Progress:
     try:
         checkpoint = torch.load(path, map_location=device, weights_only=True)
         if checkpoint["identity"] != setup.identity:
-            LOGGER.warning("%s is of other parameters, data or processes; training begins anew", path)
+            LOGGER.warning("%s has other parameters, data or processes; training starts again", path)
             return Progress()
         begun, now = checkpoint.get("device"), device_name(device)
         if begun not in (None, now):

@@ -41,7 +41,7 @@ class TrainConfig(Section):
     optimizer: Literal["adam", "adamw"]
     weight_decay: NonNegativeFloat
     learning_rate: PositiveFloat
-    schedule: Literal["constant", "cosine", "plateau", "wsd"]  # wsd: warm-up, stable, decay, as `light` says
+    schedule: Literal["constant", "cosine", "plateau", "wsd"]  # wsd: warm-up, stable, decay, see `light`
     plateau: PlateauConfig
     clip_gradient: PositiveFloat | None  # norm
     # tf32: on GPUs; the halves by autocast, fp16 with a scaler; auto: bf16 where the processor multiplies it, else fp32

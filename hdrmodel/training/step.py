@@ -61,7 +61,7 @@ def _average(averages: list[Tensor], values: list[Tensor], updates: Tensor | int
 
 
 class Objective(nn.Module):
-    """Network and loss in one module, as DistributedDataParallel and torch.compile want it."""
+    """Network and loss in one module, for DistributedDataParallel and torch.compile."""
 
     def __init__(self, network: Network, loss_of: nn.Module):
         super().__init__()
@@ -177,7 +177,7 @@ class Stepper:
             return self._objective(*part.inputs)
 
     def tell_validation(self, psnr: float) -> None:
-        """Let the plateau schedule know how validation came out, in dB."""
+        """Update the plateau schedule with the result of validation, in dB."""
         if self.plateau is not None:
             self.plateau.step(psnr)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-USERS = ("OMP_PROC_BIND", "GOMP_CPU_AFFINITY")  # what binds threads, or says that they are not to be
+USERS = ("OMP_PROC_BIND", "GOMP_CPU_AFFINITY")  # variables by which users bind threads, or forbid it
 
 
 @lru_cache(maxsize=1)
@@ -39,7 +39,7 @@ def _in_each_thread(openmp: ctypes.CDLL, threads: int, call: Callable[[int], Non
 def a_core_a_thread() -> Iterator[None]:
     """Keep each thread that PyTorch computes with on one core in this block, where it has as many as there are cores.
 
-    With fewer, several programs may have agreed to share the cores, and nothing is done; nor where the user has said
+    With fewer, several programs may have agreed to share the cores, and nothing is done; nor where the user has set
     how threads are bound (OMP_PROC_BIND, GOMP_CPU_AFFINITY), on a system without affinities, or without GNU OpenMP.
     Processes and threads that start in the block would share the caller's core, so nothing should. What is computed
     does not depend on it.

@@ -33,7 +33,7 @@ def train(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig)
 
     A run that was cut short goes on from `last.ckpt` if configuration, seed, data and number of processes are the same,
     and ends with the weights it would have had: bit for bit on a CPU with as many threads, in one process or two (of
-    more, PyTorch adds up the first gradients after a resumption in another order). One that ended begins anew. Under
+    more, PyTorch adds up the first gradients after a resumption in another order). One that ended starts again. Under
     torchrun all its processes train together, and the first one writes.
 
     Args:
@@ -141,7 +141,7 @@ def _advance(setup: Setup, progress: Progress, log: Log, stop: "Stop") -> None:
 
 
 def _examine(setup: Setup, progress: Progress, log: Log) -> None:
-    """Validate in the leading process, and let the schedule of every process know."""
+    """Validate in the leading process, and update the schedule of every process."""
     if setup.validation is None:
         return
     psnr, problem = None, None

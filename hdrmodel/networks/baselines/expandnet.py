@@ -13,7 +13,7 @@ from hdrmodel.networks.radiance_network import BaselineConfig, RadianceNetwork, 
 from hdrmodel.networks.unet import scale_widths
 
 # The radiance that an output of 1 stands for; brighter targets are clipped to it. The paper divides each HDR image by
-# its own maximum, which a photograph does not tell. Four stops above the input's saturation hold the light that
+# its own maximum, which a photograph does not contain. Four stops above the input's saturation hold the light that
 # evaluation looks at (1,000 cd/m2 where the median is 20: at most 14 in three of four views of the sample scenes) and
 # all but 0.2 % of those views' values, while the unsaturated values keep a sixteenth of the sigmoid's range.
 WHITE_RADIANCE = 16.0

@@ -50,7 +50,7 @@ class ResidualBlock(nn.Module):
 
 
 class HDRUNet(RadianceNetwork):
-    """mask(I) I + unet(I | condition(I)): the weighting network's mask keeps what the input already tells."""
+    """mask(I) I + unet(I | condition(I)): the weighting network's mask keeps what the input already determines."""
 
     def __init__(self, config: BaselineConfig):
         super().__init__(config)

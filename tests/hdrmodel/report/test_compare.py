@@ -187,9 +187,9 @@ def test_resamples_are_those_of_a_s_evaluation_unless_others_are_asked_for(folde
 def test_what_is_told_the_camera_response_beside_what_is_not_is_said_to_be_unfair(folders, tmp_path):
     write_scores(tmp_path / "theirs", score_rows(), kind="predictions")
     text = " ".join(told(folders / "base", tmp_path / "theirs").split())
-    assert "A is told the input's camera response and B is not: a fair comparison is by --method network_srgb" in text
+    assert "A uses the known camera response and B does not: a fair comparison is by --method network_srgb" in text
     text = " ".join(told(tmp_path / "theirs", folders / "base").split())
-    assert "B is told the input's camera response and A is not: a fair comparison is by --method-b network_srgb" in text
+    assert "B uses the known camera response and A does not: a fair comparison is by --method-b network_srgb" in text
     assert json.loads(told(folders / "base", tmp_path / "theirs", "--json"))["told_the_response"] == "A"
     for pair in ((folders / "base", folders / "better"), (tmp_path / "theirs", tmp_path / "theirs")):
         assert "fair comparison" not in told(*pair)
