@@ -1,4 +1,4 @@
-"""The command that looks at HDR files before a dataset is made of them."""
+"""The command that checks HDR files before a dataset is made of them."""
 
 import json
 from functools import partial
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from hdrdata.views.checking import Checked
     from hdrdata.views.view import IngestConfig
 
-HEADINGS = ("file", "kind", "size", "stops", "colour", "would be made", "to know")
+HEADINGS = ("file", "kind", "size", "stops", "colour", "views", "notes")
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
               help="Call a file bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
-@click.option("--layer", metavar="NAME", help="Of EXR files, the layer that is the picture.")
-@click.option("--sidecar", metavar="CSV", help="File in each folder that states the kind of its files, as for build.")
+@click.option("--layer", metavar="NAME", help="Layer that is the picture in EXR files, or several separated by commas.")
+@click.option(
+    "--sidecar", metavar="CSV", help="In each folder, the file that states kind, layer, colour, encoding, as for build."
+)
 @click.option("--view-size", type=click.IntRange(16, 8192), metavar="PIXELS",
               help="Height and width of the views.  [default: 512, or what the file is enough for]")  # fmt: skip
 @click.option("--photo-crops", type=click.IntRange(1), default=1, show_default=True,
@@ -38,13 +40,17 @@ def check(
 ) -> None:
     """Check HDR FILES as `build` does, one line each, or folders of them, as a table; exit code 1 if any is bad.
 
+    Clipped, black and transparent shares, files that look encoded, cube crosses, and scenes that are there twice are
+    reported.
+
     \b
-    Which files of a folder are fit for a dataset, and what would be made of them:
+    Which files of a folder are fit for a dataset, and the views that they give:
         hdrdata check scenes/
     """
     from hdrdata.scenes.scan import find_hdr_files
     from hdrdata.scenes.scene import describe_unread
     from hdrdata.scenes.sidecar import read_sidecar
+    from hdrdata.views.looks import find_alike
     from hdrdata.views.view import IngestConfig
     from hdrdata.work.processes import map_in_processes
 
@@ -55,7 +61,7 @@ def check(
         "max_repaired_share": max_repaired, "layer": layer, "on_error": "skip", "engine": "local", "workers": 1,
     })  # fmt: skip
     if sidecar and not any(path.is_dir() for path in files):
-        raise click.UsageError("--sidecar is of folders, and none is named")
+        raise click.UsageError("--sidecar is for folders; expected one")
     paths: list[Path] = []
     stated: dict[Path, dict[str, str]] = {}
     unread: dict[str, int] = {}
@@ -71,12 +77,20 @@ def check(
     tasks = [(path, stated.get(path, {})) for path in dict.fromkeys(paths)]
     results = {path: made for (path, _), made in map_in_processes(partial(_check, config), tasks, workers=1)}
     bad = {path: _reason(path, results[path]) for path in results if isinstance(results[path], Exception)}
+    thumbnails = {str(path): results[path].looks.thumbnail for path in results if path not in bad}
+    alike = find_alike(thumbnails)
     if as_json:
-        rows = [{"file": str(path), **({"wrong": bad[path]} if path in bad else results[path].to_json(view_size))}
+        rows = [{"file": str(path), **({"wrong": bad[path]} if path in bad else
+                 {**results[path].to_json(view_size), "looks_like": alike.get(str(path), [])})}
                 for path in paths]  # fmt: skip
         click.echo(json.dumps({"files": rows, "not_read": unread}, indent=1, ensure_ascii=False))
     else:
-        _print(paths, results, bad, view_size, any(path.is_dir() for path in files))
+        notes = {path: results[path].notes(view_size) for path in results if path not in bad}
+        for path, found in notes.items():
+            if others := [Path(other).name for other in alike.get(str(path), ())]:
+                more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+                found.append(f"looks like {', '.join(others[:3])}{more}; one scene needs one location_group")
+        _print(paths, results, bad, notes, any(path.is_dir() for path in files))
     if unread:
         click.echo(describe_unread(unread), err=True)
     if bad:
@@ -87,7 +101,7 @@ def _print(
     paths: list[Path],
     results: "dict[Path, Checked | Exception]",
     bad: dict[Path, str],
-    view_size: int | None,
+    notes: dict[Path, list[str]],
     table: bool,
 ) -> None:
     """A line a file, or a table of those that can be read; bad ones to standard error."""
@@ -98,13 +112,12 @@ def _print(
             continue
         found = results[path]
         size, stops = f"{found.width}x{found.height}", f"{found.stops:.1f}"
-        notes = found.notes(view_size)
         if table:
             views = f"{found.views} of {found.view_size}"
-            rows.append((str(path), found.kind, size, stops, found.colour, views, "; ".join(notes)))
+            rows.append((str(path), found.kind, size, stops, found.colour, views, "; ".join(notes[path])))
         else:
-            told = [found.colour] if found.colour != "Rec.709" else []
-            click.echo("; ".join([f"{path}: {size} {found.kind}, {stops} stops", *told, *notes]))
+            colour = [found.colour] if found.colour != "Rec.709" else []
+            click.echo("; ".join([f"{path}: {size} {found.kind}, {stops} stops", *colour, *notes[path]]))
     if rows:
         widths = [max(len(row[place]) for row in (HEADINGS, *rows)) for place in range(len(HEADINGS))]
         for row in (HEADINGS, *rows):

@@ -12,7 +12,7 @@ from hdrdata.config import Section
 from hdrdata.files.exr import write_exr
 from hdrdata.files.ldr import write_png
 from hdrdata.files.suffixes import RAW_SUFFIXES
-from hdrdata.merge.alignment import reach_of
+from hdrdata.merge.alignment import Alignment, reach_of
 from hdrdata.merge.display import merge_display
 from hdrdata.merge.exposures import Agreement, read_exposures
 from hdrdata.merge.raw import merge_raw
@@ -36,6 +36,7 @@ class Merged:
     radiance: Float32[np.ndarray, "height width 3"]  # linear Rec.709; 1 fills the picture's range at exposure 1
     facts: dict[str, str]  # for the header of an EXR
     agreement: Agreement
+    alignment: Alignment  # where the radiance is in the middle picture
     lines: tuple[str, ...]  # what a user should know
 
 
@@ -79,7 +80,7 @@ def merge_bracket(paths: Sequence[Path], times: Sequence[float] | None, config: 
         "hdrdata.moved_share": f"{agreement.moved_share:.6f}",
         "hdrdata.program": f"hdr-attnet merge {ALGORITHM}",
     }
-    return Merged(radiance, facts, agreement, tuple(lines))
+    return Merged(radiance, facts, agreement, alignment, tuple(lines))
 
 
 def merge_to_file(

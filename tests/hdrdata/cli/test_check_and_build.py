@@ -50,7 +50,7 @@ def test_check_of_a_folder_is_a_table_and_json(scenes):
     result = hdrdata("check", scenes)
     assert result.exit_code == 1
     rows = [re.split(r"  +", line) for line in result.stdout.splitlines()]
-    assert rows[0] == ["file", "kind", "size", "stops", "colour", "would be made", "to know"]
+    assert rows[0] == ["file", "kind", "size", "stops", "colour", "views", "notes"]
     table = {row[0].rpartition("/")[2]: row[1:] for row in rows[1:]}
     assert sorted(table) == ["p3.exr", "plain.exr", "rounding.exr", "sun.exr"]
     assert table["plain.exr"][:2] + table["plain.exr"][3:] == [
@@ -60,7 +60,8 @@ def test_check_of_a_folder_is_a_table_and_json(scenes):
         "6 of 80",
     ]  # 256 * 80/360 * 1.5
     assert table["p3.exr"][3] == "Rec.709 by chromaticities" and "pixels outside Rec.709" in table["p3.exr"][5]
-    assert table["rounding.exr"][4:] == ["1 of 96", "256 pixels below 0 by rounding"]
+    assert table["rounding.exr"][4] == "1 of 96"
+    assert table["rounding.exr"][5].startswith("256 pixels below 0 by rounding; 6.2% of the pixels are black; ")
     assert "a few pixels have nearly all the light" in table["sun.exr"][5]
     errors = result.stderr.splitlines()
     assert re.match(r"bad: .*layers\.exr: layers key, rim: several could be the picture;.* --layer NAME$", errors[0])
@@ -73,7 +74,8 @@ def test_check_of_a_folder_is_a_table_and_json(scenes):
     files = {row["file"].rpartition("/")[2]: row for row in told["files"]}
     assert files["plain.exr"]["converted"] == []  # it has no layers, and is read all the same
     assert files["layers.exr"]["converted"] == ["layer rim"] and files["layers.exr"]["views"] == 6
-    assert files["layers.exr"]["notes"] == ["as it says: layer rim", "too small for views of 256"]
+    assert files["layers.exr"]["notes"] == ["as it states: layer rim", "too small for views of 256"]
+    assert [name.rpartition("/")[2] for name in files["layers.exr"]["looks_like"]] == ["plain.exr"]  # the same pixels
 
 
 def test_check_takes_the_kind_from_a_sidecar_as_build_does(scenes, tmp_path):
@@ -88,6 +90,24 @@ def test_check_takes_the_kind_from_a_sidecar_as_build_does(scenes, tmp_path):
     refused = hdrdata("check", tmp_path, "--sidecar", "scenes.csv")
     assert refused.exit_code == 1 and refused.stderr.endswith("names 'none.exr', which is not in the folder\n")
     assert hdrdata("check", tmp_path / "sun.exr", "--sidecar", "scenes.csv").exit_code == 2
+
+
+def test_a_sidecar_states_layer_colour_and_encoding(scenes, tmp_path):
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    for name in ("layers.exr", "plain.exr"):
+        shutil.copy(scenes / name, folder)
+    (folder / "scenes.csv").write_text("file,layer,colour,encoding\nlayers.exr,rim,,\nplain.exr,,rec2020,srgb\n")
+    files = json.loads(hdrdata("check", folder, "--sidecar", "scenes.csv", "--json").stdout)["files"]
+    assert [row["converted"] for row in files] == [
+        ["layer rim"], ["encoding srgb, as stated", "colour rec2020, as stated"]
+    ]  # fmt: skip
+    out = tmp_path / "dataset"
+    result = hdrdata("build", folder, out, "--sidecar", "scenes.csv", "--view-size", 80, "--recipe", "srgb",
+                     "--form", "radiance")  # fmt: skip
+    assert result.exit_code == 0 and "encoding srgb, as stated" in result.output, result.output
+    listed = {scene["path"]: scene for scene in json.loads((out / "scenes.json").read_text())["scenes"]}
+    assert listed["layers.exr"]["layer"] == "rim" and "colour" not in listed["layers.exr"]
 
 
 def test_build_tells_what_files_say_and_what_it_left_out_and_ends_with_3(scenes, tmp_path):
