@@ -203,7 +203,8 @@ def _line(outcome: "hdrmodel.prediction.files.Outcome") -> str:
     if outcome.skipped:
         return f"{outcome.input}: there before"
     notes = "".join(f"; {note}" for note in outcome.notes)
-    return f"{outcome.input}: {', '.join(outcome.outputs)}; {outcome.seconds:.1f} s{notes}"
+    made = f"{outcome.input}: {', '.join(outcome.outputs)}; {outcome.seconds:.1f} s"
+    return f"{made}; camera response {outcome.response}{notes}"
 
 
 @click.command(cls=OneLineErrors)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from hdrmodel.outputs.names import FORMAT_NAMES
 from hdrmodel.outputs.signals import SIGNALS
 from hdrmodel.outputs.ultrahdr.writing import SIDES, write_ultrahdr
 
+Rendition = Literal["scene", "display"]  # light through the camera response; the photograph's look below white
 ANY_SIDE = (1, 2**31 - 1)
 
 
@@ -24,6 +26,7 @@ class Format:
     write: Writer
     sides: tuple[int, int]  # pixels of height and of width: the fewest, the most
     meaning: str  # what the photograph's white is in it, and how far it reaches
+    rendition: Rendition
 
     def check_size(self, path: Path, width: int, height: int) -> None:
         """Raise ValueError, naming `path`, if the format takes no picture of this size."""
@@ -43,7 +46,11 @@ _WRITERS: dict[str, tuple[Writer, tuple[int, int]]] = {
     "png-hlg": (png_writer(SIGNALS["hlg"]), ANY_SIDE),
     "preview": (write_preview, ANY_SIDE),
 }
-FORMATS = {name: Format(name, suffix, *_WRITERS[name], meaning) for name, (suffix, meaning) in FORMAT_NAMES.items()}
+SCENE_FORMATS = ("exr", "exr-float", "hdr")
+FORMATS = {
+    name: Format(name, suffix, *_WRITERS[name], meaning, "scene" if name in SCENE_FORMATS else "display")
+    for name, (suffix, meaning) in FORMAT_NAMES.items()
+}
 
 
 def write_output(

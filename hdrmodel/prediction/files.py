@@ -4,15 +4,15 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from hdrdata.cameras.clipping import clipped_values
-from hdrdata.cameras.crf import WHITE, srgb_crf
+from hdrdata.cameras.clipping import clipped_values, fill_clipped
+from hdrdata.cameras.crf import WHITE, CameraResponse, srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.command import printable
 from hdrdata.files.disk import digest_of, sha256_of
@@ -28,9 +28,10 @@ from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.prediction.index import PredictionIndex, check_writable
 from hdrmodel.prediction.places import STACK, check_places, places_of, suffix_of
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress, levels_of
+from hdrmodel.prediction.renditions import SRGB, ChosenResponse, choose_response, response_facts, to_display_light
 from hdrmodel.reconstruction.reconstruct import expose_again
 
-WRITERS = 4  # of what the bytes of outputs depend on besides the settings: with another number all are made again
+WRITERS = 5  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
     "stack": "the photograph's own; where it is white, merged from the generated exposures",
     "irradiance": "the photograph's own; where it is white, the estimated sensor exposure at its scale",
@@ -75,6 +76,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     clipped_values: int | None = None  # values that the network filled in; three a pixel
     below_white: int | None = None  # clipped values that a lossy format left below white
+    response: str | None = None  # the camera response by which unclipped values became light, and why
     skipped: bool = False  # made before, by the same settings
     error: str | None = None  # why some or all of its outputs were not made
 
@@ -201,9 +203,11 @@ def _predict(
                     check_writable(path)
                 index.begin(digests, digest)
                 clipped = None if read.light is not None else _clipped_values(read, settings.exact, outcome)
-                made = _reconstruct(photo, read, clipped, reconstructor, settings, progress)
-                facts = facts_of(photo, digest, read, settings)
-                rest = _Rest.of(read, settings, "ultrahdr" in places)
+                chosen = choose_response(read, settings.crf)
+                made = _reconstruct(photo, read, clipped, chosen, reconstructor, settings, progress)
+                outcome.response = f"{made.response.name} ({chosen.reason})"
+                facts = facts_of(photo, digest, read, settings, response_facts(made.response, chosen.reason))
+                rest = _Rest.of(read, clipped, made.response, settings, places)
                 del read
                 outcome.notes += _to_bt709(made.radiance, rest.to_bt709)
                 done = _write(places, made, rest, settings, facts, outcome.notes, errors)
@@ -224,12 +228,24 @@ class _Rest:
     to_bt709: np.ndarray | None
     picture: Picture | None
     exif: bytes | None
+    filled: np.ndarray | None  # the photograph with its clipped values at white, for display light
 
     @classmethod
-    def of(cls, photo: Photo, settings: PredictSettings, with_picture: bool) -> "_Rest":
-        picture = Picture(photo.ldr, photo.to_bt709, photo.icc) if with_picture else None
+    def of(
+        cls,
+        photo: Photo,
+        clipped: np.ndarray | None,
+        response: CameraResponse,
+        settings: PredictSettings,
+        places: Collection[str],
+    ) -> "_Rest":
+        picture = Picture(photo.ldr, photo.to_bt709, photo.icc) if "ultrahdr" in places else None
         matrix = None if photo.light is not None else photo.to_bt709
-        return cls(matrix, picture, photo.exif if settings.metadata else None)
+        displayed = any(name != STACK and FORMATS[name].rendition == "display" for name in places)
+        filled = (
+            fill_clipped(photo.ldr, clipped) if displayed and clipped is not None and response.name != SRGB else None
+        )
+        return cls(matrix, picture, photo.exif if settings.metadata else None, filled)
 
 
 def _write(
@@ -241,10 +257,14 @@ def _write(
     notes: list[str],
     errors: list[str],
 ) -> list[Path]:
-    """Write each output by itself, the stack first, whose memory the formats may need; return those that were."""
-    done = []
-    for name, path in sorted(places.items(), key=lambda place: place[0] != STACK):
+    """Write each output by itself: the stack, scene light, display light; return those that were written."""
+    done, is_scene = [], True
+    for name, path in sorted(places.items(), key=lambda place: _turn_of(place[0])):
         try:
+            if name != STACK and is_scene and FORMATS[name].rendition == "display":
+                is_scene = False
+                if rest.filled is not None:
+                    to_display_light(made.radiance, rest.filled, made.response, rest.to_bt709)
             if name != STACK:
                 exif, picture = rest.exif, rest.picture
                 notes += write_output(path, made.radiance, name, settings.scale, facts, picture, exif)
@@ -258,6 +278,11 @@ def _write(
         if name == STACK:
             made = replace(made, stack=None)
     return [path for path in places.values() if path in done]
+
+
+def _turn_of(name: str) -> int:
+    """Return the order of writing: the stack, which takes memory, then scene light, which display light replaces."""
+    return 0 if name == STACK else 1 if FORMATS[name].rendition == "scene" else 2
 
 
 def _without_strangers(places: dict[str, Path], index: PredictionIndex, errors: list[str]) -> dict[str, Path]:
@@ -303,6 +328,7 @@ def _reconstruct(
     photo: Path,
     read: Photo,
     clipped: np.ndarray | None,
+    chosen: ChosenResponse,
     reconstructor: HDRReconstructor,
     settings: PredictSettings,
     progress: Progress,
@@ -313,7 +339,7 @@ def _reconstruct(
         return Prediction(read.light, None if stack is None else np.rint(255 * stack).astype(np.uint8))
     try:
         made = reconstructor.predict(
-            read.ldr, settings.origin, settings.stack, progress, clipped if read.clip_rule else None
+            read.ldr, settings.origin, settings.stack, progress, clipped if read.clip_rule else None, chosen.crf
         )
     except ValueError as error:
         raise ValueError(f"{photo}: {error}") from error
@@ -344,7 +370,9 @@ def _memory_told(photo: Path) -> Iterator[None]:
         raise ValueError(f"{photo}: not enough memory; a smaller --tile needs less") from error
 
 
-def facts_of(photo: Path, digest: str, read: Photo, settings: PredictSettings) -> dict[str, str]:
+def facts_of(
+    photo: Path, digest: str, read: Photo, settings: PredictSettings, response: dict[str, str]
+) -> dict[str, str]:
     """What a file of HDR light should tell of its making."""
     exposure = exposure_of(read.exif) if settings.metadata else Exposure(None, None, None, None)
     told = {"s": exposure.seconds, "f/": exposure.f_number, "ISO": exposure.iso}
@@ -360,7 +388,7 @@ def facts_of(photo: Path, digest: str, read: Photo, settings: PredictSettings) -
         "input": printable(photo.name),
         "input_sha256": digest,
         "exposure": taken or "unknown",
-        "camera_response": settings.crf,
+        **response,
         "light": light,
         "unit": f"linear RGB, BT.709 primaries; {settings.scale.white:g} is the light that saturates the photograph, "
         f"taken for {settings.scale.nits:g} cd/m2",

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +47,7 @@ class Prediction:
 
     radiance: Radiance  # linear, BT.709 primaries, >= 0; 1 is what saturates the photograph
     stack: Stack | None  # the pictures at `HALF_STOPS`, where they were asked for
+    response: CameraResponse = field(default_factory=srgb_crf)  # by which unclipped values became light
 
 
 class HDRReconstructor:
@@ -125,9 +126,9 @@ class HDRReconstructor:
         """The radiance map of one RGB photograph of any size: linear, >= 0; 1 is what saturates the photograph."""
         return self.predict(ldr, origin).radiance
 
-    def _camera(self, ldr: Photograph) -> CameraResponse | Levels:
+    def _camera(self, ldr: Photograph, crf: CameraResponse | Literal["auto"]) -> CameraResponse | Levels:
         levels = levels_of(ldr, self.quantise)
-        return levels if self.crf == "auto" else replace(self.crf, levels=levels)
+        return levels if crf == "auto" else replace(crf, levels=levels)
 
     @torch.inference_mode()
     def predict(
@@ -137,6 +138,7 @@ class HDRReconstructor:
         keep_stack: bool = False,
         progress: Progress = lambda share: None,
         clipped: Bool[np.ndarray, "height width 3"] | None = None,
+        crf: CameraResponse | Literal["auto"] | None = None,
     ) -> Prediction:
         """Reconstruct one photograph.
 
@@ -152,6 +154,7 @@ class HDRReconstructor:
             keep_stack: also keep the pictures: 27 bytes a pixel.
             progress: told now and then what share is done.
             clipped: clipped values of a lossy photograph (`hdrdata.cameras.clipping`); None: only white is clipped.
+            crf: its camera response; None: the one of this object.
 
         Raises:
             ValueError: if `origin` is not known to the network, or the photograph is too large for it.
@@ -161,15 +164,15 @@ class HDRReconstructor:
         self.check(origin, keep_stack)
         if clipped is not None:
             ldr = fill_clipped(ldr, clipped)
-        camera = self._camera(ldr)
+        camera = self._camera(ldr, crf or self.crf)
         if isinstance(camera, CameraResponse) and not keep_stack and not _has_white(ldr, camera):
-            return Prediction(_own_light(ldr, camera), None)
+            return Prediction(_own_light(ldr, camera), None, camera)
         if self._baseline is not None:
             return self._predict_by_baseline(ldr, camera, keep_stack)
         frame = Frame(ldr)
         tiles = choose_tiles(self._subnetworks, frame, self.tile)
         if origin == "irradiance":
-            return Prediction(self._radiance_of_x(frame, tiles, camera, progress), None)
+            return Prediction(*self._radiance_of_x(frame, tiles, camera, progress))
         exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
         camera = response_of(to_ldr(sparse(ldr)), sparse(exposure.picture), camera)
         _, up, down = self._subnetworks
@@ -191,7 +194,7 @@ class HDRReconstructor:
                 if stack is not None:
                     stack[:, rows, columns] = _levels(made)
                 progress((1 + 7 * number / len(tiles)) / 8)
-        return Prediction(radiance.finished(), stack)
+        return Prediction(radiance.finished(), stack, camera)
 
     def _predict_by_baseline(self, ldr: Photograph, camera: CameraResponse | Levels, keep_stack: bool) -> Prediction:
         if isinstance(self._baseline, LightUNet):
@@ -206,7 +209,7 @@ class HDRReconstructor:
             camera = response_of(photograph, estimate, camera)
             radiance = keep_levels(photograph, estimate, camera)
         stack = _levels(expose_again(radiance, to_ldr(ldr), HALF_STOPS, camera)) if keep_stack else None
-        return Prediction(radiance, stack)
+        return Prediction(radiance, stack, camera)
 
     def _estimate(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Frame:
         """X of a photograph."""
@@ -220,7 +223,7 @@ class HDRReconstructor:
 
     def _radiance_of_x(
         self, frame: Frame, tiles: Sequence[Box], camera: CameraResponse | Levels, progress: Progress
-    ) -> Radiance:
+    ) -> tuple[Radiance, None, CameraResponse]:
         exposure = self._estimate(frame, tiles, progress).picture
         camera = response_of(to_ldr(sparse(frame.picture)), sparse(exposure), camera)
         told, estimated = 0.0, 0.0  # light of what is neither white nor black, by the photograph and by X
@@ -233,7 +236,7 @@ class HDRReconstructor:
         for rows in _bands(len(exposure)):
             ldr = to_ldr(frame.picture[rows])
             exposure[rows] = keep_levels(ldr, exposure[rows] * gain, camera)
-        return exposure
+        return exposure, None, camera
 
 
 def levels_of(ldr: Photograph, quantise: Quantise | None = None) -> Levels:

@@ -5,6 +5,7 @@ import math
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -37,8 +38,10 @@ from hdrmodel.viewer.words import (
 
 MAX_PIXELS = 2_000_000  # in the page, at 3 to 5 bytes each; larger pictures are shrunk by area
 LONGEST_STILL = 1280  # pixels, of the picture that is shown without a script
+INVERSE_RESPONSE = "hdrmodel.camera_response_inverse"  # of scene light, sampled over evenly spaced levels
 STRUCTURE = {
     *("channels", "chunkCount", "compression", "dataWindow", "displayWindow", "lineOrder", "name", "pixelAspectRatio"),
+    INVERSE_RESPONSE,
     *("preview", "screenWindowCenter", "screenWindowWidth", "tiles", "type", "version", "whiteLuminance"),
 }  # of an OpenEXR file; what all other attributes say is shown as it is
 SUFFIX_NAMES = {".exr": "OpenEXR", ".pfm": "PFM", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -98,6 +101,7 @@ def write_viewer(
     attributes = _read_attributes(file) if file.suffix.lower() == ".exr" else {}
     white = WHITE if encoded else attributes.get("whiteLuminance")
     white = white if isinstance(white, float) and 0 < white < math.inf else None
+    response = _inverse_response(attributes)
     beside = _embed_photo(photo, shown.shape) if photo is not None else _find_photo(file, attributes, shown.shape)
     opened = 0.0 if abs(measures.auto_ev) <= FAR or (beside and beside.uri) else measures.auto_ev
     still = tonemap_photographic(shrink_light(shown, LONGEST_STILL**2), measures.auto_ev, measures.largest)
@@ -110,10 +114,12 @@ def write_viewer(
                     if name not in STRUCTURE},
         light=packed, still=_jpeg_uri(still, 85), bars=bars_path(measures.counts),
         ticks=ticks_of(measures.low, measures.high),
+        response=printable(str(attributes.get("hdrmodel.camera_response", ""))) if response else "",
         data={"width": shown.shape[1], "height": shown.shape[0], "unit": unit, "white": white,
               "fullWidth": full_width, "fullHeight": full_height, "largest": measures.largest,
               "low": measures.low, "high": measures.high, "counts": measures.counts, "bins": BINS,
               "pixels": measures.pixels, "auto": measures.auto_ev, "opened": opened,
+              "response": response,
               "colors": false_colors(measures.low, measures.high).tolist()},
     )  # fmt: skip
     write_bytes(page, text.encode())
@@ -141,6 +147,16 @@ def _read_attributes(file: Path) -> dict[str, object]:
     """The attributes of an OpenEXR file that `read_radiance` has read."""
     with quiet_decoders(), OpenEXR.File(str(file), header_only=True) as exr:
         return dict(exr.parts[0].header)
+
+
+def _inverse_response(attributes: dict[str, object]) -> list[float] | None:
+    """Return the inverse camera response of a file of scene light, increasing from 0 to 1; None: show light by sRGB."""
+    try:
+        values = [float(text) for text in str(attributes.get(INVERSE_RESPONSE, "")).split()]
+    except ValueError:
+        return None
+    rising = all(low <= high for low, high in pairwise(values))
+    return values if len(values) > 1 and values[0] >= 0 and 0 < values[-1] < math.inf and rising else None
 
 
 def _format_of(file: Path, attributes: dict[str, object]) -> str:

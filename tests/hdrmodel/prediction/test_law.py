@@ -14,10 +14,13 @@ from variant_names import PREDICTING
 
 from hdrdata.cameras.crf import Levels, srgb_crf
 from hdrdata.cameras.crf_names import named_crfs
+from hdrdata.cameras.merge import keep_levels
+from hdrdata.photos.colours.encodings import P3_TO_BT709
 from hdrmodel.networks.batches import to_ldr
 from hdrmodel.networks.variants import VARIANTS
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.prediction.reconstructor import HDRReconstructor
+from hdrmodel.prediction.renditions import to_display_light
 from hdrmodel.reconstruction.reconstruct import reconstruct, response_of
 from hdrmodel.reconstruction.response import look_at_photograph
 
@@ -69,6 +72,36 @@ def test_photographed_again_the_light_is_the_photograph_by_every_network_and_cam
     for origin in origins:
         made = HDRReconstructor(network(variant), "cpu", camera, quantise=quantise)(ldr, origin)
         assert_kept(made, ldr, camera)
+
+
+@pytest.mark.parametrize("name", sorted(named_crfs()))
+@pytest.mark.parametrize("levels", get_args(Levels))
+def test_both_renditions_give_the_photograph_each_through_its_own_response(name, levels):
+    if levels == "round65535" and name not in SMOOTH:
+        pytest.skip("its table has 8 bits")
+    camera, height = replace(named_crfs()[name], levels=levels), 2000 if name == "camera" else 40  # several bands
+    ldr = photograph(camera, height=height)
+    estimate = np.exp2(np.random.default_rng(1).uniform(-3, 5, ldr.shape)).astype(np.float32)
+    scene = keep_levels(to_ldr(ldr), estimate, camera)
+    assert_kept(scene, ldr, camera, as_halves=levels != "round65535")
+    display = scene.copy()
+    to_display_light(display, ldr, camera, None)
+    assert_kept(display, ldr, replace(srgb_crf(), levels=levels), as_halves=levels != "round65535")
+    clipped = to_ldr(ldr) >= np.float32(camera.clips)
+    assert np.array_equal(display[clipped], scene[clipped]) and clipped.any()  # the same ratios to white
+
+
+def test_display_light_of_wide_primaries_gives_the_photograph_in_them():
+    camera = replace(named_crfs()["camera"], levels="round65535")
+    ldr = photograph(camera)
+    scene = keep_levels(to_ldr(ldr), np.full(ldr.shape, 3, np.float32), camera)
+    display = (scene.astype(np.float64) @ P3_TO_BT709.T).astype(np.float32)
+    to_display_light(display, ldr, camera, P3_TO_BT709)
+    own = display.astype(np.float64) @ np.linalg.inv(P3_TO_BT709).T
+    expected = srgb_crf().inverse(ldr / 65535)
+    unclipped = (ldr < 254.5 * 257).all(axis=2)
+    assert np.abs(own[unclipped] - expected[unclipped]).max() < 2e-5  # half a step at white is 1.7e-5
+    assert np.allclose(own[(ldr >= 254.5 * 257).all(axis=2)], 3, rtol=1e-5)
 
 
 @given(

@@ -1,0 +1,79 @@
+"""The two renditions of one estimate: scene light by the camera response, display light with the photograph's look."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from hdrdata.cameras.crf import CameraResponse, srgb_crf
+from hdrdata.cameras.crf_names import choose_crf
+from hdrdata.cameras.merge import keep_levels
+from hdrdata.photos.photo import Photo
+from hdrmodel.networks.batches import Photograph, to_ldr
+from hdrmodel.outputs.bands import bands
+
+SRGB = "srgb"
+SAMPLES = 86  # of the inverse response in a file: every third level
+
+
+@dataclass(frozen=True)
+class ChosenResponse:
+    """A photograph's camera response, or "auto" to estimate it, and why it is this one."""
+
+    crf: CameraResponse | Literal["auto"]
+    reason: str
+
+
+def choose_response(photo: Photo, crf: str) -> ChosenResponse:
+    """Return the camera response by which a photograph becomes scene light.
+
+    Args:
+        photo: whose file may state what made it.
+        crf: the name of a response, or "auto".
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    if photo.light is not None:
+        return ChosenResponse(srgb_crf(), "the file contains light")
+    if crf == "auto":
+        return ChosenResponse("auto", "estimated from the photograph")
+    return ChosenResponse(choose_crf(crf), "given by --crf" if crf != SRGB else "the default")
+
+
+def response_facts(crf: CameraResponse, reason: str) -> dict[str, str]:
+    """Return what a file of scene light states about its camera response: name, reason, and the inverse curve."""
+    facts = {"camera_response": crf.name, "camera_response_reason": reason}
+    if crf.name != SRGB:
+        exposures = crf.inverse(np.linspace(0, 1, SAMPLES))
+        facts["camera_response_inverse"] = " ".join(f"{exposure:.5g}" for exposure in exposures)
+    return facts
+
+
+def to_display_light(
+    radiance: Float32[np.ndarray, "height width 3"],
+    photograph: Photograph,
+    crf: CameraResponse,
+    to_bt709: Float[np.ndarray, "3 3"] | None,
+) -> None:
+    """Turn scene light into display light, in place: the photograph's look below white, the same light above it.
+
+    An unclipped value becomes what a display shows for it, by the curve of sRGB; a clipped value keeps its ratio to
+    white. Exposed again through sRGB, display light gives the photograph, level by level.
+
+    Args:
+        radiance: scene light, BT.709 primaries; 1 saturates the photograph.
+        photograph: with its clipped values at white.
+        crf: the camera response of `radiance`.
+        to_bt709: from the photograph's own primaries; None: they are BT.709's.
+    """
+    if crf.name == SRGB:
+        return
+    display = replace(srgb_crf(), levels=crf.levels)
+    for rows in bands(*radiance.shape[:2]):
+        light = radiance[rows]
+        if to_bt709 is not None:
+            light = (light.astype(np.float64) @ np.linalg.inv(to_bt709).T).astype(np.float32)
+        light = keep_levels(to_ldr(photograph[rows]), light, display)
+        radiance[rows] = light if to_bt709 is None else light.astype(np.float64) @ to_bt709.T
