@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from hdrdata.files.quiet import quiet_decoders
-from hdrdata.photos.formats.boxes import heif_exif
+from hdrdata.photos.boxes.heif import heif_exif
+from hdrdata.photos.boxes.jxl import jxl_exif
 from hdrdata.photos.formats.exif import Exposure, exposure_of
-from hdrdata.photos.formats.jxl import jxl_exif
 from hdrdata.photos.formats.kinds import kind_of
 from hdrdata.photos.formats.pillow import open_image
 from hdrdata.photos.formats.raw import is_raw, raw_exposure

@@ -14,14 +14,15 @@ from PIL import Image
 from hdrdata.cameras.clipping import LOSSY_RULE, ClipRule, clip_rule_of_jpeg
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.suffixes import RAW_SUFFIXES
+from hdrdata.photos.boxes.heif import decode_avif, decode_heif
+from hdrdata.photos.boxes.jp2 import decode_jpeg2000
+from hdrdata.photos.boxes.jxl import decode_jpegxl
 from hdrdata.photos.colours.conversion import Conversion, by_encoding, by_light, is_outside
 from hdrdata.photos.colours.encodings import ADOBE_RGB, srgb_light
 from hdrdata.photos.colours.profiles import by_profile
 from hdrdata.photos.formats import exif as metadata
-from hdrdata.photos.formats.boxes import decode_avif, decode_heif, decode_jpeg2000
 from hdrdata.photos.formats.decoded import Decoded
 from hdrdata.photos.formats.jpeg import decode_jpeg
-from hdrdata.photos.formats.jxl import decode_jpegxl
 from hdrdata.photos.formats.kinds import LOSSY, kind_of
 from hdrdata.photos.formats.others import decode_bmp, decode_gif, decode_netpbm
 from hdrdata.photos.formats.png import decode_png

@@ -177,7 +177,7 @@ def test_jpeg_xl_of_every_depth_fills_its_range(tmp_path, bits):
 
 @pytest.mark.parametrize("shape", [(1, 1), (8, 8), (9, 17), (64, 300), (700, 512)])
 def test_the_header_of_a_jpeg_xl_says_its_size(shape):
-    from hdrdata.photos.formats.jxl import read_header
+    from hdrdata.photos.boxes.jxl import read_header
 
     stream = imagecodecs.jpegxl_encode(noise(*shape), lossless=True)
     header = read_header(stream)

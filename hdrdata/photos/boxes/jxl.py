@@ -8,6 +8,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
+from hdrdata.photos.boxes.walk import top_level
 from hdrdata.photos.colours.encodings import (
     BT709,
     BT2020,
@@ -18,7 +19,6 @@ from hdrdata.photos.colours.encodings import (
     Encoding,
     encoding_with,
 )
-from hdrdata.photos.formats.boxes import top_level
 from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
 from hdrdata.photos.formats.exif import plain
 from hdrdata.photos.formats.pillow import open_image
