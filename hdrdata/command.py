@@ -75,7 +75,7 @@ class OneLineErrors(click.Command):
         except (ValueError, OSError) as error:
             raise click.ClickException(one_line(error)) from error
         except KeyboardInterrupt:
-            click.echo("interrupted; run it again to go on from here", err=True)
+            click.echo("interrupted; run it again to continue from here", err=True)
             sys.exit(130)
 
 

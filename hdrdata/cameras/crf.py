@@ -37,12 +37,12 @@ class CameraResponse:
 
     @property
     def steps(self) -> int:
-        """What a level is divided by to become an LDR value in [0, 1]."""
+        """Divisor that converts a level into an LDR value in [0, 1]."""
         return 65535 if self.levels == "round65535" else 255
 
     @property
     def clips(self) -> float:
-        """The LDR value from which on the light is not told: that of `white`; of 16 bits, what 8 bits call white."""
+        """LDR value at and above which light is unknown: the value of `white`; for 16 bits, the white of 8 bits."""
         return WHITE / 255 if self.levels == "floor254" else 254.5 / 255
 
     def __call__(self, exposure: np.ndarray) -> np.ndarray:
@@ -123,7 +123,7 @@ def sigmoid_crf(name: str, n: float, sigma: float) -> CameraResponse:
 
 
 def emor_crf(model: EmorModel, weights: tuple[float, ...]) -> CameraResponse:
-    """f0 + sum of weights times the basis curves of what `read_emor` read; its name tells the weights.
+    """Return f0 + sum of weights times the basis curves that `read_emor` read; its name contains the weights.
 
     Raises:
         ValueError: if that is no rising curve.

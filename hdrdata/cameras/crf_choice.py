@@ -71,7 +71,7 @@ def draw_emor_curves(
 ) -> dict[str, tuple[CameraResponse, EmorCrf]]:
     """Draw rising curves f0 + sum of w_n h(n) of an EMoR file, w_n normally distributed about 0.
 
-    The file tells a mean and a basis, but not how far real cameras lie along each curve of the basis: that is `spread`.
+    The file contains a mean and a basis. `spread` states the deviation of real cameras along each basis curve.
 
     Args:
         spread: the standard deviation of each weight, for the first curves of the basis; 25 at most.

@@ -109,7 +109,7 @@ def table_from_thresholds(thresholds: UInt16[np.ndarray, " levels"]) -> UInt8[np
 
 
 def crf_of_table(name: str, table: UInt8[np.ndarray, " 65536"], exposure: float) -> CameraResponse:
-    """The camera response that a table tells: for each level that occurs the smallest relative exposure that gives it.
+    """Return the camera response of a table: for each level that occurs the smallest relative exposure that gives it.
 
     Exact to the step of half floats (1 in 2,048), finer than the step of 8-bit levels everywhere but in deep shadows.
 

@@ -28,7 +28,7 @@ def keep_levels(
     estimate: Float32[np.ndarray, "height width 3"],
     crf: CameraResponse,
 ) -> Float32[np.ndarray, "height width 3"]:
-    """Take from an estimate of light only what a photograph does not tell, channel by channel.
+    """Use an estimate of light only for the clipped values of a photograph, channel by channel.
 
     A value that is not white keeps its own light, that of the middle of its level's step; black ones too, whose light
     no estimate was measured to know better. The estimate speaks for white ones, from 1 on, which saturates. So the law:

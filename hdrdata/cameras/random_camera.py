@@ -171,7 +171,7 @@ class RandomCameras:
         if self.steps.colour is not None:
             value = turn_colours(value, drawn["hue_degrees"], drawn["saturation"])
         half = np.minimum(value, 1).astype(np.float16)
-        return look_up(half_bits(half) & np.uint16(0x7FFF), table)  # -0 becomes 0, whose bits a table knows
+        return look_up(half_bits(half) & np.uint16(0x7FFF), table)  # -0 becomes 0, whose bits are in the tables
 
     def _is_usable(self, picture: np.ndarray) -> bool:
         rule = self.steps.usable

@@ -47,8 +47,8 @@ def export_shards(shards: Path, out: Path, layout: str, parts: tuple[str, ...], 
 @click.option("--name", default="drtmo", show_default=True, help="First part of the shards' names.")
 @click.option("--licence", default="", help="Licence of all pictures, for each sample's JSON.")
 @click.option("--val-share", type=click.FloatRange(0, 1, max_open=True), default=0.15, show_default=True,
-              help="Expected share of Train's scenes in the part val, where no Val folder and no val.csv of whole "
-                   "scenes tells it.")  # fmt: skip
+              help="Expected share of Train's scenes in the part val, without a Val folder and without a val.csv of "
+                   "whole scenes.")  # fmt: skip
 @click.option("--test-share", type=click.FloatRange(0, 1, max_open=True), default=0.2, show_default=True,
               help="Expected share of the scenes in the part test, where there is no Train and no Test.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True,

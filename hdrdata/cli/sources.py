@@ -26,7 +26,7 @@ from hdrdata.command import FILE, one_line
 @click.option("--gap", "gap_seconds", type=click.FloatRange(0), default=2.0, show_default=True, metavar="SECONDS",
               help="By time: a longer pause begins another bracket; so does an exposure it already has.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
-              help="With --group-by, a bad bracket: stop there, or go on without it and name it.")  # fmt: skip
+              help="With --group-by, a bad bracket: stop, or skip it and list it.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=1, show_default=True,
               help="With --group-by: processes, 0 for one a core. A bracket of 24 megapixels takes 2 GB.")  # fmt: skip
 def merge(
@@ -112,7 +112,7 @@ def fetch(
     api: str,
     jobs: int,
 ) -> None:
-    """Fetch HDR files that others publish into a folder of scenes; run it again to go on or to check.
+    """Fetch HDR files that others publish into a folder of scenes; run it again to continue or to check.
 
     SOURCE is polyhaven, whose panoramas are CC0; or give a list by --catalog. Checksums are compared, and licence and
     author go into scenes.csv, which `hdrdata build --sidecar scenes.csv` reads.
@@ -150,4 +150,4 @@ def fetch(
         click.echo(f"{name}: had other bytes than when it was fetched; the old file is {place} now", err=True)
     click.echo(f"{out}: {fetched.summary()}; licences in {SIDECAR}")
     if fetched.failures:
-        raise click.ClickException(f"{len(fetched.failures)} files failed; run it again to go on")
+        raise click.ClickException(f"{len(fetched.failures)} files failed; run it again to continue")

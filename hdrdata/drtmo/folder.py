@@ -17,7 +17,7 @@ class ImportedView:
 
     key: str
     scene: str
-    part: str | None  # that its folder tells
+    part: str | None  # by the name of its folder
     stacks: dict[str, StackName] = field(default_factory=dict)  # by camera
     places: dict[str, Path] = field(default_factory=dict)  # by camera
     signature: list = field(default_factory=list)  # of all its files: changes when one does
@@ -28,7 +28,7 @@ class ImportedView:
 
 
 def part_folders(folder: Path) -> list[tuple[str | None, Path]]:
-    """The folders that hold stacks, with the part that each tells by its name."""
+    """Return the folders that contain stacks, with the part in each name."""
     inside = {place.name.lower(): place for place in sorted(folder.iterdir()) if place.is_dir()}
     found = [(part, inside[part]) for part in PARTS if part in inside]
     if not found:

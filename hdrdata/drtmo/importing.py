@@ -40,10 +40,10 @@ class ImportConfig(Section):
     """How a folder of stacks becomes shards."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
-    licence: str  # of all pictures, as each sample will tell it
+    licence: str  # of all images, as each sample states it
     seed: NonNegativeInt
-    val_share: Share  # of the scenes of Train, where no list tells val
-    test_share: Share  # of the scenes, where no folder tells a part
+    val_share: Share  # of the scenes of Train, if no list states val
+    test_share: Share  # of the scenes, if no folder states a part
     shard_bytes: Annotated[int, Field(ge=1)]  # about so many a shard
     on_error: Literal["stop", "skip"]
     workers: NonNegativeInt  # 0: one a core
@@ -51,7 +51,7 @@ class ImportConfig(Section):
 
 @dataclass(frozen=True)
 class _Check:
-    """What one process needs to check the pictures of one view."""
+    """Input of the process that checks the images of one view."""
 
     problem: str | None
     places: dict[str, str]
@@ -70,7 +70,7 @@ class _Sample:
 
 @dataclass(frozen=True)
 class _Pack:
-    """What one process needs to write one shard."""
+    """Input of the process that writes one shard."""
 
     name: str
     part: str
@@ -80,7 +80,7 @@ class _Pack:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did."""
+    """Result of an import."""
 
     checked: Outcome  # rows by view; `refused` are the views left out
     packed: Outcome  # rows by shard
@@ -205,7 +205,7 @@ def check_picture(path: Path, png: bytes) -> tuple[int, int]:
 
 
 def _assign_parts(views: list[ImportedView], lists: PairLists, config: ImportConfig) -> tuple[str, ...]:
-    """Give each view a part where its folder tells none, or only Train; return what the user should know."""
+    """Assign a part to each view whose folder states none, or only Train; return remarks for the user."""
     notes = []
     told_by_folder = any(view.part == "val" for view in views)
     listed = lists.stacks.get("val", set())
@@ -232,7 +232,7 @@ def _assign_parts(views: list[ImportedView], lists: PairLists, config: ImportCon
 
 
 def _recipe_facts(cameras: list[str], letters: str, evs: tuple[float, ...]) -> dict:
-    """The recipe as an index tells it; tables only of the cameras that we know by name."""
+    """Return the recipe as in an index, with tables only for named cameras."""
     exposures = [2.0**ev for ev in evs]
     known = named_crfs()
     tables = {

@@ -20,7 +20,11 @@ from hdrdata.files.disk import write_bytes
 from hdrdata.views.view import parse_view_key
 
 PICTURES = "Bracketed_images"
-FOLDERS = {"train": "Train", "val": "Train", "test": "Test"}  # a list alone tells val from train, as in the original
+FOLDERS = {
+    "train": "Train",
+    "val": "Train",
+    "test": "Test",
+}  # only a list distinguishes val from train, as in the original
 LISTS = {"train": "train.csv", "val": "val.csv", "test": "test_hdr.csv"}
 COLUMNS = ["x", "x_exp", "y", "y_exp"]
 NOMINAL_TIME = 2.0**-8  # of EV 0, in the lists; only ratios matter
@@ -37,7 +41,7 @@ PANORAMA_VIEW = re.compile(r"(.+)_(\d+(?:p\d+)?)_(-?\d+(?:p\d+)?)_(\d{1,3})")  #
 
 @dataclass(frozen=True)
 class StackName:
-    """What the name of a stack's folder says."""
+    """Facts in the name of a stack's folder."""
 
     folder: str
     original_view: str  # as the folder spells it
@@ -110,7 +114,7 @@ def write_pair_list(path: Path, part: str, stacks: Iterable[str], letters: str, 
 
 @dataclass
 class PairLists:
-    """What the lists of a folder say: the time of each picture of a stack, and which stacks each file names."""
+    """Facts in the lists of a folder: the time of each picture of a stack, and which stacks each file names."""
 
     times: dict[str, float] = field(default_factory=dict)  # by letter
     stacks: dict[str, set[str]] = field(default_factory=dict)  # by the file's stem, such as "val"

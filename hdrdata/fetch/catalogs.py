@@ -14,7 +14,7 @@ FACTS = ("licence", "location_group", "kind", "author", "source")
 
 def read_catalog(path: Path) -> list[Wanted]:
     """Read a catalog: columns name and url; sha256 and licence may be empty, and location_group, kind, author, source
-    may be there too. Only http and https are fetched, and a name is that of an HDR file without a folder.
+    may be there too. Only http and https are fetched, and a name is the name of an HDR file without a folder.
 
     Raises:
         ValueError: one line naming the file, the row and what is wrong.

@@ -26,7 +26,7 @@ def choose_panoramas(
         seed: order by a hash of seed and identifier, so that a new asset displaces at most one; None: by identifier.
 
     Returns:
-        what the list tells of each, by identifier.
+        the facts about each in the list, by identifier.
 
     Raises:
         ValueError: if the list cannot be had or read, or nothing in it fits.
@@ -60,7 +60,7 @@ def choose_panoramas(
 
 
 def _first_number(value: Any, otherwise: float) -> float:
-    """The width of [width, height]; `otherwise` where the list does not tell it."""
+    """Return the width of [width, height]; `otherwise` if the list does not state it."""
     first = value[0] if isinstance(value, list) and value else None
     return float(first) if isinstance(first, int | float) else otherwise
 
@@ -131,7 +131,7 @@ def _file_of(files: Any, name: str, about: dict, resolution: str, suffix: str) -
 
 
 def location_group(name: str, coordinates: Any) -> str:
-    """What panoramas of one place share: coordinates to a hundredth of a degree (1 km), else the name's beginning.
+    """Return the identity of a place: coordinates to a hundredth of a degree (1 km), else the beginning of the name.
 
     'brown_photostudio_02' and 'brown_photostudio_07' were taken in one room, 'kiara_1_dawn' and 'kiara_9_dusk' in one
     garden: in two parts of a split they would give the test away.

@@ -1,4 +1,4 @@
-"""Fetch files over HTTP into a folder of scenes: in parallel, checked, and going on where a transfer was cut.
+"""Fetch files over HTTP into a folder of scenes: in parallel, checked, and resuming interrupted transfers.
 
 One process works in a folder at a time. An unfinished file is `.partial-<name>`, and `.partial-<name>.json` beside it
 states from where it comes; a file of that name without such a note, or a link, is somebody else's and stays.
@@ -47,14 +47,14 @@ class Wanted:
 
     name: str  # in the folder of scenes, without a folder of its own
     url: str
-    size: int | None  # bytes, where the source tells them
-    digest: tuple[str, str] | None  # ("md5" or "sha256", hexadecimal), where the source tells it
+    size: int | None  # bytes, if the source states them
+    digest: tuple[str, str] | None  # ("md5" or "sha256", hexadecimal), if the source states it
     facts: dict[str, str]  # of `COLUMNS`: licence, author, source, kind, location_group
 
 
 @dataclass
 class Fetched:
-    """What one run did."""
+    """Result of one run."""
 
     new: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -73,7 +73,7 @@ def fetch_files(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetc
 
     A file that exists is hashed, and kept if it is the one wanted. One that was fetched and has other bytes now is
     fetched again; the old one gets another name and is never removed. A transfer that was cut, by a killed run too,
-    goes on where it ended. A row of the sidecar is written as soon as its file exists; what a user wrote into
+    continues where it ended. A row of the sidecar is written as soon as its file exists; what a user wrote into
     location_group, kind and scale stays.
 
     Raises:
@@ -168,7 +168,7 @@ class _Transfer:
     sidecar: "_Sidecar"
     bar: Progress
     task: Any
-    shown: int = 0  # bytes that the bar knows of
+    shown: int = 0  # bytes on the bar
     wrong: int = 0  # times that the whole file had another digest
     moved: str = ""  # where the file is now that was there with other bytes
 
@@ -254,7 +254,9 @@ class _Transfer:
             length = response.headers.get("Content-Length", "")
             chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
             if not (length or chunked or self.file.size or self.file.digest):
-                raise Failure("the server tells no length and the list no sha256: a cut would go unseen")
+                raise Failure(
+                    "the server states no length and the list no sha256: a truncated file would not be detected"
+                )
             if self.file.size is None and length.isdigit() and not self.shown:
                 self.bar.update(self.task, total=self.bar.tasks[self.task].total + begin + int(length))
             if length.isdigit() and int(length) > (free := shutil.disk_usage(self.folder).free):
@@ -296,7 +298,7 @@ class _Sidecar:
         self._next = 0.0  # when it is written again
 
     def add(self, file: Wanted, sha256: str | None) -> None:
-        """Set the row of a file that is there; `sha256` is None where the row knows it or the file was kept."""
+        """Set the row of an existing file; `sha256` is None if the row has it or the file was kept."""
         with self._lock:
             before = self.rows.get(file.name, {})
             if sha256 is None:

@@ -31,7 +31,7 @@ class Failure(Exception):
 
 
 class Passing(Exception):
-    """What may go better the next time."""
+    """Failure that a retry may fix."""
 
     def __init__(self, reason: str, pause_seconds: float = 0.0):
         super().__init__(reason)
@@ -110,7 +110,7 @@ class Web:
 
 
 def _in_words(error: requests.RequestException) -> str:
-    """What happened to a connection, without the address and the objects that requests tells of."""
+    """Return what happened to a connection, without the address and objects in the message of requests."""
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "the server did not answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError) or "IncompleteRead" in str(error):

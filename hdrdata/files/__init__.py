@@ -1,1 +1,1 @@
-"""What lies on a disk: whole-or-nothing writes, and pictures of every format, read with distrust."""
+"""Files on disk: atomic writes, and images of every format, read with distrust."""

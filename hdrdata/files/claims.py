@@ -1,4 +1,4 @@
-"""What the header of an HDR file claims, looked at before a decoder believes it and asks for the memory."""
+"""Claims in the header of an HDR file, checked before a decoder allocates memory for them."""
 
 import struct
 from pathlib import Path

@@ -23,7 +23,7 @@ def temporary_beside(path: Path) -> Path:
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; it takes the name `path` when the block ends, and only then.
 
-    The bytes are on the disk before the name changes. The mode is that of a new file under the process's umask.
+    The bytes are on the disk before the name changes. The mode follows the process's umask, as for any new file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)

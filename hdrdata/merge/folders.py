@@ -32,7 +32,7 @@ class FolderConfig(Section):
 
 @dataclass(frozen=True)
 class _Task:
-    """What one process needs to merge one bracket."""
+    """Input of the process that merges one bracket."""
 
     name: str
     paths: tuple[str, ...]

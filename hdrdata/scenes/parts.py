@@ -10,7 +10,7 @@ MANY_SEEDS = 1000  # tried for a split without an empty part
 
 @dataclass(frozen=True)
 class Split:
-    """What decides the parts of groups that were in no earlier list."""
+    """Rule for the parts of groups that were in no earlier list."""
 
     seed: int
     val_share: float  # expected shares [0, 1] of the groups

@@ -22,7 +22,7 @@ class Scene:
     size: int  # bytes
     group: str  # scenes of one place share it; a group lies in one part
     part: str  # "train", "val" or "test"
-    kind: str  # "pano", "photo", or "auto": told by the picture's shape
+    kind: str  # "pano", "photo", or "auto": by the shape of the image
     licence: str
     scale: float  # stored value = scale * source value; recorded, not undone
     layer: str = ""  # of an .exr, if the sidecar states it; likewise:
@@ -32,7 +32,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Scan:
-    """What `scan_scenes` found."""
+    """Result of `scan_scenes`."""
 
     scenes: tuple[Scene, ...]  # by key
     duplicates: tuple[tuple[str, str], ...]  # (path left out, path of the same bytes that stays)
@@ -79,7 +79,7 @@ def scene_key(name: str, sha256: str) -> str:
 def source_of_scene(key: str) -> str | None:
     """Read the digits that `scene_key` wrote: how the SHA-256 of the scene's file begins; None where there are none.
 
-    The JSON of a sample does not tell the digest itself. A key that another program made may end so by chance.
+    The JSON of a sample does not contain the digest itself. A key that another program made may end so by chance.
     """
     digits = re.search(r"-([0-9a-f]{8})$", key)
     return digits[1] if digits else None

@@ -137,7 +137,7 @@ class CachedFolder:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock against other processes and threads; the kernel drops it when its holder dies."""
+    """Hold a lock that excludes other processes and threads; the kernel drops it when its holder dies."""
     import fcntl
 
     with path.open("w") as file:

@@ -62,7 +62,7 @@ class LocalFolder:
         return (self.folder / name).read_bytes()
 
     def download(self, name: str, file: io.BufferedIOBase) -> None:
-        """Append to `file` what it lacks of a file, of which it may hold a beginning."""
+        """Append the missing bytes of a remote file to `file`, which may contain its beginning."""
         with (self.folder / name).open("rb") as source:
             source.seek(file.tell())
             shutil.copyfileobj(source, file, CHUNK)
@@ -130,7 +130,7 @@ class RemoteFolder(ABC):
 
     @abstractmethod
     def download(self, name: str, file: io.BufferedIOBase) -> None:
-        """Append to `file` what it lacks of a file, of which it may hold a beginning."""
+        """Append the missing bytes of a remote file to `file`, which may contain its beginning."""
 
     def renew(self, name: str) -> bool:
         """Whether reading again may give other bytes than those that were found damaged."""
@@ -235,7 +235,7 @@ class HttpFolder(RemoteFolder):
 
 
 class StoreFolder(RemoteFolder):
-    """Files of any store that fsspec knows: s3://, gs://, hf:// and so on. Credentials are those of its driver."""
+    """Files of any store that fsspec supports: s3://, gs://, hf:// and so on. Credentials are those of its driver."""
 
     def size(self, name: str) -> int:
         files, root = self._store()
@@ -261,7 +261,7 @@ class StoreFolder(RemoteFolder):
 
 
 def open_folder(url: str, retry: Retry) -> LocalFolder | RemoteFolder:
-    """The folder at a path or a URL: `file:`, `http:`, `https:`, or whatever fsspec knows.
+    """The folder at a path or a URL: `file:`, `http:`, `https:`, or whatever fsspec supports.
 
     Raises:
         ValueError: when it is first read, if nothing that is installed reads such a URL.

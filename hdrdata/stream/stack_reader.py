@@ -65,8 +65,8 @@ class StackReader:
     def __iter__(self) -> Iterator[StackSample]:
         """All stacks in the order of their numbers.
 
-        With on_error="skip" damaged ones are left out, kept in `skipped`, and told by one warning at the end. A server
-        that cannot be reached is no damage: OSError.
+        With on_error="skip" damaged ones are left out, listed in `skipped`, and reported by one warning at the end. A
+        server that cannot be reached raises OSError.
         """
         self.skipped = ()
         try:

@@ -1,6 +1,6 @@
 """The engine "ray": tasks on the cores of a Ray cluster, or of this machine through Ray.
 
-The cluster is that of the environment variable RAY_ADDRESS ("host:port", or "auto" for one that runs on this machine);
+The cluster is given by the environment variable RAY_ADDRESS ("host:port", or "auto" for one that runs on this machine);
 without it Ray is started here. A process connects once, and leaves when it ends. Files are exchanged through storage
 that every node sees at the same path: the inputs, the output folder and the working folder. A task is done again where
 its process or node was lost.
@@ -93,7 +93,7 @@ def _connect(workers: int) -> ModuleType:
 
 
 def _result(ray: ModuleType, done: object, name: str, task: Any) -> dict | ValueError:
-    """What a task gave: its row, or the ValueError that refuses it; any other error is raised."""
+    """Return the result of a task: its row, or the ValueError that refuses it; raise any other error."""
     try:
         return ray.get(done)
     except ray.exceptions.RayTaskError as error:

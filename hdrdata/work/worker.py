@@ -1,4 +1,4 @@
-"""What every engine shares: what a task is, and how a process that works on tasks behaves."""
+"""Shared by every engine: the definition of a task, and the behaviour of worker processes."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ MAX_DEATHS = 3  # of workers alone with one task, before it is refused: one out-
 
 
 def killed(name: str, task: Any) -> ValueError:
-    """What refuses a task that killed its process each time."""
+    """Error for a task that killed its process each time."""
     what = getattr(task, "path", name)
     return ValueError(f"{what}: the process that worked on it died {MAX_DEATHS} times: a decoder's crash, or memory")
 

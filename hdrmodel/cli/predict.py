@@ -34,7 +34,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--from", "origin", type=click.Choice(["stack", "irradiance"]), default="stack", show_default=True,
               help="Light of nine merged exposures, or of their source alone, in a fifth of the time.")  # fmt: skip
 @click.option("--stack", is_flag=True,
-              help="Also NAME.stack/: the nine exposures as PNG; stack.json and EXIF tell their ratios.")  # fmt: skip
+              help="Also NAME.stack/: nine exposures as PNG, with their ratios in stack.json and EXIF.")  # fmt: skip
 @click.option("--nits", type=float, default=203.0, show_default=True, metavar="CD/M2",
               help="Of the light that saturates the photograph: its white.")  # fmt: skip
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",

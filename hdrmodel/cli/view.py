@@ -12,7 +12,7 @@ from hdrdata.command import OneLineErrors
 @click.option("-o", "--out", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="PAGE.html",
               help="The page to write. Default: FILE's name with .html.")  # fmt: skip
 @click.option("--input", "photo", type=click.Path(path_type=Path), metavar="PHOTO",
-              help="The photograph to compare with. Default: the one that FILE names, if it is there.")  # fmt: skip
+              help="Photograph to compare with. Default: the photograph named in FILE, if it exists.")  # fmt: skip
 @click.option("--layer", metavar="NAME", help="Of an OpenEXR file, the layer to show.")
 @click.option("--max-pixels", type=click.IntRange(min=1), default=2_000_000, show_default=True, metavar="PIXELS",
               help="A larger picture is shrunk by area in the page; its statistics are those of the file.")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a network costs, and where its attention sits: counted on a network that has shapes and no values.
+"""Costs of a network, and the places of its attention, counted on a network that has shapes and no values.
 
 The network is made on PyTorch's meta device, where it takes no memory and computes nothing, and PyTorch's
 `FlopCounterMode` counts convolutions and matrix products while a picture's shape passes through it.
@@ -24,7 +24,7 @@ LARGEST_SIZE = 2**15  # 2**30 pixels, the most that OpenCV reads
 
 @dataclass(frozen=True)
 class UNetSummary:
-    """What one of the three U-Nets costs for one picture. A MAC is one multiplication and one addition."""
+    """Costs of one of the three U-Nets for one image. A MAC is one multiplication and one addition."""
 
     parameters: int  # the attention's included
     attention_parameters: int
@@ -35,7 +35,7 @@ class UNetSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a whole network costs."""
+    """Costs of a whole network."""
 
     config: NetworkConfig
     size: int  # pixels: height and width of the picture
@@ -88,7 +88,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class BaselineSummary:
-    """What a baseline costs; its stack is its radiance exposed again, and costs no more."""
+    """Return the costs of a baseline; its stack is its radiance exposed again, at no further cost."""
 
     config: BaselineConfig
     size: int  # pixels: height and width of the picture
@@ -109,7 +109,7 @@ def summarize(config: Config, size: int) -> Summary | BaselineSummary:
     """Count what the network of a variant costs for pictures of `size` x `size` pixels.
 
     Raises:
-        ValueError: if the size is no number of pixels that a picture may have.
+        ValueError: if no image can have this size.
     """
     count = {"exposures": summarize_network, "radiance": summarize_baseline, "light": summarize_baseline}
     return count[find_variant(config.variant).reads](config, size)
@@ -130,7 +130,7 @@ def summarize_network(config: NetworkConfig, size: int) -> Summary:
     """Count what HDR-AttNet costs for pictures of `size` x `size` pixels, padded as the network pads them.
 
     Raises:
-        ValueError: if the size is no number of pixels that a picture may have.
+        ValueError: if no image can have this size.
     """
     _require_size(size)
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""What is evaluated: weights of one variant, or files of another program."""
+"""Subject of an evaluation: weights of one variant, or files of another program."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Estimates = list[tuple[str, int | None, Estimate]]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: its name, what it was trained on, and the function that makes its estimates."""
+    """Method to measure: its name, what it was trained on, and the function that makes its estimates."""
 
     name: str
     kind: Kind

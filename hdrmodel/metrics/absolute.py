@@ -23,7 +23,7 @@ from hdrmodel.metrics.display import (
     require_range,
 )
 
-PU21_PEAK = 256.0  # a PU21 value near that of white on a 100 cd/m^2 display, so that figures compare with those of LDR
+PU21_PEAK = 256.0  # a PU21 value near white on a 100 cd/m^2 display, so that figures compare with LDR figures
 DARKEST, BRIGHTEST = 0.005, 10_000.0  # cd/m^2, the range that PU21 was fitted on
 MU = 5000.0  # of the mu-law, as in Kalantari and Ramamoorthi 2017
 FEATURE_SMALLEST_SIDE = 16  # pixels, of VSI and FSIM
@@ -77,7 +77,7 @@ def pu21_decode(encoded: Float[Tensor, "*shape"], variant: str = "banding_glare"
     """Undo `pu21_encode`: W = max(V/p7 + p6, 0)^(1/p5); Y = (max(W - p1, 0) / (p2 - p3 W))^(1/p4), in cd/m^2, float64.
 
     Raises:
-        ValueError: if a value is below 0 or above that of 10000 cd/m^2, or the variant is unknown.
+        ValueError: if a value is below 0 or above the value of 10000 cd/m^2, or the variant is unknown.
     """
     p = find_pu21(variant)
     largest = pu21_encode(torch.tensor(BRIGHTEST, dtype=torch.float64), variant).item()
@@ -173,7 +173,7 @@ def luminance(pictures: Tensor) -> Tensor:
 
 
 def _power(positive: Tensor, exponent: float) -> Tensor:
-    """What ** gives to 14 digits, in half its time on a CPU."""
+    """Return the power to 14 digits, in half the time of ** on a CPU."""
     return (positive.log() * exponent).exp()
 
 

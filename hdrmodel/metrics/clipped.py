@@ -1,4 +1,4 @@
-"""What people see of clipped areas: their level, their structure, their border and their hue.
+"""Visible errors in clipped areas: level, structure, border and hue.
 
 Means over a whole picture hide these errors: a tint in a sky or a step at its border is worth a fraction of a decibel.
 All take light that is aligned with the truth by a gain, and the mask of the values that the photograph clips.
@@ -66,7 +66,7 @@ def _structure(difference: np.ndarray, clipped: np.ndarray) -> np.ndarray:
 
 
 def _steps(difference: np.ndarray, clipped: np.ndarray) -> np.ndarray:
-    """Return |d(p) - d(q)| of vertical and horizontal neighbours of which one clips."""
+    """Return |d(p) - d(q)| of vertical and horizontal neighbours where one clips."""
     steps = []
     for axis in (0, 1):
         border = np.diff(clipped, axis=axis)

@@ -41,7 +41,7 @@ def ssim_ldr(test: Pictures, reference: Pictures) -> PerPicture:
 
 
 def require_pictures(test: Tensor, reference: Tensor, upper: float) -> None:
-    """Refuse what is no pair of (batch, 3, height, width) with finite values in [0, upper], by a ValueError."""
+    """Raise a ValueError unless both are (batch, 3, height, width) with finite values in [0, upper]."""
     if test.shape != reference.shape or test.ndim != 4 or test.shape[1] != 3 or 0 in test.shape:
         raise ValueError(
             f"pictures must both be (batch, 3, height, width), got {tuple(test.shape)} and {tuple(reference.shape)}"

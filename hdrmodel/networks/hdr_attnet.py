@@ -1,7 +1,7 @@
 """HDR-AttNet: from one LDR picture to its linear sensor exposure, and from that to the picture at any other exposure.
 
 Renk and Ciftci, "Single-Image HDR Reconstruction with Attention-Driven Autoencoder", 2025, equations 1 to 6; the
-forward model is that of Le, Le, Nguyen and Hua, "Single-Image HDR Reconstruction by Multi-Exposure Generation", WACV
+forward model is from Le, Le, Nguyen and Hua, "Single-Image HDR Reconstruction by Multi-Exposure Generation", WACV
 2023.
 """
 
@@ -22,7 +22,7 @@ EXPOSING_WIDTHS = (32, 64, 128, 256, 512, 512, 512)
 
 
 class NetworkConfig(BaseModel):
-    """What a network is built from, and what its weights are saved with."""
+    """Configuration of a network, saved with its weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -171,7 +171,7 @@ class HDRAttNet(nn.Module):
     def expose(self, sensor_exposure: Pictures, ratio: Ratios) -> Pictures:
         """Picture X at any exposures: each sample goes through N2 where its r >= 1 and through N3 where r < 1.
 
-        A subnetwork sees its own samples alone, in training too, so its batch statistics are not mixed. Which samples
+        A subnetwork gets its own samples alone, in training too, so its batch statistics are not mixed. Which samples
         those are is read back from the device; `expose_up` and `expose_down` do not wait for it.
 
         Args:
@@ -201,7 +201,7 @@ class HDRAttNet(nn.Module):
 
 
 class PairPrediction(NamedTuple):
-    """What the network makes of two pictures of one scene: both sensor exposures, and each picture from the other."""
+    """Outputs of the network for two images of one scene: both sensor exposures, and each picture from the other."""
 
     exposure_shorter: Pictures  # X1
     exposure_longer: Pictures  # X2

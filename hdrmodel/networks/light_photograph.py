@@ -1,4 +1,4 @@
-"""What a light U-Net sees in a photograph of any size, with the camera response known or unknown."""
+"""Input of a light U-Net for a photograph of any size, with the camera response known or unknown."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from hdrdata.cameras.merge import look_up_exposure
 from hdrmodel.networks.batches import Photograph, to_ldr
 from hdrmodel.networks.light_unet import LightUNet
 
-WORKING_SIDE = 384  # pixels along the shorter side, at most, of what the network sees: context counts, not detail
+WORKING_SIDE = 384  # pixels along the shorter side, at most, of the network's input: context counts, not detail
 CLIPS = np.float32(WHITE / 255)
 
 Ldr = Float32[np.ndarray, "height width 3"]  # [0, 1]
@@ -24,7 +24,7 @@ Stops = Float32[np.ndarray, "small_height small_width 3"]  # log2 of light, at t
 
 
 class Sight(NamedTuple):
-    """What the network was given and what it predicted, all at the working size."""
+    """Input and output of the network, at the working size."""
 
     picture: Ldr  # the photograph, or its own light encoded by the curve of sRGB where the response is known
     clipped: Clipped

@@ -48,7 +48,7 @@ class LightUNet(RadianceNetwork):
 
     The input has seven channels: the image, its clipped mask (each channel on its own), and whether the camera response
     is known. If it is known, the image is the photograph's own light encoded by the sRGB curve, so that the network
-    sees one camera; otherwise the image is the photograph itself.
+    gets images of one camera; otherwise the image is the photograph itself.
 
     Patches of 2x2 pixels are the pixels of the first level. Each level has one `Block` on the way down and, except the
     deepest, one on the way up; mean pooling down, bilinear up, skips joined by concatenation. The head predicts at the

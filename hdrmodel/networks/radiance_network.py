@@ -14,7 +14,7 @@ BRIGHTEST = 65504.0  # the largest half float: no view exceeds it
 
 
 class BaselineConfig(BaseModel):
-    """What a `RadianceNetwork` is built from; saved with its weights."""
+    """Configuration of a `RadianceNetwork`, saved with its weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -45,7 +45,7 @@ class RadianceNetwork(nn.Module, ABC):
 
     @abstractmethod
     def predict(self, ldr: Pictures) -> Pictures:
-        """What the loss compares, of LDR pictures in [0, 1]; in float32."""
+        """Return the values that the loss compares, for LDR images in [0, 1]; float32."""
 
     @abstractmethod
     def forward(self, ldr: Pictures) -> Pictures:
@@ -60,5 +60,5 @@ class PhotoNetwork(nn.Module):
         self.network = network
 
     def forward(self, ldr: Pictures, radiance: Pictures) -> Pictures:
-        """What the network's loss compares with `radiance`."""
+        """Return the values that the network's loss compares with `radiance`."""
         return self.network.predict(ldr)

@@ -74,7 +74,7 @@ class ConvBlock(nn.Module):
         return self.layers(x)
 
     def sites(self) -> dict[str, nn.Module]:
-        """What the attention gave for this block's two places."""
+        """Return the attention of this block's two places."""
         return {"before activation": self.layers[5], "block": self.layers[7]}
 
 
@@ -154,7 +154,7 @@ class UNet(nn.Module):
         return self.head(x).float().tanh()
 
     def sites(self) -> dict[str, nn.Module]:
-        """What the attention gave for each site, in the order of the work; nn.Identity where it takes no part.
+        """Return the attention of each site, in the order of the computation; nn.Identity where there is none.
 
         Names such as "encoder level 1 block", "encoder level 7", "skip level 6" and "decoder level 6 before
         activation". Level 1 has the picture's resolution, in the decoder too.

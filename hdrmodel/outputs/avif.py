@@ -7,7 +7,7 @@ from collections.abc import Iterator
 def with_exif(avif: bytes, exif: bytes) -> bytes:
     """An AVIF, as libavif writes it, with a block of EXIF.
 
-    The item is listed (iinf), described as the primary one's (iref), placed (iloc), and its bytes stand in a box of
+    The item is listed (iinf), described as the primary one's (iref), placed (iloc), and its bytes are in a box of
     their own behind all others; what stands behind the list moves by as much as that grows.
     """
     meta, end = next((start, stop) for kind, start, stop in _boxes(avif, 0, len(avif)) if kind == b"meta")

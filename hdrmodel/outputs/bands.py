@@ -17,7 +17,7 @@ BAND_PIXELS = 2**17  # computed at once: a writer's memory is then its encoder's
 
 @dataclass(frozen=True)
 class Scale:
-    """What the photograph's white, 1 in the radiance map, becomes.
+    """Value of the photograph's white, 1 in the radiance map.
 
     Raises:
         ValueError: if a number is not positive and finite.
@@ -43,7 +43,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Source:
-    """What a file can tell of its making."""
+    """Facts about its making that a file can contain."""
 
     facts: dict[str, str] = field(default_factory=dict)
     picture: Picture | None = None

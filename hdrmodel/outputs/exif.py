@@ -14,7 +14,7 @@ NUMBERS = {BASE.ExposureTime: "expTime", BASE.FNumber: "aperture", BASE.ISOSpeed
 
 
 def exr_attributes(exif: bytes | None) -> dict[str, object]:
-    """The standard attributes of OpenEXR (ImfStandardAttributes.h) that a block of EXIF tells.
+    """Return the standard attributes of OpenEXR (ImfStandardAttributes.h) from a block of EXIF.
 
     Degrees are positive to the north and east, metres above the sea, `utcOffset` the seconds that UTC is ahead.
     """

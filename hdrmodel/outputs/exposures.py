@@ -16,7 +16,7 @@ from hdrdata.files.ldr import encode_png
 from hdrdata.photos.formats.exif import Exposure
 from hdrmodel.outputs.display import PNG_HEAD, chunk
 
-UNKNOWN_SECONDS = 1 / 60  # where the photograph does not tell how long it was exposed: the ratios are what counts
+UNKNOWN_SECONDS = 1 / 60  # if the photograph does not state its exposure time: only the ratios matter
 RATIOS = "stack.json"
 
 
@@ -36,7 +36,7 @@ def write_exposures(
     """Write a stack as PNG files with EXIF and stack.json with the ratios: the whole folder or none.
 
     EXIF holds ExposureTime, the photograph's own times 2^ev, and ExposureBiasValue, ev, with the photograph's FNumber
-    and ISOSpeedRatings where it tells them. What else is in the folder stays.
+    and ISOSpeedRatings if it states them. What else is in the folder stays.
 
     Args:
         stack: LDR levels, in rising `evs`.

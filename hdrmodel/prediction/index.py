@@ -1,4 +1,4 @@
-"""What the files of a folder were made of: predictions.json, by which a second run makes only what is missing.
+"""Record of what the files of a folder were made of: predictions.json, so a second run makes only what is missing.
 
 It is an index as `hdrdata.work.index` describes it, with a row for each output. While a run works in the folder, it
 holds the lock of `.predictions.jsonl`, to which it adds a line before and after each photograph; at its end the rows

@@ -1,4 +1,4 @@
-"""What is made of photographs, and where: formats by OUT's suffix, a path for each output, none that is another's."""
+"""Outputs of photographs: formats by OUT's suffix, and a path for each output that no other output uses."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ Places = dict[Path, dict[str, Path]]  # for each photograph the path of each for
 
 
 def formats_of(out: Path | None, chosen: Sequence[str], preview: bool) -> tuple[str, ...]:
-    """The formats that are asked for: those chosen, else that of OUT's suffix, else "exr"; and the preview.
+    """Return the requested formats: the chosen ones, else the format of OUT's suffix, else "exr"; and the preview.
 
     Raises:
         ValueError: if one is unknown, two have one suffix, or one does not go with OUT's suffix.
@@ -50,7 +50,7 @@ def suffix_of(out: Path | None) -> str | None:
     """The suffix of a format in which OUT ends, the longest; None of a folder.
 
     Raises:
-        ValueError: if it is that of pictures of another kind.
+        ValueError: if the suffix belongs to another kind of images.
     """
     if out is None or out.is_dir():
         return None

@@ -183,7 +183,7 @@ def load_network(weights: Path, backend: str | None = None) -> Loaded:
         backend: "torch" wants the one, "onnx" the other; None takes either.
 
     Raises:
-        ValueError: naming the file or folder, if it is neither or not the one that is wanted.
+        ValueError: naming the file or folder, if it is neither, or not the expected one.
     """
     if weights.is_dir():
         if backend == "torch":
@@ -193,7 +193,7 @@ def load_network(weights: Path, backend: str | None = None) -> Loaded:
         return Loaded(subnetworks, json.loads(facts["network"])["attention"], facts["weights_sha256"])
     if backend == "onnx":
         raise ValueError(
-            f"{weights}: no folder; wanted the one that `hdrmodel export --onnx` wrote, for --backend onnx"
+            f"{weights}: not a folder; expected the folder that `hdrmodel export --onnx` wrote, for --backend onnx"
         )
     network, _ = load_weights(weights)
     return Loaded(network, network.config.variant, sha256_of(weights))

@@ -31,7 +31,7 @@ Coarse = Float[Tensor, "batch coarse_channels coarse_height coarse_width"]  # of
 
 
 class Deep(NamedTuple):
-    """What the upper levels have to know of the whole photograph: computed once, used by every tile."""
+    """Values that the upper levels need from the whole photograph: computed once, used by every tile."""
 
     features: Features | None  # of level 5 on the way up, (batch, channels, height / 16, width / 16); None: not yet
     gates: tuple[Gate | None, ...]  # of the upper blocks, down and up, where an attention weighs channels by means
@@ -60,7 +60,7 @@ class FoldedBlock(nn.Module):
         return next((place for place in (self.before, self.after) if isinstance(place, SqueezeExcitation)), None)
 
     def forward(self, x: Inputs, skip: Skipped | None = None, gate: Gate | None = None) -> Features:
-        """The block's features; with a gate for its channels in place of the one that its own input's means give."""
+        """Return the block's features, with a given gate for its channels in place of the gate from its own input."""
         x = self._convolved(x, skip)
         if gate is None:
             return self.after(self.act2(self.before(x)))
@@ -70,7 +70,7 @@ class FoldedBlock(nn.Module):
         return self.act2(self.before(x)) * gate
 
     def weighed(self, x: Inputs, skip: Skipped | None = None) -> Features:
-        """What the gate weighs, the means of which give it."""
+        """Return the features that the gate weighs; their means give the gate."""
         x = self._convolved(x, skip)
         return x if self.by_means is self.before else self.act2(self.before(x))
 
@@ -149,7 +149,7 @@ class FoldedUNet(nn.Module):
 
     @property
     def margin(self) -> int | None:
-        """Pixels around a tile on which its output depends, but for the levels below; None if on all of them."""
+        """Pixels around a tile on which its output depends, except through the levels below; None if on all of them."""
         reach = self._reach(range(1, FINE + 1), by_means=True)
         if reach is None:
             return None
@@ -163,7 +163,7 @@ class FoldedUNet(nn.Module):
 
     @property
     def whole_margin(self) -> int | None:
-        """As `margin`, with the levels below: what a tile must see that knows nothing of the photograph."""
+        """Return the margin with the levels below, for a tile without anything from the whole photograph."""
         reach = self._reach(range(1, LEVELS + 1), by_means=False)
         if reach is None:
             return None
@@ -180,7 +180,7 @@ class FoldedUNet(nn.Module):
         return self._ascend(picture, levels, self.deepen(features))
 
     def below(self, picture: Pictures, gates: Gates) -> Coarse:
-        """What the levels below get from a tile: (batch, channels, height / 16, width / 16).
+        """Return the input of the levels below from a tile: (batch, channels, height / 16, width / 16).
 
         Wrong in the outer half of `margin`.
         """
@@ -203,7 +203,7 @@ class FoldedUNet(nn.Module):
         return self._ascend(picture, levels, deep.features, deep.gates[FINE:])
 
     def weighed(self, place: int, picture: Pictures, deep: Deep) -> Coarse:
-        """What the gate of the upper block number `place` weighs, in a tile, the gates before it being known."""
+        """Return the features that the gate of upper block `place` weighs in a tile, given the gates before it."""
         x, levels = self._descend(picture.to(self.dtype), deep.gates[: min(place, FINE)])
         if place < FINE:
             return self.encoder[place].weighed(x)

@@ -17,7 +17,7 @@ from hdrmodel.reconstruction.response import look_at_photograph, response_of
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What a network makes of one photograph."""
+    """Result of a network for one photograph."""
 
     stack: Float32[np.ndarray, "evs height width 3"]  # LDR [0, 1]; at EV 0 the photograph itself
     radiance: Float32[np.ndarray, "height width 3"]  # linear, >= 0; 1 is what saturates the photograph
@@ -42,7 +42,7 @@ def reconstruct_by(
     Args:
         network: in evaluation mode.
         ldr: one picture, (1, 3, height, width), [0, 1].
-        evs: stops relative to the picture, rising, one of which is 0.
+        evs: stops relative to the image, rising; one is 0.
         crfs: camera responses to assume, one reconstruction each; or how the levels were made, to estimate the response
             from the network's light. A known response is an input of variants that read "light" only.
     """
@@ -127,7 +127,7 @@ def merge_generated(
     """Merge a generated stack whose picture at EV 0 is the photograph itself.
 
     Args:
-        stack: LDR pictures [0, 1], in rising `evs`, one of which is 0.
+        stack: LDR images [0, 1], in rising `evs`; one is 0.
         crf: the photograph's camera response, which the network's pictures follow.
 
     Returns:

@@ -107,7 +107,7 @@ class Subnetwork(Protocol):
     pixel_bytes: int  # of features, about, for each pixel of a tile
 
     def look(self, frame: Frame, tiles: Sequence[Box], ratio: float) -> Deep | None:
-        """What has to be known of the whole frame before its tiles are computed; None of a frame in one tile."""
+        """Return what the tiles need from the whole frame; None for a frame of one tile."""
 
     def run(self, tile: Pictures, around: Box, deep: Deep | None, ratio: float) -> Pictures:
         """N1: X of LDR pictures. N2, N3: the LDR picture of X at `ratio`. Wrong in the outer margin."""
@@ -221,7 +221,7 @@ def choose_tiles(subnetworks: Sequence[Subnetwork], frame: Frame, tile: int | No
 def run_tile(
     subnetwork: Subnetwork, frame: Frame, box: Box, deep: Deep | None, ratio: float = 1.0
 ) -> Float32[np.ndarray, "rows columns 3"]:
-    """What the subnetwork makes of a tile, cut to the picture."""
+    """Return the subnetwork's output for a tile, cropped to the image."""
     around = box.grown(subnetwork.margin or 0, frame)
     made = frame.kept(box).of(subnetwork.run(frame.read(around), around, deep, ratio), around)
     return made[0].permute(1, 2, 0).float().cpu().numpy()

@@ -14,7 +14,7 @@ def write_curves(variants: Sequence[Variant], runs: Path, seeds: Sequence[int], 
     """Write `validation.json`, LDR PSNR in dB by step, variant and seed; of the first seed `validation/<variant>.png`.
 
     Args:
-        variants: of which those that were trained have curves; another program's predictions have none.
+        variants: trained variants have curves; another program's predictions have none.
         runs: has a folder a variant with a folder a seed.
         plots: folder; what another report left in it is replaced.
     """

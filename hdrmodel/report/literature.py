@@ -1,4 +1,4 @@
-"""Numbers that others have published, for the rows of the report that stand beside ours."""
+"""Published numbers of others, for the rows of the report beside ours."""
 
 # Renk and Ciftci, "Single-Image HDR Reconstruction with Attention-Driven Autoencoder" (HDR-AttNet), 2025, Table 3:
 # PSNR in dB, SSIM and LPIPS by attention on the test part of DrTMO; the paper does not say of which pictures, nor after

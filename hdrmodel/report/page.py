@@ -196,7 +196,7 @@ def headlines(metrics: Sequence[Metric]) -> list[Metric]:
 
 
 def absent_metrics(variants: Sequence[Variant]) -> dict[str, str]:
-    """Why a metric has no values and how to get it, by its name."""
+    """Return why a metric has no values and how to get it, by its name."""
     first = variants[0].summary
     names = {column.metric: column.name for column in first.columns.values()}
     whys = {key: why for variant in reversed(variants) for key, why in variant.summary.absent.items()}

@@ -22,7 +22,7 @@ class PairBatch:
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """What network and loss take."""
+        """Input of network and loss."""
         pair = self.shorter, self.longer, self.ratio
         return pair if self.stops is None else (*pair, self.stops)
 
@@ -37,7 +37,7 @@ class PhotoBatch:
 
     @property
     def inputs(self) -> tuple[Tensor, Tensor]:
-        """What network and loss take."""
+        """Input of network and loss."""
         return self.ldr, self.radiance
 
 

@@ -28,7 +28,7 @@ class Cut:
     upended: bool = False  # top and bottom
 
     def of(self, picture: Shaped[np.ndarray, "height width 3"]) -> Shaped[np.ndarray, "size size 3"]:
-        """Cut the square out of an LDR picture, or of linear radiance: the latter is what a rolled camera sees."""
+        """Cut the square out of an LDR picture, or of linear radiance; the latter is the view of a rolled camera."""
         if self.angle:
             cut = self._read_between(picture)
         else:
@@ -47,7 +47,7 @@ class Cut:
         near = picture[first_row : row + radius, first_column : column + radius]
         values = near.astype(np.float32) if near.dtype == np.float16 else np.ascontiguousarray(near)
         cosine, sine = np.cos(np.radians(self.angle)), np.sin(np.radians(self.angle))
-        matrix = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0]])  # from (x, y) of the cut to that of the picture
+        matrix = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0]])  # from (x, y) of the cut to (x, y) of the image
         half = (self.size - 1) / 2
         middle = np.array([self.left - first_column + half, self.top - first_row + half])
         matrix[:, 2] = middle - matrix[:, :2] @ (half, half)

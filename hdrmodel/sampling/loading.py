@@ -15,7 +15,7 @@ class Share(Sampler):
     """The positions that one process computes: of every step's batch its own parts, one list a part.
 
     A batch is cut into `accumulate` times `processes` parts; part p of all belongs to the process p % `processes`. So
-    a run of several processes sees what one process sees that accumulates as many parts.
+    a run of several processes gets the same samples as one process that accumulates as many parts.
     """
 
     batch: int

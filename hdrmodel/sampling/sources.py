@@ -1,4 +1,4 @@
-"""What each variant learns from: samples of shards, and the batches made of them on the device."""
+"""Training data of each variant: samples of shards, and the batches made of them on the device."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ Kind = Literal["attention", "baseline", "release", "predictions"]
 
 @dataclass(frozen=True)
 class Method:
-    """What is scored on every picture of the test part."""
+    """Methods that are scored on every image of the test part."""
 
     label: str  # in tables: behind the variant's name where the method is `seeded`, else alone
     role: Literal["network", "unknown", "step0", "merge", "floor", "bound"]  # unknown: the response is not known to it

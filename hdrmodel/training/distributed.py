@@ -39,7 +39,7 @@ class World:
         return values
 
     def tell(self, value: object) -> object:
-        """What the leading process holds, in every process."""
+        """Return the leading process's value in every process."""
         if self.size == 1:
             return value
         told = [value]
@@ -47,7 +47,7 @@ class World:
         return told[0]
 
     def gather(self, value: object) -> list:
-        """What each process holds, by rank."""
+        """Return the value of each process, by rank."""
         if self.size == 1:
             return [value]
         gathered = [None] * self.size

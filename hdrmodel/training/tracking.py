@@ -1,4 +1,4 @@
-"""What a run shows while it trains: DVCLive's tables and pictures, and a progress bar."""
+"""Progress of a training run: DVCLive's tables and images, and a progress bar."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -32,7 +32,7 @@ def validate(
         count: stacks, at most.
 
     Returns:
-        "psnr_ldr", the mean of all pictures' PSNR in dB, and "psnr_ldr_by_ev", that of the pictures of each exposure;
+        "psnr_ldr", the mean of all pictures' PSNR in dB, and "psnr_ldr_by_ev", the mean of each exposure;
         and a picture of the first stack: above what the network made of the middle exposure, below the truth.
     """
     shards = stacks.shards

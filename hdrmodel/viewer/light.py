@@ -21,7 +21,7 @@ WARM = ((122, 15, 60), (209, 54, 91), (255, 157, 138), (255, 240, 236))  # sRGB,
 
 @dataclass(frozen=True)
 class Measures:
-    """What the light of a picture is like; a pixel's stops are log2 of its luminance, 0 at 1.0.
+    """Measures of the light of an image; a pixel's stops are log2 of its luminance, 0 at 1.0.
 
     Luminance is BT.709's, 0.2126 R + 0.7152 G + 0.0722 B. Percentiles and the mean are of the pixels above 0.
     """

@@ -57,7 +57,7 @@ def sphere_of_xmp(
     Photo Sphere XMP Metadata (Google). A picture that was resized after its crop was stated keeps its place.
 
     Raises:
-        ValueError: naming the file, if the numbers are no part of an equirectangular sphere.
+        ValueError: naming the file, if the numbers do not describe a part of an equirectangular sphere.
     """
     said = {name: re.search(rf'GPano:{tag}\s*(?:=\s*["\']|>)\s*(-?\d+)', xmp) for name, tag in GPANO.items()}
     projection = re.search(r'GPano:ProjectionType\s*(?:=\s*["\']|>)\s*(\w+)', xmp)

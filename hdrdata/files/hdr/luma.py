@@ -46,7 +46,7 @@ def luma_to_rgb(
 
 
 def _doubled(plane: Plane, axis: int, size: int) -> Float32[np.ndarray, "doubled_height doubled_width"]:
-    """A plane with a value between each two along an axis; beyond the ends their own go on."""
+    """Return a plane with a value between each two along an axis; the ends are repeated."""
     plane = np.moveaxis(plane.astype(np.float32, copy=False), axis, 0)
     padded = np.concatenate([plane[:1]] * 6 + [plane] + [plane[-1:]] * 7)
     made = np.empty((2 * len(plane), plane.shape[1]), np.float32)
@@ -69,7 +69,7 @@ def _to_rgb(y: Plane, ry: Plane, by: Plane, weights: Float[np.ndarray, " 3"]) ->
 
 
 def _less_saturated(rgb: Picture, weights: Float[np.ndarray, " 3"]) -> Float32[np.ndarray, "inner_height width 3"]:
-    """The inner rows: no saturation beyond that of the four diagonal neighbours by more than 3/4 of what is left."""
+    """Return the inner rows, with saturation above the four diagonal neighbours limited to 3/4 of the rest."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         most = rgb.max(axis=2)
         saturation = np.where(most > 0, 1 - rgb.min(axis=2) / most, 0)

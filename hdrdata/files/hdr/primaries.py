@@ -11,7 +11,7 @@ Matrix = Float64[np.ndarray, "3 3"]
 
 
 def matrix_of(chromaticities: tuple[float, ...]) -> Matrix | None:
-    """The matrix from linear RGB of these primaries to that of Rec.709, D65; None where they are the same.
+    """Return the matrix from linear RGB of these primaries to Rec.709, D65; None if they are the same.
 
     By CIE XYZ, and Bradford's adaptation (Lam 1985) where the white differs. Primaries that are CIE XYZ's own axes hold
     XYZ of light as it is; what they call white, equal energy, is no white of a picture, and is not adapted.

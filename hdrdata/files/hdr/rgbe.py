@@ -26,7 +26,7 @@ RGBE, XYZE = "32-bit_rle_rgbe", "32-bit_rle_xyze"
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture states about itself."""
+    """Facts that an image states about itself."""
 
     format: str
     divisors: tuple[float, float, float]  # of the channels: EXPOSURE and COLORCORR, all of them multiplied

@@ -1,11 +1,11 @@
-"""What a file states about its own pixels, and what a user states in its place."""
+"""Statements of a file about its pixels, and of a user in their place."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Stated:
-    """What a reader did to the pixels because the file states it."""
+    """Changes that a reader made to the pixels because the file states them."""
 
     converted: tuple[str, ...] = ()  # in the file's own words: "chromaticities", "EXPOSURE 4", "layer Combined"
     panorama: bool | None = None  # the file states that it is or is not one; None: its shape decides
@@ -14,7 +14,7 @@ class Stated:
 
 @dataclass(frozen=True)
 class Override:
-    """What a user states about a file; it takes precedence over what the file states."""
+    """Statements of a user about a file; they take precedence over the file's own."""
 
     layer: str | None = None  # of an .exr: names, separated by commas, in the order in which they are tried
     colour: str | None = None  # primaries, one of `hdrdata.files.hdr.colour.GAMUTS`

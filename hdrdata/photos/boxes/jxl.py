@@ -32,7 +32,7 @@ EXTRA = "its colour profile needs pillow-jxl-plugin: pip install 'hdr-attnet[jxl
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a codestream states."""
+    """Facts in the header of a codestream."""
 
     width: int
     height: int
@@ -182,7 +182,7 @@ def decode_jpegxl(path: Path) -> Decoded:
     content = path.read_bytes()
     boxes = [] if content[:2] == b"\xff\x0a" else list(top_level(content))
     parts = [kind for kind, _ in boxes if kind in (b"jxlc", b"jxlp")]
-    if parts.count(b"jxlc") > 1 or len(set(parts)) > 1:  # of which a decoder may take another than this header
+    if parts.count(b"jxlc") > 1 or len(set(parts)) > 1:  # a decoder may use another one than this header
         raise ValueError(f"{len(parts)} codestreams; expected one")
     stream = b"".join(box[4 * (kind == b"jxlp") :] for kind, box in boxes if kind in parts) if boxes else content
     header = read_header(stream)

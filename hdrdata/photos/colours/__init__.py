@@ -1,1 +1,1 @@
-"""What the numbers of a photograph mean as colours, and how they become sRGB or light."""
+"""Colours of a photograph: the meaning of its numbers, and their conversion to sRGB or light."""

@@ -1,4 +1,4 @@
-"""What code values mean: primaries and transfer functions by name, as PNG, AVIF, HEIF and DCF tell them."""
+"""Meaning of code values: primaries and transfer functions by name, as PNG, AVIF, HEIF and DCF state them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ def rgb_profile(name: str, to_bt709: Float[np.ndarray, "3 3"] | None = None) -> 
 
     Args:
         name: as programs show it.
-        to_bt709: from its linear light, of the same white (D65), to that of BT.709; None: its primaries are BT.709's.
+        to_bt709: matrix from its linear light, with white D65, to BT.709; None: its primaries are BT.709's.
     """
     colorants = (BT709_TO_D50 if to_bt709 is None else BT709_TO_D50 @ to_bt709).T
     curve = b"para" + struct.pack(">4xHxx", 3) + _fixed(CURVE)

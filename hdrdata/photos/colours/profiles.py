@@ -27,7 +27,7 @@ def by_profile(icc: bytes | None, dtype: type, colours: int, own: bool, notes: l
         dtype: of the bands.
         colours: channels of a band: 1 grey, 3 RGB, 4 CMYK. Grey has a profile of grey or of RGB.
         own: of RGB by a matrix and curves, keep the profile's primaries; of other kinds offer wider ones.
-        notes: is told why a profile is left out. Of one that is sRGB nothing is told or done.
+        notes: receives why a profile is ignored. A profile that is sRGB changes nothing and gives no note.
     """
     try:
         if icc:
@@ -40,7 +40,7 @@ def by_profile(icc: bytes | None, dtype: type, colours: int, own: bool, notes: l
 
 
 class _Unfit(Exception):
-    """Why a profile cannot be used."""
+    """Return why a profile cannot be used."""
 
 
 def _by_profile(icc: bytes, dtype: type, colours: int, own: bool) -> Conversion:
@@ -103,7 +103,7 @@ def _is_matrix(icc: bytes) -> bool:
 
 
 def _matrix_to_bt709(icc: bytes) -> Float[np.ndarray, "3 3"] | None:
-    """Of a profile by a matrix and curves, linear light to that of BT.709; None of others, and if it is BT.709's."""
+    """Return the matrix of a matrix profile from linear light to BT.709; None for other profiles and for BT.709."""
     if not _is_matrix(icc):
         return None
     tags = _tags(icc)
@@ -158,7 +158,7 @@ def _ink_to_rgb(cmyk: np.ndarray) -> np.ndarray:
 
 
 def profile_name(icc: bytes) -> str:
-    """What a profile is called, as it can be shown."""
+    """Return the printable name of a profile."""
     try:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
     except (ImageCms.PyCMSError, OSError, ValueError):

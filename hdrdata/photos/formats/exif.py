@@ -1,4 +1,4 @@
-"""EXIF as a block of bytes: what it tells, and the same with its orientation reset."""
+"""EXIF as a block of bytes: its values, and the same block with its orientation reset."""
 
 import datetime
 import math
@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 
 ORIENTATION = 274
 EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, WIDTH, HEIGHT = 34665, 40965, 40961, 40962, 40963
-SRGB, ADOBE, UNCALIBRATED = 1, 2, 65535  # of ColorSpace; 2 is no value of EXIF's, and is written
+SRGB, ADOBE, UNCALIBRATED = 1, 2, 65535  # of ColorSpace; 2 is not in the EXIF standard, but is written
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of each TIFF type
 PROFILE = re.compile(r"\s*(?:exif|app1|APP1)\s+(\d{1,8})\s+([0-9a-fA-F\s]+)")
 

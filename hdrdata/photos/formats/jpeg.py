@@ -24,7 +24,7 @@ ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 
 @dataclass(frozen=True)
 class Segments:
-    """What the segments before the pixels say."""
+    """Facts in the segments before the pixels."""
 
     frame: int = 0  # the marker of the frame
     bits: int = 8
@@ -120,7 +120,7 @@ def decode_jpeg(path: Path) -> Decoded:
         return replace(decoded, exif=segments.exif or decoded.exif, notes=notes + decoded.notes, gain=gain)
     sample_bytes = 1 if segments.bits <= 8 else 2
     check_size(path, segments.width, segments.height, segments.width * segments.height * 3 * sample_bytes)
-    if b"\xff\xd9" not in content[content.rindex(b"\xff\xda") :]:  # its end, without which its decoders go on in grey
+    if b"\xff\xd9" not in content[content.rindex(b"\xff\xda") :]:  # its end, without which decoders continue in grey
         raise ValueError("cut short")
     if segments.components not in (1, 3):
         raise ValueError(f"{segments.components} components of {segments.bits} bits; wanted grey or RGB")

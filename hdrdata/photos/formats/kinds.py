@@ -1,4 +1,4 @@
-"""What kind of file a photograph is, by its first bytes."""
+"""Kind of a photograph's file, by its first bytes."""
 
 from pathlib import Path
 

@@ -48,7 +48,7 @@ def is_raw(tags: dict[int, list[int]]) -> bool:
 
 
 def check_tags(path: Path, tags: dict[int, list[int]]) -> None:
-    """Refuse a TIFF whose samples are no display picture, which a decoder would round, clip or not tell in words."""
+    """Refuse a TIFF whose samples are not a display image, which a decoder would round or clip silently."""
     colours, bits, samples = tags.get(COLOURS, [1])[0], set(tags.get(BITS, [1])), tags.get(SAMPLES, [1])[0]
     strange = FORMATS.keys() & set(tags.get(FORMAT, [1])) - ({2} if colours == CIELAB else set())
     if strange:
@@ -123,7 +123,7 @@ def _block_of(exif: Image.Exif) -> bytes | None:
     inner.pop(int(ExifTags.IFD.Interop), None)
     interop = exif.get_ifd(ExifTags.IFD.Interop)
     if str(interop.get(1, "")).strip("\0 ") == "R03":
-        inner[40961] = 2  # ColorSpace: Adobe RGB, as `is_adobe_rgb` knows it too
+        inner[40961] = 2  # ColorSpace: Adobe RGB, as in `is_adobe_rgb`
     return made_of(tags, inner, dict(exif.get_ifd(ExifTags.IFD.GPSInfo))) if tags or inner else None
 
 

@@ -2,8 +2,8 @@
 
 Eilertsen, Kronander, Denes, Mantiuk and Unger, "HDR image reconstruction from a single exposure using deep CNNs",
 SIGGRAPH Asia 2017. "Style", because the paper's encoder begins with weights that were trained to recognise places and
-ours, for want of weights that may be shipped, at random, and because the paper's training set and augmentation are not
-ours. 29,441,371 parameters at width 1, of which 14,714,688 are the convolutions of VGG-16.
+ours, without weights that may be shipped, at random, and because the paper's training set and augmentation are not
+ours. 29,441,371 parameters at width 1; 14,714,688 of them are the convolutions of VGG-16.
 """
 
 import math
@@ -28,7 +28,7 @@ BALANCE = 0.5  # lambda: the illumination's share of the loss
 
 
 def saturation(ldr: Pictures) -> Float[Tensor, "batch 1 height width"]:
-    """How far each pixel is from telling its light: alpha = max(0, max_c(D) - tau) / (1 - tau), equation 2.
+    """Return the weight of the prediction at each pixel: alpha = max(0, max_c(D) - tau) / (1 - tau), equation 2.
 
     In place of the paper's 1 stands the value of a saturated pixel of our stacks, 254 / 255.
     """

@@ -1,4 +1,4 @@
-"""The container of Ultra HDR: a JPEG that every program opens, and behind it its gain map, told in two standards."""
+"""The container of Ultra HDR: a JPEG that every program opens, followed by its gain map, described by two standards."""
 
 import struct
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ APP0, APP1, APP2 = 0xE0, 0xE1, 0xE2
 MOST = 65533  # bytes in a segment
 ICC_PART = MOST - len(ICC_NAME) - 2
 MPF = struct.Struct(">4s4sI H HHI4s HHII HHII I IIIHH IIIHH")  # a head, three tags, an entry for each picture
-PRIMARY, UNDEFINED = 0x030000, 0  # kinds of pictures in MPF: a representative one, and one of no kind that it knows
+PRIMARY, UNDEFINED = 0x030000, 0  # kinds of pictures in MPF: a representative one, and one of an undefined kind
 PACKET = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '<rdf:Description rdf:about="" xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"%s'
@@ -29,7 +29,7 @@ DIRECTORY = (
 
 @dataclass(frozen=True)
 class Gain:
-    """What the codes of a gain map mean, in every channel: the first readers know but one range for all three.
+    """Meaning of the codes of a gain map, in every channel: the first readers support only one range for all three.
 
     log2 of the gain is low + (high - low) * (code / 255)^(1 / gamma), and
     light = (base + offset) * gain - offset, where 1 is a display's white: ISO 21496-1.
@@ -45,7 +45,7 @@ class Gain:
 def join_jpegs(base: bytes, gain_map: bytes, gain: Gain, icc: bytes, exif: bytes | None) -> bytes:
     """Join two JPEGs to one Ultra HDR JPEG.
 
-    The gain map's numbers stand in it twice: by ISO 21496-1, and in XMP for the readers of the first years (Android
+    It contains the gain map's numbers twice: by ISO 21496-1, and in XMP for the readers of the first years (Android
     14), which know nothing else. Android, "Ultra HDR Image Format v1.1": also a GContainer directory in the XMP of the
     base, and an index of both pictures (CIPA DC-007, MPF). The gain is over the colours of the base, so the map has
     no colour profile: a browser that decodes it for a script would obey one, and change its codes (measured in Chromium

@@ -22,7 +22,7 @@ GAMMA = 0.5  # of the gain: finer steps where it is small, which is nearly every
 OFFSET = 1 / 64
 WHITE = 203.0  # cd/m2 of a display's white
 PEAK = 10_000.0  # cd/m2; as far as PQ reaches
-SIDES = (1, 65500)  # pixels; JPEG's own limit is 65,535, that of libjpeg, with which nearly all is read, a little less
+SIDES = (1, 65500)  # pixels; JPEG's own limit is 65,535; libjpeg's, which nearly all readers use, is a little lower
 
 
 def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
@@ -95,7 +95,7 @@ def _stops(shown: np.ndarray, light: np.ndarray) -> np.ndarray:
 
 
 def linear_of(ldr: np.ndarray) -> Float32[np.ndarray, "height width 3"]:
-    """What a display shows of 8 or 16 bits encoded by sRGB's curve, [0, 1]."""
+    """Return the display light of 8 or 16 bits encoded by sRGB's curve, [0, 1]."""
     return _linear_table(np.iinfo(ldr.dtype).max)[ldr]
 
 

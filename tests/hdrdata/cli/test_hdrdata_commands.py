@@ -346,7 +346,7 @@ def test_ctrl_c_in_synthesize_is_one_line_and_the_next_run_makes_nothing_twice(p
     os.killpg(process.pid, signal.SIGINT)
     stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 130, stderr
-    assert stderr.splitlines() == ["interrupted; run it again to go on from here"]
+    assert stderr.splitlines() == ["interrupted; run it again to continue from here"]
 
     done = [json.loads(line)[0] for line in journal.read_text().splitlines() if line.startswith("[")]
     assert 3 <= len(done) < 19

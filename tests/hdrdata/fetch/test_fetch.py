@@ -161,7 +161,7 @@ def test_a_file_that_fails_is_named_and_the_others_are_done(server, contents, tm
         "failed: bay_01_2k.exr: not published in 2k; there are: 1k",
         f"failed: bay_02_2k.exr: its md5 is {digest}; wanted {'0' * 32}",
         "failed: cave_2k.exr: the server answered 404 Not Found",
-        "Error: 3 files failed; run it again to go on",
+        "Error: 3 files failed; run it again to continue",
     ]
     assert visible(tmp_path).keys() == {"alley_2k.exr"}
     assert list(read_sidecar(tmp_path / "scenes.csv")) == ["alley_2k.exr"]
@@ -220,8 +220,8 @@ def test_a_file_of_unknown_length_needs_a_checksum(server, tmp_path):
         file = wanted(server, f"{digest}.exr", content, digest=digest, size=False)
         server.failures[f"/{file.name}"] = ["no length"]
         failures = fetch_files([file], tmp_path, Web(QUICK), 1).failures
-        assert failures == ({} if digest else {file.name: "the server tells no length and the list no sha256: a cut "
-                                                          "would go unseen"})  # fmt: skip
+        reason = "the server states no length and the list no sha256: a truncated file would not be detected"
+        assert failures == ({} if digest else {file.name: reason})
 
 
 def test_a_damaged_file_is_fetched_again_and_a_strangers_is_not_touched(server, tmp_path):
@@ -348,7 +348,7 @@ def test_a_run_that_was_killed_goes_on_where_it_ended(server, tmp_path, how):
     process.stdout.close(), process.stderr.close()
     assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130}[how]
     if how == signal.SIGINT:
-        assert output.splitlines()[-1] == "interrupted; run it again to go on from here"
+        assert output.splitlines()[-1] == "interrupted; run it again to continue from here"
     begun = sum(path.stat().st_size for path in tmp_path.glob(".partial-*.exr"))
     assert begun > 0
     server.chunk_seconds, before = 0.0, server.sent

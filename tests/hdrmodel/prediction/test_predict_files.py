@@ -455,7 +455,7 @@ def test_ctrl_c_ends_with_a_line_and_leaves_nothing_half_written(predict, tmp_pa
     with monkeypatch.context() as patch:
         failing(patch, name, at, KeyboardInterrupt())
         result = predict(*arguments)
-    assert result.exit_code == 130 and result.stderr == "interrupted; run it again to go on from here\n"
+    assert result.exit_code == 130 and result.stderr == "interrupted; run it again to continue from here\n"
     assert not list(tmp_path.rglob(f"{PARTIAL}*"))
     assert all(names_in(stack) == STACK_NAMES for stack in Path("hdr").glob("*.stack"))
     assert f"{2 - done} made, {done} there before" in well(predict(*arguments)).stdout
@@ -645,7 +645,7 @@ def test_a_photograph_that_is_no_input_is_not_replaced_either(predict, tmp_path,
         (("-o", "hdr", "--white", "nan"), "white must be positive and finite, got nan"),
         (("-o", "hdr", "--crf", "kodak"), "unknown CRF 'kodak'; known: "),
         (("-o", "hdr", "--from", "irradiance", "--stack"), "from 'irradiance' no stack is made"),
-        (("-o", "hdr", "--backend", "onnx"), "w.safetensors: no folder; wanted the one that `hdrmodel export --onnx`"),
+        (("-o", "hdr", "--backend", "onnx"), "w.safetensors: not a folder; expected the folder that `hdrmodel export"),
         (("-o", "hdr", "--backend", "onnx", "--device", "cuda"), "--device cuda: ONNX Runtime is used on the CPU"),
     ],
 )
@@ -1091,5 +1091,5 @@ def test_on_a_terminal_lines_go_where_they_belong_and_sigterm_leaves_nothing_hal
     assert (tmp_path / "lines.txt").read_text().startswith("in/[red] a.png: hdr/[red] a.exr; ")
     assert b"[red] a.png" in said and b"hdr/" not in said
     assert b"\r\x1b[2KError: in/aa.png: the file is empty (0 bytes)\r\n" in said  # the bar's line is erased before
-    assert said.endswith(b"interrupted; run it again to go on from here\r\n")
+    assert said.endswith(b"interrupted; run it again to continue from here\r\n")
     assert names_in(tmp_path / "hdr") == ["[red] a.exr", INDEX]

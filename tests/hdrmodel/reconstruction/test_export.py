@@ -238,7 +238,7 @@ def test_files_in_each_other_s_place_are_refused_in_a_line(own_folder):
 
 def test_the_backend_wants_its_own_kind_of_weights(folder, weights):
     refused(folder, "a folder; wanted a file of weights, or --backend onnx", "torch")
-    refused(weights, "no folder; wanted the one that .* wrote, for --backend onnx", "onnx")
+    refused(weights, "not a folder; expected the folder that .* wrote, for --backend onnx", "onnx")
     by_onnx, by_torch = load_network(folder), load_network(weights)
     assert by_onnx.variant == by_torch.variant == "spatial"
     assert by_onnx.weights_sha256 == by_torch.weights_sha256 == sha256_of(weights)

@@ -289,7 +289,7 @@ def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_no
         os.killpg(process.pid, number)
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 130, stderr
-        assert "run it again to go on" in stderr
+        assert "run it again to continue" in stderr
         assert "Traceback" not in stderr
         assert 0 < torch.load(checkpoint, weights_only=True)["progress"]["step"] < 80
 
