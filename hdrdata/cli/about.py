@@ -150,8 +150,6 @@ def _kinds(command: Callable) -> Callable:
     for name, text in reversed({
         "wids": "wids-<part>.json of wids.",
         "timm": "_info.json of timm.",
-        "energon": ".nv-meta/ and <shard>.tar.idx of megatron-energon.",
-        "dali": "<shard>.idx of DALI.",
         "croissant": "croissant.json.",
         "card": "README.md, without statistics where `hdrdata card` has made none.",
     }.items()):  # fmt: skip
@@ -168,7 +166,7 @@ def sidecars(shards: Path, **chosen: bool) -> None:
     They are made from the index, no shard is read; run it again after the shards have changed.
 
     \b
-    For wids, timm, energon, DALI, Hugging Face and Croissant:
+    For wids, timm, Hugging Face and Croissant:
         hdrdata sidecars dataset/shards
     """
     from hdrdata.publish.card import write_plain_card
@@ -181,7 +179,7 @@ def sidecars(shards: Path, **chosen: bool) -> None:
         _tell(shards, ", ".join(cards), *write_plain_card(shards, cards))
 
 
-def _tell(shards: Path, what: str, written: "hdrdata.publish.sidecars.Written", by_hand: bool = False) -> None:
+def _tell(shards: Path, what: str, written: "hdrdata.publish.published.Written", by_hand: bool = False) -> None:
     from hdrdata.publish.card import CARD
 
     click.echo(f"{what}: {written}")

@@ -14,11 +14,13 @@ import jinja2
 import numpy as np
 import yaml
 
+from hdrdata.files.cells import safe_cell
 from hdrdata.files.disk import read_json
 from hdrdata.publish.contents import UNSTATED, Contents, HeldView, list_views
 from hdrdata.publish.croissant import describe_croissant
 from hdrdata.publish.preview import choose_views, draw_sheet, look_at
-from hdrdata.publish.sidecars import VALIDATION, Written, write_files
+from hdrdata.publish.published import Written, write_published
+from hdrdata.publish.sidecars import VALIDATION
 from hdrdata.publish.statistics import Statistics, measure_shards, percent, sparkline, stops_text
 from hdrdata.scenes.scene import Scene
 from hdrdata.views.view import View
@@ -96,34 +98,36 @@ def write_card(
         seen = look_at(contents, choose_views(views, SHEET_VIEWS, seed=0), SHEET_HEIGHT)
         sheet = draw_sheet(seen, contents.recipe["evs"], SHEET_HEIGHT, ".jpg")
         files = {SHEET: sheet, **_describe(contents, publication, statistics, views, scenes, sheet=True)}
-    files[STATISTICS] = _json(statistics.to_json())  # last: it says that the others are of these shards
-    return _write(folder, files, overwrite)
+        digest = contents.digest
+    files[STATISTICS] = _json(statistics.to_json())  # last: it states that the others are of these shards
+    return _write(folder, files, digest, overwrite)
 
 
 def write_plain_card(folder: Path, kinds: tuple[str, ...]) -> tuple[Written, bool]:
     """Write the card, the Croissant file or both without statistics: no picture is read.
 
-    Where `write_card` described these very shards, its files stay as they are; what it wrote about other shards goes.
+    Where `write_card` described these very shards, its files stay as they are; what it wrote about other shards is
+    removed.
 
     Args:
         kinds: "card", "croissant" or both.
     """
     names = {"card": (CARD, LICENCES), "croissant": (CROISSANT,)}
     chosen = tuple(name for kind in kinds for name in names[kind])
-    statistics = None
+    statistics, stale = None, ()
     with Contents(folder) as contents:
+        digest = contents.digest
         if (folder / STATISTICS).is_file():
             measured = read_json(folder / STATISTICS)
-            if measured.get("digest") != contents.digest:
-                (folder / STATISTICS).unlink()
-                (folder / SHEET).unlink(missing_ok=True)
+            if measured.get("digest") != digest:
+                stale = (STATISTICS, SHEET)
             elif all((folder / name).is_file() for name in chosen):
                 return Written(0, len(chosen), 0), False
             else:
                 statistics = Statistics.from_json(measured)
         sheet = statistics is not None and (folder / SHEET).is_file()
         files = _describe(contents, Publication(), statistics, list_views(contents), (), sheet)
-    return _write(folder, {name: files[name] for name in chosen}, overwrite=False)
+    return _write(folder, {name: files[name] for name in chosen}, digest, overwrite=False, stale=stale)
 
 
 def _describe(
@@ -146,11 +150,13 @@ def _describe(
     }
 
 
-def _write(folder: Path, files: dict[str, bytes], overwrite: bool) -> tuple[Written, bool]:
+def _write(
+    folder: Path, files: dict[str, bytes], digest: str, overwrite: bool, stale: tuple[str, ...] = ()
+) -> tuple[Written, bool]:
     by_hand = CARD in files and not overwrite and _is_changed_by_hand(folder / CARD)
     if by_hand:
         del files[CARD]
-    return write_files(folder, files, stale=set()), by_hand
+    return write_published(folder, files, digest, stale, replace=(CARD,)), by_hand
 
 
 def _json(content: dict) -> bytes:
@@ -226,7 +232,8 @@ def _licences_csv(views: list[HeldView], scenes: tuple[Scene, ...]) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["scene", "file", "location_group", "part", "licence", "views"])
     for scene, group, part, licence in sorted({(v.scene, v.group, v.part, v.licence) for v in views}):
-        writer.writerow([scene, paths.get(scene, ""), group, part, licence, counts[scene]])
+        row = [scene, paths.get(scene, ""), group, part, licence, counts[scene]]
+        writer.writerow([safe_cell(cell) for cell in row])
     return text.getvalue().encode()
 
 

@@ -2,16 +2,17 @@
 
 import json
 import shutil
-import sqlite3
-import struct
 import tarfile
+from pathlib import Path
 
 import pytest
-import yaml
 from imported_dataset import write_imported
 
 from hdrdata.files.disk import read_json, write_json
-from hdrdata.publish.sidecars import SIDECARS, Written, write_sidecars
+from hdrdata.publish.card import write_plain_card
+from hdrdata.publish.published import RECORD, Written
+from hdrdata.publish.refresh import has_published, refresh_published, stale_files
+from hdrdata.publish.sidecars import SIDECARS, write_sidecars
 from hdrdata.stream.shard_reader import Shards
 
 ALL = tuple(SIDECARS)
@@ -67,67 +68,6 @@ def test_timm_finds_splits_and_lengths(shards, form):
         assert split["shard_lengths"] == lengths and split["num_samples"] == sum(lengths)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_indexes_of_dali_and_energon_are_where_the_members_lie(shards, form):
-    counts, rows, parts = read_json(shards / form / ".nv-meta" / ".info.json")["shard_counts"], [], []
-    for number, (file, count) in enumerate(counts.items()):
-        samples, end = samples_of(shards / form / file)
-        assert count == len(samples)
-        # DALI 2.4, tools/wds2idx.py: "v1.2 <samples>", then "<extension> <offset> <size> <name>" a member
-        lines = [" ".join(f"{x} {offset} {size} {key}.{x}" for x, offset, size in members)
-                 for key, _, members in samples]  # fmt: skip
-        text = (shards / form / file.replace(".tar", ".idx")).read_text()
-        assert text.splitlines() == [f"v1.2 {len(samples)}", *lines]
-        # energon 7.4.1, itar.py: unsigned 64-bit offsets of the samples, and of the end of the last
-        starts = [start for _, start, _ in samples] + [end]
-        assert (shards / form / f"{file}.idx").read_bytes() == struct.pack(f"<{len(starts)}Q", *starts)
-        for place, (key, start, members) in enumerate(samples):
-            rows.append((number, key, place, start, starts[place + 1] - start))
-            parts += [(number, place, x, offset, size) for x, offset, size in members]
-    database = sqlite3.connect(f"file:{shards / form}/.nv-meta/index.sqlite?mode=ro&immutable=1", uri=True)
-    columns = "tar_file_id, sample_key, sample_index, byte_offset, byte_size"
-    assert database.execute(f"SELECT {columns} FROM samples ORDER BY 1, 3").fetchall() == rows
-    columns = "tar_file_id, sample_index, part_name, content_byte_offset, content_byte_size"
-    assert database.execute(f"SELECT {columns} FROM sample_parts ORDER BY 1, 2, 4").fetchall() == parts
-    database.close()
-
-
-def test_energon_knows_the_parts(shards):
-    meta = shards / "pixels" / ".nv-meta"
-    split = yaml.safe_load((meta / "split.yaml").read_text())
-    index = read_json(shards / "index.json")["rows"]
-    held = {part: [] for part in ("train", "val", "test")}
-    for name, row in index.items():
-        if row["form"] == "pixels":
-            held[row["part"]].append(name.removeprefix("pixels/"))
-    assert split["split_parts"] == held
-    assert len((meta / "index.uuid").read_text()) == 36
-    assert (meta / "index.uuid").read_text() != (shards / "radiance" / ".nv-meta" / "index.uuid").read_text()
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_energon_itself_streams_every_sample(shards):
-    energon = pytest.importorskip("megatron.energon")  # heavy, and not among the tests' packages
-    config = energon.WorkerConfig(rank=0, world_size=1, num_workers=0)
-
-    def cook(sample):
-        return energon.Sample(**energon.basic_sample_keys(sample))
-
-    class Keys(energon.DefaultTaskEncoder):
-        cookers = (energon.Cooker(energon.stateless(cook)),)
-
-        def batch(self, samples):
-            return samples
-
-    for form in FORMS:
-        found = energon.get_train_dataset(
-            str(shards / form), split_part="val", worker_config=config, batch_size=1, shuffle_buffer_size=None,
-            max_samples_per_sequence=None, task_encoder=Keys(), repeat=False,
-        )  # fmt: skip
-        keys = [sample.__key__ for batch in energon.get_loader(found) for sample in batch]
-        assert sorted(keys) == sorted(Shards(shards, "val", form).keys)
-
-
 def test_a_second_run_touches_nothing(shards):
     before = {path: path.stat().st_mtime_ns for path in shards.rglob("*")}
     written = write_sidecars(shards, ALL)
@@ -143,28 +83,64 @@ def test_the_same_shards_give_the_same_bytes(shards, dataset, tmp_path):
             assert (tmp_path / "shards" / path.relative_to(shards)).read_bytes() == path.read_bytes()
 
 
-def test_only_the_chosen_kinds_are_written_and_the_stale_removed(dataset_copy):
-    folder = dataset_copy.shards
-    assert write_sidecars(folder, ("dali",)).new == len(read_json(folder / "index.json")["rows"])
-    assert not (folder / "pixels" / ".nv-meta").exists() and not list(folder.rglob("*.tar.idx"))
-    write_sidecars(folder, ALL)
-    (folder / "pixels" / ".nv-meta" / "dataset.yaml").write_text("mine: 1\n")
-    (folder / "pixels" / ".nv-meta" / "sample_loader.py").write_text("# mine\n")
-
+def without(folder: Path, part: str) -> None:
+    """Take a part and the radiance form out of the index, as another build would."""
     index = read_json(folder / "index.json")
-    gone = [name for name, row in index["rows"].items() if row["form"] == "radiance" or row["part"] == "val"]
-    index["rows"] = {name: row for name, row in index["rows"].items() if name not in gone}
+    index["rows"] = {n: row for n, row in index["rows"].items() if row["form"] == "pixels" and row["part"] != part}
     write_json(folder / "index.json", index)
-    write_sidecars(folder, ("dali",))
-    assert not [name for name in gone if (folder / name.replace(".tar", ".idx")).exists()]
-    assert all((folder / f"{name}.idx").exists() for name in gone)  # energon's was not asked for
+
+
+def test_only_the_chosen_kinds_are_written_and_only_stale_files_of_ours_removed(dataset_copy):
+    folder = dataset_copy.shards
+    assert write_sidecars(folder, ("timm",)).new == 2 and not list(folder.rglob("wids-*"))
     write_sidecars(folder, ALL)
-    assert not [name for name in gone if (folder / f"{name}.idx").exists()]
-    assert not (folder / "radiance" / ".nv-meta").exists() and not (folder / "radiance" / "_info.json").exists()
-    assert sorted(path.name for path in (folder / "pixels").glob("wids-*")) == ["wids-test.json", "wids-train.json"]
-    assert (folder / "pixels" / ".nv-meta" / "dataset.yaml").read_text() == "mine: 1\n"
-    assert (folder / "pixels" / ".nv-meta" / "sample_loader.py").exists()
+    (folder / "pixels" / "wids-mine.json").write_text("{}")
+    (folder / "radiance" / "wids-train.json").write_text("changed by its owner")
+    without(folder, "val")
+    write_sidecars(folder, ("timm",))
+    assert not (folder / "radiance" / "_info.json").exists() and (folder / "radiance" / "wids-val.json").exists()
+    assert write_sidecars(folder, ALL).removed == 3
+    names = sorted(path.name for path in (folder / "pixels").glob("wids-*"))
+    assert names == ["wids-mine.json", "wids-test.json", "wids-train.json"]
+    assert [path.name for path in (folder / "radiance").glob("wids-*")] == ["wids-train.json"]
     assert list(folder.rglob("*.tar"))  # no shard is ever removed
+
+
+@pytest.mark.parametrize("name", ["pixels/wids-test.json", "pixels/_info.json", "croissant.json", "licences.csv"])
+def test_a_file_of_another_program_is_never_replaced(dataset_copy, name):
+    folder = dataset_copy.shards
+    (folder / name).write_text('{"mine": 1}')
+    with pytest.raises(ValueError, match=f"{name}: not as this command wrote it; move it away"):
+        write_sidecars(folder, ALL)
+        write_plain_card(folder, ("card", "croissant"))
+    assert (folder / name).read_text() == '{"mine": 1}'
+
+
+def test_files_of_versions_without_a_list_are_brought_up_to_date(dataset_copy):
+    folder = dataset_copy.shards
+    write_sidecars(folder, ALL)
+    write_plain_card(folder, ("card", "croissant"))
+    (folder / RECORD).unlink()
+    without(folder, "val")
+    assert "pixels/wids-val.json" in stale_files(folder)
+    assert refresh_published(folder)[0] == "wids, timm: 1 files written, 2 kept, 0 removed"
+    assert "val" not in (folder / "pixels" / "_info.json").read_text()
+
+
+def test_stale_sidecars_and_cards_are_found_and_written_again(dataset_copy):
+    folder = dataset_copy.shards
+    assert not has_published(folder)
+    write_sidecars(folder, ALL)
+    write_plain_card(folder, ("card", "croissant"))
+    assert has_published(folder) and stale_files(folder) == []
+    without(folder, "val")
+    assert set(stale_files(folder)) == {
+        "README.md", "croissant.json", "licences.csv", "pixels/_info.json", "pixels/wids-val.json",
+        "radiance/_info.json", *(f"radiance/wids-{part}.json" for part in ("train", "val", "test")),
+    }  # fmt: skip
+    refresh_published(folder)
+    assert stale_files(folder) == [] and refresh_published(folder) == []
+    assert not (folder / "pixels" / "wids-val.json").exists()
 
 
 def test_an_empty_part_has_no_sidecars(dataset, tmp_path):
