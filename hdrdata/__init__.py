@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from hdrdata.cameras.crf_names import named_crfs
     from hdrdata.files.exr import write_exr
     from hdrdata.files.radiance import read_radiance
+    from hdrdata.integrity.verify import verify_shards
     from hdrdata.photos.photo import read_photo
     from hdrdata.shards.build import build
-    from hdrdata.shards.verify import verify_shards
     from hdrdata.stream.stack_reader import open_stacks
     from hdrdata.torch import StackDataset, StackLoader, StackSampler
 
@@ -34,7 +34,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "files.radiance": ["read_radiance"],
         "photos.photo": ["read_photo"],
         "shards.build": ["build"],
-        "shards.verify": ["verify_shards"],
+        "integrity.verify": ["verify_shards"],
         "stream.stack_reader": ["open_stacks"],
         "torch": ["StackDataset", "StackLoader", "StackSampler"],
     },

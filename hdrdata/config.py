@@ -1,11 +1,17 @@
 """The base of every section of parameters: frozen, complete, and without unknown names."""
 
+import reprlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 AnySection = TypeVar("AnySection", bound="Section")  # typing.Self is more than the tests' type checker knows
+
+
+PROBLEMS = 5  # of a section, that one message names
+YAML_BYTES, YAML_VALUES = 1 << 20, 20_000  # of a file of parameters
 
 
 def first_problem(error: ValidationError) -> str:
@@ -31,12 +37,54 @@ class Section(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
+            problems = error.errors(include_url=False)
             wrong = [
                 f"{'.'.join([name, *(str(part) for part in problem['loc'])])}: {problem['msg']}"
-                + (f", got {problem['input']!r}" if problem["type"] not in ("missing", "model_type") else "")
-                for problem in error.errors()
+                + (f", got {_short(problem['input'])}" if problem["type"] not in ("missing", "model_type") else "")
+                for problem in problems[:PROBLEMS]
             ]
+            wrong += [f"{len(problems) - PROBLEMS} more"] if len(problems) > PROBLEMS else []
             raise ValueError("; ".join(wrong)) from error
+
+
+def _short(value: object) -> str:
+    text = reprlib.repr(value) if isinstance(value, dict | list | tuple | set) else repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file of parameters.
+
+    Raises:
+        ValueError: naming the file, if it cannot be read, is no YAML, or is larger than any parameters are: in bytes,
+            in depth, or in values once its aliases are expanded.
+    """
+    import yaml
+
+    try:
+        if path.stat().st_size > YAML_BYTES:
+            raise ValueError(f"{path.stat().st_size} bytes; expected at most {YAML_BYTES}")
+        text = path.read_text(encoding="utf-8")
+        size = _expanded_size(yaml.compose(text, yaml.SafeLoader), {})
+        if size > YAML_VALUES:
+            raise ValueError(f"{size} values once its aliases are expanded; expected at most {YAML_VALUES}")
+        return yaml.safe_load(text)
+    except RecursionError as error:
+        raise ValueError(f"{path}: cannot be read as YAML: nested too deeply, or an alias in itself") from error
+    except (OSError, ValueError, yaml.YAMLError, TypeError) as error:  # TypeError: a mapping as a mapping's key
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ValueError(f"{path}: cannot be read as YAML: {reason}") from error
+
+
+def _expanded_size(node: Any, known: dict[int, int]) -> int:
+    """Return how many values a YAML node has if each alias in it is written out."""
+    if node is None or isinstance(node.value, str):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 1  # of an alias in itself, which `safe_load` may build, too
+        children = (part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,)))
+        known[id(node)] = 1 + sum(_expanded_size(child, known) for child in children)
+    return known[id(node)]
 
 
 def replace_values(values: dict, changes: Sequence[str]) -> dict:

@@ -1,16 +1,17 @@
 """Read params.yaml: one section of it or the lists at its top, and make a stage's function a command."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import yaml
 
 from hdrdata.command import OneLineErrors
-from hdrdata.config import Section
+from hdrdata.config import Section, read_yaml
 
 PARAMS = Path("params.yaml")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 Config = TypeVar("Config", bound=Section)
 
 
@@ -62,9 +63,10 @@ def read_variants() -> tuple[str, ...]:
     """Read the list `variants` at the top of params.yaml in the working folder.
 
     Raises:
-        ValueError: if the file cannot be read or the list is not one of names, each once.
+        ValueError: if the file cannot be read or the list is not one of plain names, each once: dvc.yaml puts them into
+            a command line.
     """
-    return _read_list("variants", "names", lambda name: isinstance(name, str))
+    return _read_list("variants", "names of letters, digits, _ and -", _is_plain_name)
 
 
 def read_seeds() -> tuple[int, ...]:
@@ -82,13 +84,14 @@ def stage(function: Callable) -> click.Command:
 
 
 def _read_params() -> dict:
-    try:
-        params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"{PARAMS}: cannot be read: {error}") from error
+    params = read_yaml(PARAMS)
     if not isinstance(params, dict):
         raise ValueError(f"{PARAMS}: wanted sections by name, got {params!r}")
     return params
+
+
+def _is_plain_name(name: object) -> bool:
+    return isinstance(name, str) and NAME.fullmatch(name) is not None
 
 
 def _read_list(name: str, wanted: str, fits: Callable[[object], bool]) -> tuple:

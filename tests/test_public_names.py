@@ -40,7 +40,7 @@ PUBLIC = {
         "open_stacks": "stream.stack_reader",
         "read_photo": "photos.photo",
         "read_radiance": "files.radiance",
-        "verify_shards": "shards.verify",
+        "verify_shards": "integrity.verify",
         "write_exr": "files.exr",
     },
     "hdrmodel": {

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from hdrdata.cameras.crf import CameraResponse, Quantise
@@ -18,7 +17,7 @@ from hdrdata.cameras.crf_files import read_dorf
 from hdrdata.cameras.crf_names import CrfChoice, FileCrf, MeasuredCrf, choose_crf
 from hdrdata.cameras.drawn_curves import draw_responses
 from hdrdata.cameras.measured import all_models
-from hdrdata.config import Section
+from hdrdata.config import Section, read_yaml
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -298,17 +297,13 @@ def read_recipe(choice: str) -> RecipeConfig:
         if choice not in RECIPES:
             raise ValueError(f"unknown recipe '{choice}'; known: {', '.join(RECIPES)}, or a file .yaml")
         return RECIPES[choice]
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ValueError(f"{path}: cannot be read as YAML: {reason}") from error
+    values = read_yaml(path)
     for name in ("synthesize", "recipe"):
         values = values[name] if isinstance(values, dict) and name in values else values
     if isinstance(values, str):
         values = {"like": values}
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: wanted a recipe, as {{like: drtmo, evs: [-2, 0, 2]}}; got {values!r}")
+        raise ValueError(f"{path}: wanted a recipe, as {{like: drtmo, evs: [-2, 0, 2]}}; got {str(values)[:100]!r}")
     try:
         return RecipeConfig.parse("recipe", values)
     except ValueError as error:

@@ -77,6 +77,9 @@ class _Azimuths(click.ParamType):
 @click.option("--test-shards", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True,
               help="Tasks at a time; 0: one a core. The bytes do not depend on it.")  # fmt: skip
+@click.option("--check-content", is_flag=True,
+              help="Read everything that is kept: finds damage that changed neither size nor time. Without it, files "
+                   "are compared by size, and scenes by size, times and inode.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
               help="What runs the tasks: processes here, or Ray, on one machine or many (extra ray). The bytes do not "
                    "depend on it.")  # fmt: skip
@@ -95,6 +98,10 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     \b
     With cameras and exposures of your own, and panoramas seen by a wider lens:
         hdrdata build scenes/ dataset/ --recipe mine.yaml --fov 100 --azimuths 0,90,180,270
+
+    \b
+    After a disk failure, with everything read and what is damaged made again:
+        hdrdata build scenes/ dataset/ --check-content
 
     \b
     On the cores of a Ray cluster whose nodes all see this folder:

@@ -1,7 +1,6 @@
 """Commands that describe and verify a folder of shards."""
 
 import json
-import re
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -48,7 +47,7 @@ def verify(
     The tars of somebody else:
         hdrdata verify downloads/*.tar
     """
-    from hdrdata.shards.verify import verify_shards, verify_tars
+    from hdrdata.integrity.verify import verify_shards, verify_tars
 
     title = None if as_json else "verify"
     if len(paths) == 1 and paths[0].is_dir():
@@ -91,7 +90,7 @@ def repair(
     After `hdrdata verify` found a fault:
         hdrdata repair dataset/shards --stacks dataset/stacks --views dataset/views
     """
-    from hdrdata.shards.repair import repair_shards
+    from hdrdata.integrity.repair import repair_shards
 
     if stacks is None and views is None:
         raise click.UsageError("give --stacks, --views or both")
@@ -108,13 +107,13 @@ def repair(
 
 
 def _recipe_of(params: Path) -> "str | hdrdata.cameras.recipe.RecipeConfig":
-    import yaml
-
     from hdrdata.cameras.recipe import RecipeConfig
+    from hdrdata.config import read_yaml
 
+    values = read_yaml(params)
     try:
-        recipe = yaml.safe_load(params.read_text(encoding="utf-8"))["synthesize"]["recipe"]
-    except (UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        recipe = values["synthesize"]["recipe"]
+    except (KeyError, TypeError) as error:
         raise ValueError(f"{params}: no synthesize.recipe in it") from error
     return recipe if isinstance(recipe, str) else RecipeConfig.parse("synthesize.recipe", recipe)
 
@@ -128,8 +127,8 @@ def info(shards: Path) -> None:
     Forms, parts, cameras and exposures of a dataset:
         hdrdata info dataset/shards
     """
-    from hdrdata.samples.layout import SHARDS
-    from hdrdata.shards.verify import view_of_sample
+    from hdrdata.samples.layout import SHARDS, split_key
+    from hdrdata.views.view import parse_view_key
     from hdrdata.work.index import read_index
 
     index = read_index(shards, SHARDS)
@@ -141,7 +140,8 @@ def info(shards: Path) -> None:
         shard_count[key] += 1
         samples[key] += len(row["samples"])
         size[key] += row["files"][name]["size"]
-        views.setdefault(key, set()).update(view_of_sample(sample["key"], recipe["crfs"]) for sample in row["samples"])
+        keys = (split_key(sample["key"], sample["form"], recipe["crfs"])[0] for sample in row["samples"])
+        views.setdefault(key, set()).update(keys)
     click.echo(f"{index['name']}: recipe {recipe['name']} ({recipe['digest'][:12]})")
     click.echo(f"cameras: {', '.join(recipe['crfs'])}")
     click.echo(
@@ -151,7 +151,7 @@ def info(shards: Path) -> None:
         for part in PARTS:
             key = form, part
             if key in shard_count:
-                scenes = len({re.sub(r"_crop_\d+$|_[^_]+_[^_]+_\d{3}$", "", view) for view in views[key]})
+                scenes = len({parse_view_key(view).scene for view in views[key]})
                 click.echo(
                     f"{form} {part}: {shard_count[key]} shards, {samples[key]} samples of {len(views[key])} views "
                     f"of {scenes} scenes, {size[key] / 1e6:.1f} MB"

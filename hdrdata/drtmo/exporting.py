@@ -10,7 +10,7 @@ from hdrdata.drtmo.layout import FOLDERS, LISTS, PICTURES, parse_stack_folder, s
 from hdrdata.files.disk import INDEX, digest_of, folder_written_whole
 from hdrdata.files.ldr import encode_png
 from hdrdata.files.removal import has_bytes, remove_listed
-from hdrdata.samples.layout import SHARDS
+from hdrdata.samples.layout import SHARDS, split_key
 from hdrdata.scenes.parts import PARTS
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
@@ -111,19 +111,12 @@ def _entries(shards: Path, part: str, form: str, png_encoder: str) -> Iterator[E
     reader = Shards(shards, part, form)
     views: dict[str, list[int]] = {}
     for number, key in enumerate(reader.keys):
-        views.setdefault(_view_of(key, reader), []).append(number)
+        views.setdefault(split_key(key, form, reader.crfs)[0], []).append(number)
     for view, numbers in views.items():
         samples = [(reader.samples[number][1].key, reader.samples[number][1].crc32c) for number in numbers]
         made = [png_encoder, reader.index["recipe"]["digest"]] if form == "radiance" else []
         task = _Task(str(shards), part, form, tuple(numbers), png_encoder)
         yield Entry(view, digest_of([ALGORITHM, part, form, samples, made]), task)
-
-
-def _view_of(key: str, reader: Shards) -> str:
-    if reader.form == "radiance":
-        return key
-    crf = max((crf for crf in reader.crfs if key.endswith(f"_{crf}")), key=len, default="")
-    return key.removesuffix(f"_{crf}")
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""The files beside shards that describe them for others: `.published.json` lists them, so that nobody else's is touched.
+"""The files beside shards that describe them: `.published.json` lists them, so that nobody else's is touched.
 
 It is an index as `hdrdata.work.index` describes it: a row for each file, with size and SHA-256, and as its digest that
 of the dataset it describes, by which stale files are found.
@@ -59,7 +59,7 @@ def write_published(
         path, row = folder / name, record.get(name)
         if name in replace or not os.path.lexists(path):
             continue
-        known = has_bytes(path, row["files"][name]) if row else _looks_like_ours(path)
+        known = has_bytes(path, row["files"][name]) if row else looks_like_ours(path)
         if not known and not (path.is_file() and path.read_bytes() == content):
             raise ValueError(f"{path}: not as this command wrote it; move it away, and run it again")
     new = 0
@@ -78,14 +78,14 @@ def write_published(
     return Written(new, len(wanted) - new, len(gone) - len(changed))
 
 
-def _looks_like_ours(path: Path) -> bool:
+def looks_like_ours(path: Path) -> bool:
     """Return whether a file that no list has is one of those that versions without a list wrote."""
     try:
         content = path.read_bytes() if path.is_file() else b""
         if path.name == "licences.csv":
             return content.startswith(b"scene,file,location_group,part,licence,views\n")
         if path.name == "contact-sheet.jpg":
-            return content.startswith(b"\xff\xd8") and _looks_like_ours(path.with_name("statistics.json"))
+            return content.startswith(b"\xff\xd8") and looks_like_ours(path.with_name("statistics.json"))
         if path.suffix != ".json":
             return False
         about = json.loads(content)

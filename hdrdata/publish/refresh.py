@@ -5,7 +5,7 @@ from pathlib import Path
 from hdrdata.files.disk import read_json
 from hdrdata.publish.card import CARD, CROISSANT, LICENCES, SHEET, STATISTICS, write_plain_card
 from hdrdata.publish.contents import Contents
-from hdrdata.publish.published import RECORD, read_record
+from hdrdata.publish.published import RECORD, looks_like_ours, read_record
 from hdrdata.publish.sidecars import SIDECARS, make_sidecars, write_sidecars
 
 CARD_FILES = (CARD, CROISSANT, LICENCES, SHEET, STATISTICS)
@@ -29,10 +29,9 @@ def stale_files(folder: Path) -> list[str]:
         kinds = _kinds_of(folder)
         wanted = make_sidecars(contents, kinds)
         stale = [name for name, content in wanted.items() if not _holds(folder / name, content)]
-        found = {
-            path.relative_to(folder).as_posix() for kind in kinds for path in folder.glob(f"*/{SIDECARS[kind].pattern}")
-        }
-        stale += sorted(found - wanted.keys())
+        found = [path for kind in kinds for path in folder.glob(f"*/{SIDECARS[kind].pattern}")]
+        names = {path.relative_to(folder).as_posix(): path for path in found}
+        stale += sorted(n for n, path in names.items() if n not in wanted and (n in record or looks_like_ours(path)))
         digests = {name: row["digest"] for name, row in record.items() if name in CARD_FILES}
         if (folder / STATISTICS).is_file() and not digests:
             digests = dict.fromkeys((CARD, STATISTICS), read_json(folder / STATISTICS).get("digest"))
@@ -46,7 +45,15 @@ def refresh_published(folder: Path) -> list[str]:
     Returns:
         what was done, a line each.
     """
-    stale = stale_files(folder)
+    if not has_published(folder):
+        return []
+    try:
+        return _refresh(folder, stale_files(folder))
+    except ValueError as error:  # a file of another program; the shards are whole all the same
+        return [f"sidecars and card: not written again: {error}"]
+
+
+def _refresh(folder: Path, stale: list[str]) -> list[str]:
     lines = []
     if kinds := tuple(kind for kind in _kinds_of(folder) if any(SIDECARS[kind].owns(name) for name in stale)):
         lines.append(f"{', '.join(kinds)}: {write_sidecars(folder, kinds)}")

@@ -1,6 +1,7 @@
 """WebDataset samples as tar bytes: the same members always give the same bytes, at recorded places."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -9,6 +10,19 @@ import google_crc32c
 SHARDS = "shards-2"  # the format of an index of shards; raise the number when the same stacks give other bytes
 END_BLOCKS = bytes(1024)  # two empty blocks close a tar
 KEY = re.compile(r"[a-z0-9_-]{1,100}")
+
+
+def split_key(key: str, form: str, crfs: Iterable[str]) -> tuple[str, str | None]:
+    """Return the view of a sample and its camera.
+
+    A pixels sample is `<view>_<camera>`. Where one camera's name ends with another's ("my_film", "film"), the longest
+    that fits is meant; without any the key is the view. A radiance sample has its view's key and no camera.
+    """
+    fitting = [crf for crf in crfs if key.endswith(f"_{crf}")] if form == "pixels" else []
+    if not fitting:
+        return key, None
+    crf = max(fitting, key=len)
+    return key.removesuffix(f"_{crf}"), crf
 
 
 def program_of(algorithm: str) -> str:

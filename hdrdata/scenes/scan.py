@@ -1,5 +1,6 @@
 """Find the HDR files of a folder, know each by its content, and give each to a part by its group."""
 
+import contextlib
 import os
 import stat
 from collections import Counter
@@ -36,6 +37,7 @@ def scan_scenes(
     test_share: float,
     cache: Path | None = None,
     listed: Path | None = None,
+    check_content: bool = False,
 ) -> Scan:
     """Find every HDR file below `folder`, hash what the cache does not know, and assign the parts.
 
@@ -44,10 +46,12 @@ def scan_scenes(
 
     Args:
         sidecar: name of a CSV in `folder` (see `read_sidecar`), or None.
-        cache: a JSON of path -> (size, time, sha256), read and written; spares reading files that did not change.
+        cache: a JSON of path -> (size, times of content and status, inode, sha256), read and written; spares reading
+            files that did not change.
         listed: the list of scenes that the caller writes with `write_scenes`. Scenes in it keep their part, also when
             they are renamed or changed, and new ones fill parts that would be empty. Without it, or if seed or shares
             have changed, the hash alone decides.
+        check_content: read every file all the same.
 
     Raises:
         ValueError: if there is no such folder, no HDR file in it, one that cannot be read, or the sidecar is wrong or
@@ -57,7 +61,7 @@ def scan_scenes(
         raise ValueError(f"{folder}: no such folder of scenes")
     found, unread = find_hdr_files(folder)
     rows = read_sidecar(folder / sidecar, found) if sidecar else {}
-    files, hashed = _hash_files(folder, found, cache)
+    files, hashed = _hash_files(folder, found, cache, check_content)
     owner: dict[str, str] = {}
     for path in found:
         owner.setdefault(files[path][1], path)
@@ -167,25 +171,25 @@ def _status_of(entry: os.DirEntry) -> os.stat_result:
 
 
 def _hash_files(
-    folder: Path, found: dict[str, os.stat_result], cache: Path | None
+    folder: Path, found: dict[str, os.stat_result], cache: Path | None, check_content: bool
 ) -> tuple[dict[str, tuple[int, str]], int]:
     known = {}
     if cache and cache.is_file():
-        try:
+        with contextlib.suppress(ValueError):  # a damaged cache costs time, never truth
             known = read_json(cache).get(str(folder.resolve()), {})
-        except (ValueError, AttributeError):
-            known = {}  # a damaged cache costs time, never truth
+    known = known if isinstance(known, dict) else {}
     fresh, hashed = {}, 0
     for path, status in found.items():
+        facts = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
         entry = known.get(path)
-        if not entry or entry[:2] != [status.st_size, status.st_mtime_ns]:
+        if check_content or not (isinstance(entry, list) and entry[:-1] == facts and isinstance(entry[-1], str)):
             try:
                 sha256 = sha256_of(folder / path)
             except OSError as error:
                 raise ValueError(f"{folder / path}: cannot be read: {error.strerror}") from error
-            entry = [status.st_size, status.st_mtime_ns, sha256]
+            entry = [*facts, sha256]
             hashed += 1
         fresh[path] = entry
     if cache and fresh != known:
         write_json(cache, {str(folder.resolve()): fresh})
-    return {path: (entry[0], entry[2]) for path, entry in fresh.items()}, hashed
+    return {path: (entry[0], entry[-1]) for path, entry in fresh.items()}, hashed

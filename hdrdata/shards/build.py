@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hdrdata.cameras.recipe import RecipeConfig, read_recipe
+from hdrdata.publish.refresh import refresh_published
 from hdrdata.samples.layout import SHARDS
 from hdrdata.scenes.scan import scan_scenes
 from hdrdata.scenes.scene import Scan, write_scenes
@@ -53,12 +54,14 @@ def build(
     shards: Mapping[str, int] | None = None,
     engine: str = "local",
     workers: int = 0,
+    check_content: bool = False,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Built:
     """Make a dataset in the folder `out` from the HDR files of the folder `scenes`, or bring it up to date.
 
     `out` gets scenes.json, views/, stacks/ and shards/. Only what is new or changed is made; the same scenes and
-    parameters give the same bytes, whatever engine and number of workers.
+    parameters give the same bytes, whatever engine and number of workers. Sidecars and card of the shards are written
+    again where the shards changed.
 
     Args:
         sidecar: name of a CSV in `scenes` (see `hdrdata.scenes.sidecar.read_sidecar`).
@@ -82,6 +85,8 @@ def build(
         shards: number of shards of each part; {"train": 2, "val": 1, "test": 1} by default.
         engine: "local" or "ray".
         workers: number of tasks at a time; 0 for one per core.
+        check_content: read every scene, view, stack and shard, and make again what was damaged without a change of its
+            size or time; takes as long as reading the dataset.
         tell: function that receives one line about each thing that was done or left out.
 
     Raises:
@@ -115,6 +120,7 @@ def build(
         test_share=test_share,
         cache=cache,
         listed=out / "scenes.json",
+        check_content=check_content,
     )
     write_scenes(out / "scenes.json", scan, scenes)
     tell(f"scenes: {', '.join(f'{count} {part}' for part, count in scan.counts().items())}")
@@ -124,17 +130,21 @@ def build(
         tell(f"left out: {scenes / path}: the same bytes as {same}")
     if scan.unread:
         tell(scan.unread_line())
-    ingested = ingest_scenes(scan.scenes, scenes, out / "views", ingest)
+    ingested = ingest_scenes(scan.scenes, scenes, out / "views", ingest, check_content=check_content)
     tell(f"views of scenes: {ingested.summary()}")
     for refusal in ingested.refused:
         tell(f"refused: {' '.join(refusal.reason.split())}")
     views = read_views(out / "views")
     for line in describe_views(views, ingest, ingested.rows):
         tell(line)
-    stacks = synthesize_stacks(views, out / "views", out / "stacks", synthesize, shard.forms)
+    forms = shard.forms
+    stacks = synthesize_stacks(views, out / "views", out / "stacks", synthesize, forms, check_content=check_content)
     tell(f"stacks of views: {stacks.summary()}")
-    packed = shard_stacks(out / "stacks", out / "shards", shard, workers=workers, engine=engine)
+    run = {"workers": workers, "engine": engine, "check_content": check_content}
+    packed = shard_stacks(out / "stacks", out / "shards", shard, **run)
     tell(f"shards: {packed.summary()}")
+    for line in refresh_published(out / "shards"):
+        tell(line)
     if ingested.refused:
         tell(f"{len(ingested.refused)} of {len(scan.scenes)} scenes were refused, and are not in {out}")
     return Built(scan, ingested, stacks, packed)

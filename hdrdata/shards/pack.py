@@ -12,7 +12,7 @@ from hdrdata.files.disk import digest_of, written_whole
 from hdrdata.samples.layout import END_BLOCKS, SHARDS, Form, IntegrityError, SampleLayout, check_bytes
 from hdrdata.stacks.recipe_facts import ALGORITHM as STACKS_ALGORITHM
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
-from hdrdata.work.index import describe_files, read_index
+from hdrdata.work.index import describe_files, previous_index, read_index
 
 
 class Counts(Section):
@@ -53,7 +53,13 @@ def shard_number(scene: str, shards: int) -> int:
 
 
 def shard_stacks(
-    stacks: Path, shards: Path, config: ShardConfig, *, workers: int = 0, engine: str = "local"
+    stacks: Path,
+    shards: Path,
+    config: ShardConfig,
+    *,
+    workers: int = 0,
+    engine: str = "local",
+    check_content: bool = False,
 ) -> Outcome:
     """Bring the folder `shards` up to date with the stack files of the folder `stacks`.
 
@@ -65,13 +71,16 @@ def shard_stacks(
     Args:
         workers: tasks at a time; 0 for one a core.
         engine: what packs them; see `hdrdata.work.engines`.
+        check_content: see `bring_up_to_date`.
 
     Returns:
         rows by shard, and the counts of shards.
 
     Raises:
-        ValueError: if the stacks lack a form, or a stack file is damaged.
+        ValueError: if the stacks lack a form, a stack file is damaged, or `shards` has shards that were imported.
     """
+    if "imported" in previous_index(shards, SHARDS):
+        raise ValueError(f"{shards}: has shards that were imported and not built; give another folder")
     index = read_index(stacks, STACKS_ALGORITHM)
     missing = sorted(set(config.forms) - set(index["forms"]))
     if missing:
@@ -101,6 +110,7 @@ def shard_stacks(
         isolated=False,
         workers=workers,
         engine=engine,
+        check_content=check_content,
         finish=lambda rows: describe_shards(config.name, rows, index["recipe"]),
     )
 

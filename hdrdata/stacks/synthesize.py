@@ -52,13 +52,22 @@ class _Task:
 
 
 def synthesize_stacks(
-    views: tuple[View, ...], folder: Path, stacks: Path, config: SynthesizeConfig, forms: tuple[Form, ...]
+    views: tuple[View, ...],
+    folder: Path,
+    stacks: Path,
+    config: SynthesizeConfig,
+    forms: tuple[Form, ...],
+    *,
+    check_content: bool = False,
 ) -> SynthesisOutcome:
     """Bring the folder `stacks` up to date with the views in `folder`: `<view>.tar` and `index.json`.
 
     A tar is itself a WebDataset: in pixels form a sample `<view>_<camera>` a camera, with a.png, b.png ... (or a.jpg
     ...) in rising exposure and json; in radiance form one sample `<view>` with radiance.zst (see `radiance_codec`) and
     json.
+
+    Args:
+        check_content: see `bring_up_to_date`.
 
     Returns:
         rows by view key, and the counts of views and samples.
@@ -86,6 +95,7 @@ def synthesize_stacks(
         isolated=False,
         engine=config.engine,
         workers=config.workers,
+        check_content=check_content,
         finish=lambda rows: {
             "recipe": facts,
             "forms": sorted(forms),

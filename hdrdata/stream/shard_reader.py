@@ -15,7 +15,7 @@ from hdrdata.cameras.exposure import crf_of_table, expose_view, half_bits
 from hdrdata.cameras.random_camera import RandomCameras
 from hdrdata.files.disk import INDEX
 from hdrdata.files.ldr import decode_jpeg, decode_png
-from hdrdata.samples.layout import END_BLOCKS, IntegrityError, Member, SampleLayout, check_bytes
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, Member, SampleLayout, check_bytes, split_key
 from hdrdata.samples.radiance_codec import EXTENSION, decode_radiance, radiance_size
 from hdrdata.stream.cache import CachedFolder
 from hdrdata.stream.remote import LocalFolder, Retry, open_folder
@@ -255,10 +255,8 @@ class Shards:
             )
 
     def view_and_crf(self, number: int) -> tuple[str, str]:
-        """Of a sample of the pixels form, whose key is `<view>_<crf>`."""
-        key = self.samples[number][1].key
-        crf = max((crf for crf in self.crfs if key.endswith(f"_{crf}")), key=len)
-        return key.removesuffix(f"_{crf}"), crf
+        """Return the view and the camera response of a sample of the pixels form."""
+        return split_key(self.samples[number][1].key, "pixels", self.crfs)
 
     def about(self, number: int) -> dict:
         """Return how a sample was made: camera response, exposures, scene, licence, the view's factor."""

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float16, Float32
 
+from hdrdata.files.cells import safe_cell
 from hdrdata.files.disk import digest_of, sha256_of, write_bytes
 from hdrdata.files.exr import write_exr
 from hdrdata.files.hdr.stated import Override
@@ -139,8 +140,13 @@ def views_of_scene(
     return views
 
 
-def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: IngestConfig) -> Outcome:
+def ingest_scenes(
+    scenes: tuple[Scene, ...], folder: Path, views: Path, config: IngestConfig, *, check_content: bool = False
+) -> Outcome:
     """Bring the folder `views` up to date with the scenes below `folder`: `<view>.exr`, `catalog.csv`, `index.json`.
+
+    Args:
+        check_content: see `bring_up_to_date`.
 
     Returns:
         rows by scene key, and the counts of scenes.
@@ -165,6 +171,7 @@ def ingest_scenes(scenes: tuple[Scene, ...], folder: Path, views: Path, config: 
         engine=config.engine,
         workers=config.workers,
         on_error=config.on_error,
+        check_content=check_content,
         finish=lambda rows: _write_catalog(views, rows),
     )
 
@@ -237,7 +244,8 @@ def _write_catalog(folder: Path, rows: dict[str, dict]) -> dict:
     for row in rows.values():
         for view in row["views"]:
             file = f"{view['key']}.exr"
-            writer.writerow({"file": file, **view, "sha256": row["files"][file]["sha256"]})
+            cells = {"file": file, **view, "sha256": row["files"][file]["sha256"]}
+            writer.writerow({name: safe_cell(cell) for name, cell in cells.items()})
     content = text.getvalue().encode()
     write_bytes(folder / "catalog.csv", content)
     return {"catalog_sha256": hashlib.sha256(content).hexdigest()}

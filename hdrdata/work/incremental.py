@@ -14,7 +14,7 @@ from typing import Any
 from hdrdata.files.disk import INDEX
 from hdrdata.files.removal import remove_listed, remove_unfinished, unfinished_files
 from hdrdata.work.engines import run_tasks
-from hdrdata.work.index import files_are_there, previous_index, write_index
+from hdrdata.work.index import files_are_there, files_are_whole, previous_index, write_index
 from hdrdata.work.journal import JOURNAL, Journal, journal_rows
 from hdrdata.work.progress import progress_bar
 from hdrdata.work.worker import Make, Take
@@ -69,6 +69,7 @@ def bring_up_to_date(
     engine: str = "local",
     isolated: bool = True,
     on_error: str = "stop",
+    check_content: bool = False,
     finish: Callable[[dict[str, dict]], dict] = lambda rows: {},
 ) -> Outcome:
     """Make the entries of `folder` that are missing or made otherwise, remove what is no longer wanted, write the
@@ -84,6 +85,8 @@ def bring_up_to_date(
         isolated: False if `make` cannot crash its process; see `hdrdata.work.engines.run_tasks`.
         on_error: "stop" raises at the first refused entry; "skip" records it, keeps the others and counts it;
             the next run tries it again.
+        check_content: read every file that is kept, and make again what has other bytes than the index lists. Else only
+            sizes are compared, so that damage which keeps a file's size is not seen.
         finish: from all rows, further keys of index.json; runs last but for the index, and may write files.
 
     Returns:
@@ -104,11 +107,12 @@ def bring_up_to_date(
         _remove_unfinished(folder, strangers)  # of a run that was killed
         before = index.get("rows", {})
         usable_rows = {**(before if index.get("algorithm") == algorithm else {}), **journal.rows}
+        holds = files_are_whole if check_content else files_are_there
         rows: dict[str, dict] = {}
         missing: dict[str, Entry] = {}
         for entry in entries:
             row = usable_rows.get(entry.name)
-            usable = row and row["digest"] == entry.digest and files_are_there(folder, row)
+            usable = row and row["digest"] == entry.digest and holds(folder, row)
             if usable and "refused" not in row:  # what was refused is tried again: its file may be back
                 rows[entry.name] = row
             else:

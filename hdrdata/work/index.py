@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 
 from hdrdata.config import first_problem
 from hdrdata.files.disk import INDEX, read_json, sha256_of, write_bytes
-from hdrdata.files.removal import is_plain_name
+from hdrdata.files.removal import has_bytes, is_plain_name
 
 
 def _plain(name: str) -> str:
@@ -118,3 +118,8 @@ def files_are_there(folder: Path, row: dict) -> bool:
         except FileNotFoundError:
             return False
     return True
+
+
+def files_are_whole(folder: Path, row: dict) -> bool:
+    """Return whether the files of a row exist with the sizes and hashes in it."""
+    return all(has_bytes(folder / name, facts) for name, facts in row["files"].items())

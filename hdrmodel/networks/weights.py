@@ -3,11 +3,14 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from hdrdata.config import first_problem
 from hdrdata.files.disk import write_bytes
 from hdrmodel.networks.variants import Config, Network, build_network, describe_network, read_description
 
@@ -56,15 +59,38 @@ def load_weights(path: Path | str) -> tuple[Network, dict]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("hdrmodel", "{}"))
+            header = _checked_header((file.metadata() or {}).get("hdrmodel", "{}"))
+            config = read_description(header["network"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError) as error:
         raise ValueError(f"{path}: not a readable safetensors file: {error}") from error
-    if header.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {header.get('format')!r}; wanted weights that `train` wrote ({FORMAT})")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())[:300]}") from error
     try:
-        network = build_network(read_description(header["network"]))
+        with torch.device("meta"):  # a description of a huge network takes no memory before it is refused
+            build_network(config).load_state_dict({name: tensor.to("meta") for name, tensor in tensors.items()})
+        network = build_network(config)
         network.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path}: its weights do not fit its description: {' '.join(str(error).split())}") from error
+        raise ValueError(
+            f"{path}: its weights do not fit its description: {' '.join(str(error).split())[:500]}"
+        ) from error
     return network.eval().to(memory_format=torch.channels_last), header  # faster for whole pictures, on CPUs too
+
+
+class _Header(BaseModel):
+    """What the header of a weights file states."""
+
+    model_config = ConfigDict(extra="allow")
+    format: Literal["hdrmodel-1"]
+    network: dict[str, str | int | float | bool | None]
+
+
+def _checked_header(text: str) -> dict:
+    try:
+        _Header.model_validate(header := json.loads(text))
+    except ValidationError as error:
+        raise ValueError(f"its header: {first_problem(error)}; wanted weights that `train` wrote ({FORMAT})") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"its header is no JSON: {str(error)[:100]}; wanted weights that `train` wrote") from error
+    return header

@@ -35,9 +35,7 @@ class Stacks:
         if shards.form == "radiance":
             self.views = shards.keys
         else:
-            for number, key in enumerate(shards.keys):
-                crf = max((crf for crf in self.crfs if key.endswith(f"_{crf}")), key=len)
-                self._numbers[key.removesuffix(f"_{crf}"), crf] = number
+            self._numbers = {shards.view_and_crf(number): number for number in range(len(shards))}
             self.views = list(dict.fromkeys(view for view, _ in self._numbers))
 
     def __len__(self) -> int:

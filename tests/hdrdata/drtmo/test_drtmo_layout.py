@@ -22,8 +22,8 @@ from hdrdata.drtmo.folder import find_views
 from hdrdata.drtmo.importing import ImportConfig, check_picture, import_drtmo
 from hdrdata.files.disk import read_json, write_json
 from hdrdata.files.ldr import decode_png, encode_png
+from hdrdata.integrity.verify import verify_shards
 from hdrdata.samples.layout import IntegrityError
-from hdrdata.shards.verify import verify_shards
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.work.journal import JOURNAL
 from hdrmodel.sampling.batches import LookUp

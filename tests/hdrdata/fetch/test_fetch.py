@@ -252,7 +252,7 @@ def test_what_a_user_wrote_into_the_sidecar_stays(server, tmp_path):
     assert rows["own.exr"]["notes"] == "rainy" and rows["own.exr"]["location_group"] == "quay"
     assert (rows["a.exr"]["location_group"], rows["a.exr"]["licence"]) == ("pier", "mine")
     (tmp_path / "scenes.csv").write_text("file\na.exr\na.exr\n")
-    with pytest.raises(ValueError, match=r"scenes\.csv, line 3: 'a\.exr' stands twice"):
+    with pytest.raises(ValueError, match=r"scenes\.csv, line 3: 'a\.exr' is listed twice"):
         fetch_files([wanted(server, "b.exr", b"1")], tmp_path, Web(QUICK), 1)
 
 

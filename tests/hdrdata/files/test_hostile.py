@@ -22,9 +22,9 @@ from hdrdata.cli.root import main
 from hdrdata.files.claims import check_tiff_claim
 from hdrdata.files.hdr.rgbe import read_radiance_picture
 from hdrdata.files.radiance import read_radiance, repair_radiance
+from hdrdata.integrity.tar_walk import printable, tar_faults, walk_tar
+from hdrdata.integrity.verify import verify_tars
 from hdrdata.samples.layout import END_BLOCKS
-from hdrdata.shards.tar_walk import printable, tar_faults, walk_tar
-from hdrdata.shards.verify import verify_tars
 from hdrdata.work.processes import map_in_processes
 
 
@@ -254,7 +254,7 @@ def test_a_slice_of_the_fuzzing_finds_no_crash():
 PEAK = """
 import resource, sys
 from pathlib import Path
-from hdrdata.shards.tar_walk import tar_faults
+from hdrdata.integrity.tar_walk import tar_faults
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 faults = tar_faults(Path(sys.argv[1]))
 print(len(faults[1]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

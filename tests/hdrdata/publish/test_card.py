@@ -14,6 +14,7 @@ from imported_dataset import write_imported
 
 from hdrdata.files.disk import read_json
 from hdrdata.publish.card import Publication, write_card, write_plain_card
+from hdrdata.publish.published import RECORD
 from hdrdata.publish.statistics import percent
 from hdrdata.scenes.scene import read_scenes
 from hdrdata.stream.shard_reader import Shards
@@ -197,7 +198,7 @@ def test_the_same_shards_give_the_same_bytes_and_a_second_run_keeps_them(carded,
     arguments = {"catalog": read_views(dataset.views), "scenes": licensed(dataset)}
     said = Publication("Four rooms", "https://example.org/rooms", "The makers", "2026-11-22", "The makers, 2026.")
     assert write_card(folder, said, **arguments)[0].new == 5
-    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted([*FILES, "index.json"])
+    assert sorted(path.name for path in folder.iterdir() if path.is_file()) == sorted([*FILES, "index.json", RECORD])
     for name in FILES:
         assert (folder / name).read_bytes() == (carded / name).read_bytes()
     written, by_hand = write_card(folder, NOTHING, **arguments)  # what was said once is remembered

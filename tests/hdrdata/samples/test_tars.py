@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdrdata.drtmo import importing
-from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, check_bytes, program_of, was_built
+from hdrdata.samples.layout import (
+    END_BLOCKS,
+    IntegrityError,
+    SampleLayout,
+    check_bytes,
+    program_of,
+    split_key,
+    was_built,
+)
 from hdrdata.samples.tars import pack_sample, pack_samples
 from hdrdata.stacks import recipe_facts
 
@@ -72,3 +80,14 @@ def test_bytes_are_held_against_their_crc32c():
 def test_a_sample_tells_whether_it_was_built_or_imported():
     assert was_built({"program": program_of(recipe_facts.ALGORITHM)})
     assert not was_built({"program": program_of(importing.ALGORITHM)}) and not was_built({})
+
+
+@pytest.mark.parametrize(("key", "form", "wanted"), [
+    ("a_film", "pixels", ("a", "film")),
+    ("a_my_film", "pixels", ("a", "my_film")),  # the longest that fits
+    ("a_film", "radiance", ("a_film", None)),
+    ("a_other", "pixels", ("a_other", None)),
+])  # fmt: skip
+@pytest.mark.parametrize("crfs", [("film", "my_film"), ("my_film", "film")])
+def test_a_key_is_split_at_the_longest_camera_that_fits(key, form, wanted, crfs):
+    assert split_key(key, form, crfs) == wanted

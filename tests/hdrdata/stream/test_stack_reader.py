@@ -12,8 +12,8 @@ import pytest
 from hdrdata.cameras.exposure import recipe_tables
 from hdrdata.cameras.recipe import choose_recipe
 from hdrdata.files.disk import read_json, write_json
+from hdrdata.integrity.verify import verify_shards
 from hdrdata.samples.layout import IntegrityError
-from hdrdata.shards.verify import verify_shards
 from hdrdata.stream.shard_reader import Shards
 
 PARTS = ("train", "val", "test")

@@ -10,9 +10,9 @@ import google_crc32c
 from hdrdata.cameras.recipe import RecipeConfig, choose_recipe
 from hdrdata.files.disk import sha256_of, written_whole
 from hdrdata.files.exr import read_view
-from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout
-from hdrdata.shards.tar_walk import walk_tar
-from hdrdata.shards.verify import Fault, view_of_sample
+from hdrdata.integrity.tar_walk import walk_tar
+from hdrdata.integrity.verify import Fault
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, split_key
 from hdrdata.stacks.encode import SynthesizeConfig, remake_samples
 from hdrdata.stacks.recipe_facts import recipe_digest
 from hdrdata.stream.remote import LocalFolder
@@ -104,7 +104,7 @@ def _recipe_of(folder: Path, index: dict, recipe: str | RecipeConfig | None) -> 
 
 
 def _views_of(row: dict, index: dict, catalog: dict[str, View]) -> dict[str, View]:
-    keys = {view_of_sample(sample["key"], index["recipe"]["crfs"]) for sample in row["samples"]}
+    keys = {split_key(sample["key"], row["form"], index["recipe"]["crfs"])[0] for sample in row["samples"]}
     return {key: catalog[key] for key in keys & catalog.keys()}
 
 
@@ -125,7 +125,7 @@ def _repair_shard(task: _Task) -> Repaired:
                         content = _copied(task, layout)
                         counts["copied"] += content is not None
                     if content is None:
-                        view = view_of_sample(layout.key, task.crfs)
+                        view = split_key(layout.key, layout.form, task.crfs)[0]
                         if view != made_view:
                             made_view, made = view, dict(_remade(task, view))
                         content = _checked(made.get(layout.key), layout)
@@ -168,7 +168,7 @@ def _copied(task: _Task, layout: SampleLayout) -> bytes | None:
     """Return a sample from its view's stack file, found by the file's own headers."""
     if task.stacks is None:
         return None
-    path = Path(task.stacks) / f"{view_of_sample(layout.key, task.crfs)}.tar"
+    path = Path(task.stacks) / f"{split_key(layout.key, layout.form, task.crfs)[0]}.tar"
     try:
         with path.open("rb") as file:
             for entry in walk_tar(file, path.stat().st_size):
@@ -192,7 +192,7 @@ def _remade(task: _Task, view: str) -> Iterator[tuple[str, bytes]]:
         return
 
     samples = [SampleLayout.from_json(sample) for sample in task.row["samples"]]
-    missing = {sample.key: sample for sample in samples if view_of_sample(sample.key, task.crfs) == view}
+    missing = {sample.key: sample for sample in samples if split_key(sample.key, sample.form, task.crfs)[0] == view}
     for encoder in ENCODERS:
         config = SynthesizeConfig(recipe=task.recipe, png_encoder=encoder, engine="local", workers=1)
         try:
@@ -206,7 +206,7 @@ def _remade(task: _Task, view: str) -> Iterator[tuple[str, bytes]]:
 
 def _why_not(task: _Task, layout: SampleLayout) -> str:
     """Return why a sample could not be made again, and what the user can do."""
-    view = view_of_sample(layout.key, task.crfs)
+    view = split_key(layout.key, layout.form, task.crfs)[0]
     start = "damaged, and not whole in the stack files" if task.stacks else "damaged, and there are no stack files"
     if task.views is None:
         return f"{start}; give the folder of views"

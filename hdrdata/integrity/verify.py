@@ -6,7 +6,7 @@ import json
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +17,11 @@ import numpy as np
 from hdrdata.files.disk import INDEX, read_json
 from hdrdata.files.ldr import decode_jpeg, decode_png
 from hdrdata.files.quiet import quiet_decoders
-from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout
+from hdrdata.integrity.tar_walk import PIECE, printable, tar_faults, walk_tar
+from hdrdata.publish.published import RECORD
+from hdrdata.publish.refresh import has_published, stale_files
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, split_key
 from hdrdata.samples.radiance_codec import decode_radiance
-from hdrdata.shards.tar_walk import PIECE, printable, tar_faults, walk_tar
 from hdrdata.stream.remote import LocalFolder
 from hdrdata.stream.shard_index import checked_tables, read_shard_index
 from hdrdata.stream.shard_reader import Shards
@@ -98,7 +100,7 @@ def verify_shards(
     tasks = [
         _Task(str(folder), shard, row, index["recipe"], brightest, decode, deep) for shard, row in index["rows"].items()
     ]
-    faults, whole = [*_index_faults(folder, index)], 0
+    faults, whole = [*_index_faults(folder, index), *_stale_faults(folder, index)], 0
     if views:
         faults.extend(_catalog_faults(index, Path(views)))
     if scenes:
@@ -113,7 +115,7 @@ def verify_shards(
 
 
 def verify_tars(paths: list[Path], *, workers: int | None = 0, title: str | None = None) -> Verified:
-    """Look through tars that have no index; see `hdrdata.shards.tar_walk`."""
+    """Look through tars that have no index; see `hdrdata.integrity.tar_walk`."""
     faults, samples = [], 0
     for path, result in map_in_processes(_verify_tar, paths, workers, title):
         if isinstance(result, ChildProcessError):
@@ -150,12 +152,14 @@ def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
             yield Fault(printable(name), None, "the index does not know it")
 
 
-def view_of_sample(key: str, crfs: Iterable[str]) -> str:
-    """Return the view of a sample's key; the key of a pixel sample ends with its camera."""
-    for crf in crfs:
-        if key.endswith(f"_{crf}"):
-            return key.removesuffix(f"_{crf}")
-    return key
+def _stale_faults(folder: Path, index: dict) -> Iterator[Fault]:
+    """Yield sidecars and card files that describe other shards than those of the index."""
+    if has_published(folder) and any(row["samples"] for row in index["rows"].values()):
+        try:
+            for name in stale_files(folder):
+                yield Fault(name, None, "is not of these shards; run `hdrdata sidecars`, `hdrdata card` or build again")
+        except (ValueError, KeyError, TypeError) as error:
+            yield Fault(RECORD, None, printable(str(error), 200))
 
 
 def _catalog_faults(index: dict, views: Path) -> Iterator[Fault]:
@@ -282,9 +286,9 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
     if not isinstance(about, dict):
         raise ValueError("member json: wanted an object")
     crfs, letters = task.recipe["crfs"], task.recipe["letters"]
-    wanted = {"part": task.row["part"], "view": view_of_sample(layout.key, crfs)}
+    view, crf = split_key(layout.key, layout.form, crfs)
+    wanted = {"part": task.row["part"], "view": view}
     if layout.form == "pixels":
-        crf = layout.key.removeprefix(f"{wanted['view']}_")
         wanted |= {"crf": crf, **{name: task.recipe[name] for name in ("letters", "evs", "exposures")}}
         wanted |= crfs.get(crf, {})
     for name, value in wanted.items():
@@ -330,10 +334,10 @@ def _deep_check(task: _Task) -> Callable[[str, dict[str, bytes]], None] | None:
     radiance = lru_cache(maxsize=1)(reader.radiance)
 
     def check(key: str, members: dict[str, bytes]) -> None:
-        view = view_of_sample(key, task.recipe["crfs"])
+        view, crf = split_key(key, "pixels", task.recipe["crfs"])
         if view not in numbers:
             return
-        expanded = reader.expand(radiance(numbers[view]), key.removeprefix(f"{view}_")).stack
+        expanded = reader.expand(radiance(numbers[view]), crf).stack
         pictures = sorted(name for name in members if name != "json")  # in the letters' order
         for name, ldr in zip(pictures, expanded, strict=True):
             if not np.array_equal(decode_picture(name, members[name], ldr.shape[:2]), ldr):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hdrdata.command import printable as escape
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError
 
 BLOCK = 512
@@ -17,6 +18,7 @@ KINDS = {
     b"0": "file", b"\0": "file", b"7": "file", b"1": "hard link", b"2": "symbolic link", b"3": "character device",
     b"4": "block device", b"5": "directory", b"6": "fifo", b"S": "sparse file",
 }  # fmt: skip
+SHOWN = 200  # characters of a name in a message
 NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)")  # WebDataset: the key ends at the first dot of the file's name
 
 
@@ -204,6 +206,5 @@ def _after_the_end(file: io.BufferedIOBase, size: int) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    """`text` as a terminal may show it, in one line of at most 200 characters."""
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:201])
-    return shown if len(shown) <= 200 else f"{shown[:197]}..."
+    """Return a text of a tar as a terminal may show it, in at most `SHOWN` characters."""
+    return escape(text, SHOWN)

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from hdrdata.cli.root import main
 from hdrdata.files.disk import read_json, sha256_of, write_json
 from hdrdata.files.ldr import encode_png
+from hdrdata.integrity.repair import repair_shards
+from hdrdata.integrity.verify import Fault, verify_shards
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout
 from hdrdata.samples.tars import pack_sample
-from hdrdata.shards.repair import repair_shards
-from hdrdata.shards.verify import Fault, verify_shards
 from hdrdata.stream.shard_reader import Shards
 
 

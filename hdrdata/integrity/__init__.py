@@ -1,0 +1,1 @@
+"""Verify a folder of shards, and repair what is damaged in it."""
