@@ -2,9 +2,8 @@
 
 import contextlib
 import os
-import re
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -25,8 +24,9 @@ from hdrmodel.networks.variants import find_variant
 from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import FORMATS, write_output
-from hdrmodel.prediction.index import PredictionIndex, check_writable
-from hdrmodel.prediction.places import STACK, check_places, places_of, suffix_of
+from hdrmodel.prediction.index import PredictionIndex, PredictionIndexes, check_writable
+from hdrmodel.prediction.memory import memory_errors_named
+from hdrmodel.prediction.places import STACK, check_places, places_of, suffix_of, without_limits
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress, levels_of
 from hdrmodel.prediction.renditions import SRGB, ChosenResponse, choose_response, response_facts, to_display_light
 from hdrmodel.reconstruction.reconstruct import expose_again
@@ -116,7 +116,7 @@ def predict_files(
             predictions.json is damaged, or an output would take the place of an input or of another output.
     """
     reconstructor.check(settings.origin, settings.stack)
-    indexes = _Indexes(out, anew)
+    indexes = PredictionIndexes(lambda photo: _folder_of(photo, out), anew)
     photos = [photo for photo in find_photos(tuple(inputs)) if suffix_of(out) or photo not in indexes.of(photo)]
     if not photos:
         where = "beside them" if out is None else out
@@ -140,33 +140,14 @@ def predict_files(
 
 def files_left_out(inputs: Sequence[str | Path], out: Path | None, outcomes: Sequence[Outcome]) -> dict[str, int]:
     """How many files of the folders among the inputs were neither photographs nor made by this command, by suffix."""
-    indexes = _Indexes(out, anew=True)
+    indexes = PredictionIndexes(lambda photo: _folder_of(photo, out), anew=True)
     taken = [Path(outcome.input) for outcome in outcomes]
     known = [path for index in (indexes.of(photo) for photo in taken) for path in index.paths()]
     return left_out(tuple(inputs), [*taken, *known])
 
 
-class _Indexes:
-    """The list of the folder that a photograph's outputs go to."""
-
-    def __init__(self, out: Path | None, anew: bool):
-        self.out, self.anew = out, anew
-        self.kept: dict[Path, PredictionIndex] = {}
-        self.held: set[Path] = set()
-
-    def locked(self, photo: Path, stack: contextlib.ExitStack, waiting: Callable[[str], None]) -> PredictionIndex:
-        """Return the list of a photograph's outputs, in whose folder no other process works until `stack` ends."""
-        index = self.of(photo)
-        if index.folder not in self.held:
-            stack.enter_context(index.locked(waiting))
-            self.held.add(index.folder)
-        return index
-
-    def of(self, photo: Path) -> PredictionIndex:
-        folder = photo.parent if self.out is None else self.out.parent if suffix_of(self.out) else self.out
-        if folder not in self.kept:
-            self.kept[folder] = PredictionIndex(folder, self.anew)
-        return self.kept[folder]
+def _folder_of(photo: Path, out: Path | None) -> Path:
+    return photo.parent if out is None else out.parent if suffix_of(out) else out
 
 
 def _predict(
@@ -190,11 +171,11 @@ def _predict(
                 outcome.outputs, outcome.skipped = [str(path) for path in places.values()], True
                 return outcome
             places = _without_strangers(places, index, errors)
-        with _memory_told(photo):
+        with memory_errors_named(photo):
             read = read_photo(photo, own_colours=True, background=settings.background, gain_map=settings.gain_map)
             outcome.height, outcome.width = read.ldr.shape[:2]
             outcome.notes.extend(read.notes)
-            places = _without_limits(photo, places, outcome.width, outcome.height, errors)
+            places = without_limits(photo, places, outcome.width, outcome.height, errors)
             digests = {path: digests[path] for path in places.values()}
             if not places or (not anew and index.holds(digests, digest)):
                 outcome.outputs, outcome.skipped = [str(path) for path in places.values()], bool(places)
@@ -297,21 +278,6 @@ def _without_strangers(places: dict[str, Path], index: PredictionIndex, errors: 
     return kept
 
 
-def _without_limits(
-    photo: Path, places: dict[str, Path], width: int, height: int, errors: list[str]
-) -> dict[str, Path]:
-    """Leave out formats that take no picture of this size."""
-    kept = {}
-    for name, path in places.items():
-        try:
-            if name != STACK:
-                FORMATS[name].check_size(photo, width, height)
-            kept[name] = path
-        except ValueError as error:
-            errors.append(str(error))
-    return kept
-
-
 def _to_bt709(radiance: np.ndarray, to_bt709: np.ndarray | None) -> list[str]:
     """Bring light from the photograph's own primaries to BT.709's, in place; a note of what lies outside of them."""
     if to_bt709 is None:
@@ -356,18 +322,6 @@ def _clipped_values(read: Photo, exact: bool, outcome: Outcome) -> np.ndarray:
     outcome.clipped_values = int(np.count_nonzero(clipped))
     outcome.below_white = int(np.count_nonzero(read.ldr[clipped] < np.iinfo(read.ldr.dtype).max))
     return clipped
-
-
-@contextlib.contextmanager
-def _memory_told(photo: Path) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError):
-        raise
-    except Exception as error:  # PyTorch, ONNX Runtime and OpenCV each have their own kinds of it
-        if not isinstance(error, MemoryError) and not re.search("memory|alloc", str(error), re.IGNORECASE):
-            raise
-        raise ValueError(f"{photo}: not enough memory; a smaller --tile needs less") from error
 
 
 def facts_of(

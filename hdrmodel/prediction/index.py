@@ -161,6 +161,29 @@ class PredictionIndex:
         return [(self._name(file), file) for file in files if file.is_file()]
 
 
+class PredictionIndexes:
+    """The lists of the folders that the outputs of photographs go to."""
+
+    def __init__(self, folder_of: Callable[[Path], Path], anew: bool):
+        self.folder_of, self.anew = folder_of, anew
+        self.kept: dict[Path, PredictionIndex] = {}
+        self.held: set[Path] = set()
+
+    def locked(self, photo: Path, stack: contextlib.ExitStack, waiting: Callable[[str], None]) -> PredictionIndex:
+        """Return the list of a photograph's outputs, in whose folder no other process works until `stack` ends."""
+        index = self.of(photo)
+        if index.folder not in self.held:
+            stack.enter_context(index.locked(waiting))
+            self.held.add(index.folder)
+        return index
+
+    def of(self, photo: Path) -> PredictionIndex:
+        folder = self.folder_of(photo)
+        if folder not in self.kept:
+            self.kept[folder] = PredictionIndex(folder, self.anew)
+        return self.kept[folder]
+
+
 def _rows_of(path: Path) -> dict[str, dict]:
     content = read_json(path)
     if "format" not in content:

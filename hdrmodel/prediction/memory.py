@@ -1,7 +1,11 @@
-"""How the C library keeps memory between pictures."""
+"""How the C library keeps memory between pictures, and what is said where there is not enough of it."""
 
+import contextlib
 import ctypes
+import re
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # mallopt's parameters, <malloc.h> of the GNU C library
 
@@ -21,3 +25,16 @@ def keep_memory() -> None:
         return
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextlib.contextmanager
+def memory_errors_named(photo: Path) -> Iterator[None]:
+    """Raise a ValueError that names the photograph where memory does not suffice for it."""
+    try:
+        yield
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # PyTorch, ONNX Runtime and OpenCV each have their own kinds of it
+        if not isinstance(error, MemoryError) and not re.search("memory|alloc", str(error), re.IGNORECASE):
+            raise
+        raise ValueError(f"{photo}: not enough memory; a smaller --tile needs less") from error

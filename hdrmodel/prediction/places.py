@@ -148,3 +148,16 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:  # it is not there
         return None
     return status.st_dev, status.st_ino
+
+
+def without_limits(photo: Path, places: dict[str, Path], width: int, height: int, errors: list[str]) -> dict[str, Path]:
+    """Leave out formats that take no picture of this size."""
+    kept = {}
+    for name, path in places.items():
+        try:
+            if name != STACK:
+                FORMATS[name].check_size(photo, width, height)
+            kept[name] = path
+        except ValueError as error:
+            errors.append(str(error))
+    return kept
