@@ -39,6 +39,9 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
               help="Of the light that saturates the photograph: its white.")  # fmt: skip
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",
               help="The number that this light gets in OpenEXR and Radiance files.")  # fmt: skip
+@click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True,
+              help="JPEG quality in Ultra HDR, of the gain map and of a base image that is not the file's own. From 99 "
+                   "on, the map of a large photograph has full resolution and light is within 3 %.")  # fmt: skip
 @click.option("--crf", default="srgb", show_default=True, metavar="NAME",
               help="The photographs' camera response; `hdrdata crf list` names them. auto: estimated from each, by "
                    "the network.")  # fmt: skip
@@ -71,6 +74,7 @@ def predict(
     stack: bool,
     nits: float,
     white: float,
+    quality: int,
     crf: str,
     background: str,
     ignore_gain_map: bool,
@@ -117,7 +121,13 @@ def predict(
     loaded = load_network(weights, backend)
     reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision)
     made_by = (loaded.weights_sha256, loaded.variant)
-    rest = {"background": background, "gain_map": not ignore_gain_map, "metadata": metadata, "exact": exact}
+    rest = {
+        "background": background,
+        "gain_map": not ignore_gain_map,
+        "metadata": metadata,
+        "exact": exact,
+        "quality": quality,
+    }
     settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by, **rest)
     with _stopped_as_by_keys(), _progress_bar() as bar:
         task = bar.add_task("", visible=False)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32, UInt8, UInt16
 Radiance = Float32[np.ndarray, "height width 3"]
 Light = Float[np.ndarray, "height width 3"]
 
+FINEST = 99  # quality, at which Ultra HDR keeps light within 3 %
 BAND_PIXELS = 2**17  # computed at once: a writer's memory is then its encoder's and the picture that it is given
 
 
@@ -39,6 +40,7 @@ class Picture:
     ldr: UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
     to_bt709: Float[np.ndarray, "3 3"] | None = None  # from its linear light; None: its primaries are BT.709's
     icc: bytes | None = None  # the profile of exactly these values, from its file
+    jpeg: bytes | None = None  # its file, if that is a JPEG of exactly these values
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Source:
     facts: dict[str, str] = field(default_factory=dict)
     picture: Picture | None = None
     exif: bytes | None = None  # the photograph's, a TIFF stream, with its orientation reset
+    quality: int = FINEST  # of the JPEGs in Ultra HDR, 1 to 100
 
 
 # From a path, a radiance map, its scale and its source; what the file could not hold comes back.

@@ -12,9 +12,9 @@ from hdrdata.files.disk import write_bytes, written_whole
 from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrmodel.outputs.avif import with_exif
-from hdrmodel.outputs.bands import Radiance, Scale, Source, Writer
+from hdrmodel.outputs.bands import Radiance, Scale, Source, Writer, bands
 from hdrmodel.outputs.names import PREVIEW_SIDE
-from hdrmodel.outputs.signals import BT2020, Signal, encode_signal
+from hdrmodel.outputs.signals import BT709_TO_BT2020, BT2020, SIGNALS, Signal, encode_signal
 
 AVIF_QUALITY = 95
 AVIF_SPEED = 8  # measured: 6 takes three times as long for errors 4 % smaller
@@ -55,6 +55,9 @@ def png_writer(signal: Signal) -> Writer:
         cv2.cvtColor(codes, cv2.COLOR_RGB2BGR, dst=codes)
         png = cv2.imencode(".png", codes)[1]
         chunks = chunk(b"cICP", bytes([BT2020, signal.transfer, 0, 1]))  # 0: RGB; 1: full range
+        if signal is SIGNALS["pq"]:
+            levels = light_levels(radiance, scale.nits, signal.peak)
+            chunks += chunk(b"cLLI", struct.pack(">II", *(round(nits * 10_000) for nits in levels)))
         for name, text in source.facts.items():
             chunks += chunk(b"iTXt", f"hdrmodel.{name}\0\0\0\0\0{text}".encode())
         if source.exif:
@@ -65,6 +68,20 @@ def png_writer(signal: Signal) -> Writer:
         return notes
 
     return write
+
+
+def light_levels(radiance: Radiance, nits: float, peak: float) -> tuple[float, float]:
+    """Return MaxCLL and MaxFALL of one picture (CTA-861.3, annex P) in cd/m2: largest and mean of max(R, G, B).
+
+    Args:
+        nits: cd/m2 of 1 in `radiance`.
+        peak: cd/m2, to which light is clipped.
+    """
+    largest, total = 0.0, 0.0
+    for rows in bands(*radiance.shape[:2]):
+        light = np.clip((radiance[rows].astype(np.float64) @ BT709_TO_BT2020.T).max(axis=2) * nits, 0, peak)
+        largest, total = max(largest, float(light.max())), total + float(light.sum())
+    return largest, total / (radiance.shape[0] * radiance.shape[1])
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from hdrmodel.outputs.bands import Picture, Radiance, Scale, Source, Writer
+from hdrmodel.outputs.bands import FINEST, Picture, Radiance, Scale, Source, Writer
 from hdrmodel.outputs.display import avif_writer, png_writer, write_preview
 from hdrmodel.outputs.linear import exr_writer, write_hdr
 from hdrmodel.outputs.names import FORMAT_NAMES
@@ -61,6 +61,7 @@ def write_output(
     facts: dict[str, str],
     picture: Picture | None = None,
     exif: bytes | None = None,
+    quality: int = FINEST,
 ) -> list[str]:
     """Write one radiance map, whole or not at all.
 
@@ -72,6 +73,7 @@ def write_output(
         scale: what 1 becomes.
         facts: how the picture was made. OpenEXR, Radiance and 16-bit PNG files keep them; the others have no place.
         picture: the photograph, which Ultra HDR shows where HDR is not understood; None: the light up to white.
+        quality: of the JPEGs in Ultra HDR.
         exif: the photograph's, for OpenEXR's attributes, Ultra HDR, AVIF and PNG.
 
     Returns:
@@ -87,4 +89,4 @@ def write_output(
     height, width, _ = radiance.shape
     chosen.check_size(path, width, height)
     assert np.isfinite(radiance.min()) and np.isfinite(radiance.max()), "a radiance map is finite"  # NaN is not
-    return chosen.write(path, radiance, scale, Source(facts, picture, exif))
+    return chosen.write(path, radiance, scale, Source(facts, picture, exif, quality))

@@ -24,6 +24,7 @@ from hdrmodel.networks.variants import find_variant
 from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import FORMATS, write_output
+from hdrmodel.outputs.ultrahdr.writing import own_jpeg
 from hdrmodel.prediction.index import PredictionIndex, PredictionIndexes, check_writable
 from hdrmodel.prediction.memory import memory_errors_named
 from hdrmodel.prediction.places import STACK, check_places, places_of, suffix_of, without_limits
@@ -31,7 +32,7 @@ from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Predicti
 from hdrmodel.prediction.renditions import SRGB, ChosenResponse, choose_response, response_facts, to_display_light
 from hdrmodel.reconstruction.reconstruct import expose_again
 
-WRITERS = 5  # of what the bytes of outputs depend on besides the settings: with another number all are made again
+WRITERS = 6  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
     "stack": "the photograph's own; where it is white, merged from the generated exposures",
     "irradiance": "the photograph's own; where it is white, the estimated sensor exposure at its scale",
@@ -55,6 +56,7 @@ class PredictSettings:
     variant: str
     background: str = "black"  # of transparent pixels
     gain_map: bool = True  # a gain map in the photograph is its light
+    quality: int = 90  # of the JPEGs in Ultra HDR
     metadata: bool = True  # the photograph's EXIF goes into the files
     exact: bool = False  # only white is clipped in lossy photographs too
 
@@ -188,7 +190,7 @@ def _predict(
                 made = _reconstruct(photo, read, clipped, chosen, reconstructor, settings, progress)
                 outcome.response = f"{made.response.name} ({chosen.reason})"
                 facts = facts_of(photo, digest, read, settings, response_facts(made.response, chosen.reason))
-                rest = _Rest.of(read, clipped, made.response, settings, places)
+                rest = _Rest.of(photo, read, clipped, made.response, settings, places)
                 del read
                 outcome.notes += _to_bt709(made.radiance, rest.to_bt709)
                 done = _write(places, made, rest, settings, facts, outcome.notes, errors)
@@ -214,13 +216,16 @@ class _Rest:
     @classmethod
     def of(
         cls,
+        path: Path,
         photo: Photo,
         clipped: np.ndarray | None,
         response: CameraResponse,
         settings: PredictSettings,
         places: Collection[str],
     ) -> "_Rest":
-        picture = Picture(photo.ldr, photo.to_bt709, photo.icc) if "ultrahdr" in places else None
+        picture = None
+        if "ultrahdr" in places:
+            picture = Picture(photo.ldr, photo.to_bt709, photo.icc, own_jpeg(path.read_bytes(), photo.ldr))
         matrix = None if photo.light is not None else photo.to_bt709
         displayed = any(name != STACK and FORMATS[name].rendition == "display" for name in places)
         filled = (
@@ -248,7 +253,7 @@ def _write(
                     to_display_light(made.radiance, rest.filled, made.response, rest.to_bt709)
             if name != STACK:
                 exif, picture = rest.exif, rest.picture
-                notes += write_output(path, made.radiance, name, settings.scale, facts, picture, exif)
+                notes += write_output(path, made.radiance, name, settings.scale, facts, picture, exif, settings.quality)
             elif made.stack is not None:
                 icc = None if rest.to_bt709 is None else rgb_profile("the photograph's colours", rest.to_bt709)
                 write_exposures(path, made.stack, HALF_STOPS, exposure_of(rest.exif), facts, icc)

@@ -1,5 +1,6 @@
 """The container of Ultra HDR: a JPEG that every program opens, followed by its gain map, described by two standards."""
 
+import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,7 +9,8 @@ ISO_NAME = b"urn:iso:std:iso:ts:21496:-1\0"
 XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 ICC_NAME = b"ICC_PROFILE\0"
 EXIF_NAME = b"Exif\0\0"
-APP0, APP1, APP2 = 0xE0, 0xE1, 0xE2
+APP0, APP1, APP2, ADOBE, LAST_APP, COMMENT, SOS = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE, 0xDA
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # that ends coded pixels
 MOST = 65533  # bytes in a segment
 ICC_PART = MOST - len(ICC_NAME) - 2
 MPF = struct.Struct(">4s4sI H HHI4s HHII HHII I IIIHH IIIHH")  # a head, three tags, an entry for each picture
@@ -52,11 +54,11 @@ def join_jpegs(base: bytes, gain_map: bytes, gain: Gain, icc: bytes, exif: bytes
     with a linear one: light up to three times too bright).
 
     Args:
-        base, gain_map: bare JPEGs, of RGB.
+        base, gain_map: JPEGs of RGB; their own metadata is left out.
         icc: the profile of the base.
         exif: a TIFF stream for the base; none of more than a segment holds.
     """
-    base, gain_map = _bare(base), _bare(gain_map)
+    base, gain_map = bare_jpeg(base), bare_jpeg(gain_map)
     numbers = _segment(APP1, XMP_NAME + (PACKET % _xmp_of(gain)).encode())
     second = gain_map[:2] + numbers + _segment(APP2, ISO_NAME + _iso_of(gain)) + gain_map[2:]
     head = b"\xff\xd8"
@@ -77,12 +79,30 @@ def join_jpegs(base: bytes, gain_map: bytes, gain: Gain, icc: bytes, exif: bytes
     return b"".join([head, _segment(APP2, index), base[2:], second])
 
 
-def _bare(jpeg: bytes) -> bytes:
-    """A JPEG without the APP segments that its encoder wrote."""
-    place = 2
-    while jpeg[place] == 0xFF and APP0 <= jpeg[place + 1] <= 0xEF:
+def bare_jpeg(jpeg: bytes) -> bytes:
+    """Return a JPEG up to its end without metadata and what follows it; its pixels are the same bytes.
+
+    Of the APP segments only Adobe's stays, which states the colour transform.
+
+    Raises:
+        ValueError: if it is cut short.
+    """
+    parts, place = [jpeg[:2]], 2
+    while place + 4 <= len(jpeg) and jpeg[place] == 0xFF:
+        marker, start = jpeg[place + 1], place
         place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
-    return jpeg[:2] + jpeg[place:]
+        if marker == SOS:
+            end = MARKER.search(jpeg, place)
+            if end is None:
+                break
+            place = end.start()
+        if (marker == ADOBE and jpeg[start + 4 : start + 9] == b"Adobe") or not (
+            APP0 <= marker <= LAST_APP or marker == COMMENT
+        ):
+            parts.append(jpeg[start:place])
+        if jpeg[place : place + 2] == b"\xff\xd9":
+            return b"".join([*parts, b"\xff\xd9"])
+    raise ValueError("a JPEG without an end")
 
 
 def _segment(marker: int, content: bytes) -> bytes:

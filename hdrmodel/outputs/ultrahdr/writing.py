@@ -4,20 +4,20 @@ import math
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from hdrdata.files.disk import write_bytes
 from hdrdata.photos.colours.encodings import P3_TO_BT709, srgb_codes, srgb_light
 from hdrdata.photos.colours.made import rgb_profile
-from hdrmodel.outputs.bands import Picture, Radiance, Scale, Source, bands, fill, notes_of
-from hdrmodel.outputs.ultrahdr.gain_map import MOST, Gain, join_jpegs
+from hdrmodel.outputs.bands import FINEST, Picture, Radiance, Scale, Source, bands, fill, notes_of
+from hdrmodel.outputs.ultrahdr.gain_map import MOST, Gain, bare_jpeg, join_jpegs
 
 # Measured on a photograph of 0.6 megapixels (data/photo.jpg): the base within 0.26 of a code (mean), light within 0.2 %
 # (median) and 1.5 % (99th percentile), by libultrahdr's tables 0.6 and 2.7. With qualities of 98 the base within 0.40,
 # light within 0.3 and 2.5, for four fifths of the bytes.
-BASE_QUALITY = 99
-GAIN_QUALITY = 99
+LONGEST_MAP = 2048  # pixels, below the finest quality
 GAMMA = 0.5  # of the gain: finer steps where it is small, which is nearly everywhere
 OFFSET = 1 / 64
 WHITE = 203.0  # cd/m2 of a display's white
@@ -35,14 +35,19 @@ def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, source: Source)
     import imagecodecs
 
     base, to_bt709, icc = base_of(radiance, source.picture)
-    jpeg = imagecodecs.jpeg8_encode(base, level=BASE_QUALITY, subsampling="444")
+    own = source.picture.jpeg if source.picture is not None and base is source.picture.ldr else None
+    jpeg = own or imagecodecs.jpeg8_encode(base, level=source.quality, subsampling="444")
     shown = linear_of(imagecodecs.jpeg8_decode(jpeg))
     light = np.empty(radiance.shape, np.float32)
     primaries = None if to_bt709 is None else np.linalg.inv(to_bt709)
     lost = fill(light, radiance, scale.nits / WHITE, PEAK / WHITE, lambda rows: rows, primaries)
-    codes, gain = gain_of(shown, light)
+    codes, gain = gain_of(shown, light, GAMMA if source.quality >= FINEST else 1.0)
     del light, shown
-    gain_map = imagecodecs.jpeg8_encode(codes, level=GAIN_QUALITY, subsampling="444")
+    shrink = LONGEST_MAP / max(codes.shape)
+    if source.quality < FINEST and shrink < 1:
+        size = max(1, round(codes.shape[1] * shrink)), max(1, round(codes.shape[0] * shrink))
+        codes = cv2.resize(codes, size, interpolation=cv2.INTER_AREA)
+    gain_map = imagecodecs.jpeg8_encode(codes, level=source.quality, subsampling="444")
     write_bytes(path, join_jpegs(jpeg, gain_map, gain, icc, source.exif))
     notes = notes_of(lost, radiance, f"{PEAK:,.0f} cd/m2", "BT.709" if to_bt709 is None else "Display P3")
     if source.exif and len(source.exif) > MOST - 6:
@@ -70,7 +75,7 @@ def base_of(
 
 
 def gain_of(
-    shown: Float32[np.ndarray, "height width 3"], light: Float32[np.ndarray, "height width 3"]
+    shown: Float32[np.ndarray, "height width 3"], light: Float32[np.ndarray, "height width 3"], gamma: float = GAMMA
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Gain]:
     """The codes of the gain from the base's light to the picture's, and what they mean.
 
@@ -85,13 +90,32 @@ def gain_of(
     codes = np.empty(light.shape, np.uint8)
     for rows in bands(*light.shape[:2]):
         share = np.clip((_stops(shown[rows], light[rows]) - low) / (high - low), 0, 1)
-        codes[rows] = np.rint(255 * share**GAMMA)
-    brightest = max(float(light.max()), 2.0)  # a stop over white is the least that makes sense
-    return codes, Gain(low, high, GAMMA, OFFSET, math.log2(brightest))
+        codes[rows] = np.rint(255 * share**gamma)
+    # A display that reaches all but the brightest thousandth shows the map in full; a stop over white at least.
+    brightest = max(float(np.percentile(light.max(axis=2), 99.9)), 2.0)
+    return codes, Gain(low, high, gamma, OFFSET, math.log2(brightest))
 
 
 def _stops(shown: np.ndarray, light: np.ndarray) -> np.ndarray:
     return np.log2((light + np.float32(OFFSET)) / (shown + np.float32(OFFSET)))
+
+
+def own_jpeg(content: bytes, ldr: np.ndarray) -> bytes | None:
+    """Return a photograph's file if it is a JPEG that decodes to exactly these values, but for a decoder's rounding.
+
+    So a photograph that was turned, converted or laid over a background is encoded again.
+    """
+    import imagecodecs
+
+    if content[:3] != b"\xff\xd8\xff" or ldr.dtype != np.uint8:
+        return None
+    try:
+        bare = bare_jpeg(content)
+        decoded = imagecodecs.jpeg8_decode(bare)
+    except Exception:  # damaged, cut short, or of a kind that this decoder does not read
+        return None
+    same = decoded.shape == ldr.shape and int(cv2.absdiff(decoded, ldr).max()) <= 2
+    return bare if same else None
 
 
 def linear_of(ldr: np.ndarray) -> Float32[np.ndarray, "height width 3"]:

@@ -17,6 +17,7 @@ import OpenImageIO as oiio
 import pytest
 from PIL import Image, ImageCms
 
+from hdrdata.cameras.crf import srgb_crf
 from hdrdata.files.radiance import read_radiance
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrdata.photos.colours.made import rgb_profile
@@ -25,6 +26,7 @@ from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
 from hdrmodel.outputs.names import describe_formats
 from hdrmodel.outputs.signals import BT709_TO_BT2020, hlg_signal, pq_signal
+from hdrmodel.outputs.ultrahdr.writing import own_jpeg
 
 FACTS = {"program": "hdrmodel 0.1.0", "input": "Zoë.jpg"}
 P3_TO_BT709 = np.array([[1.2249, -0.2249, 0.0], [-0.0420, 1.0420, 0.0], [-0.0197, -0.0786, 1.0983]])
@@ -461,3 +463,65 @@ def test_a_full_disk_is_named_and_leaves_no_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def smooth_photograph() -> tuple[np.ndarray, bytes, np.ndarray]:
+    """A JPEG, its file, and light that is its own below white and up to eight times white in its clipped part."""
+    y, x = np.mgrid[0:96, 0:128] / 96
+    light = 8 * np.exp(-6 * ((x - 0.6) ** 2 + (y - 0.5) ** 2))[..., None] * np.array([1.0, 0.9, 0.8])
+    codes = np.rint(255 * srgb_crf()(np.minimum(light, 1))).astype(np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(codes).save(content, "JPEG", quality=92, exif=b"Exif\0\0secret", comment=b"secret")
+    ldr = np.asarray(Image.open(content).convert("RGB"))
+    own = srgb_crf().inverse(ldr / 255.0)
+    return ldr, content.getvalue(), np.where(codes == 255, np.maximum(light, 1), own).astype(np.float32)
+
+
+def test_the_base_of_an_unmodified_jpeg_is_the_files_own_bytes(tmp_path):
+    ldr, content, light = smooth_photograph()
+    jpeg = own_jpeg(content, ldr)
+    path = tmp_path / "light.jpg"
+    write_output(path, light, "ultrahdr", Scale(), {}, Picture(ldr, jpeg=jpeg), quality=90)
+    written = path.read_bytes()
+    scan = content[content.index(b"\xff\xda") : content.rindex(b"\xff\xd9") + 2]
+    assert scan in written and b"secret" not in written
+    assert (np.asarray(Image.open(path).convert("RGB")) == ldr).all()
+    by_library = imagecodecs.ultrahdr_decode(written)[:, :, :3].astype(float)
+    clipped = light > 1
+    assert np.percentile(np.abs(by_library / light - 1)[clipped], 90) < 0.06  # a map of quality 90
+    for changed in (ldr[::-1], ldr[:, :64], ldr.astype(np.uint16) * 257):
+        assert own_jpeg(content, changed) is None
+    assert own_jpeg(content[:-40], ldr) is None and own_jpeg(b"\x89PNG", ldr) is None
+
+
+def test_a_large_gain_map_is_reduced_below_the_finest_quality(tmp_path):
+    path = tmp_path / "wide.jpg"
+    light = np.full((8, 2200, 3), 2.0, np.float32)
+    sizes = {}
+    for quality in (90, 99):
+        write_output(path, light, "ultrahdr", Scale(), {}, quality=quality)
+        content = path.read_bytes()
+        sizes[quality] = Image.open(io.BytesIO(content[content.rindex(b"\xff\xd8\xff\xe1") :])).size
+    assert sizes == {90: (2048, 7), 99: (2200, 8)}
+
+
+def test_one_bright_pixel_does_not_hide_highlights_on_a_display_of_little_headroom(tmp_path):
+    light = np.full((64, 64, 3), 0.5, np.float32)
+    light[:, :32], light[0, 0] = 4, 40  # two stops of highlights; one pixel in 4096 is a lamp
+    path = tmp_path / "lamp.jpg"
+    write_output(path, light, "ultrahdr", Scale(), {})
+    (capacity,) = re.findall(rb'HDRCapacityMax="([-.e\d]+)"', path.read_bytes())
+    assert float(capacity) == pytest.approx(2, abs=0.01)
+
+
+def test_pq_png_states_its_light_levels(tmp_path):
+    light = np.full((10, 10, 3), 0.5, np.float32)
+    light[0, 0] = 5
+    path = tmp_path / "light.png"
+    write_output(path, light, "png-pq", Scale(), {})
+    content = path.read_bytes()
+    place = content.index(b"cLLI") + 4
+    levels = np.array(struct.unpack(">II", content[place : place + 8])) / 10_000  # PNG, third edition, 11.3.2.8
+    assert levels == pytest.approx([5 * 203, (99 * 0.5 + 5) / 100 * 203], rel=1e-4)
+    write_output(path, light, "png-hlg", Scale(), {})
+    assert b"cLLI" not in path.read_bytes()
