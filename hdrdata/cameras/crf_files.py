@@ -1,4 +1,4 @@
-"""Camera responses from files: DrTMO's five that are shipped, and the databases DoRF and EMoR."""
+"""Camera responses from files: the shipped tables, CSV files of one curve, and the databases DoRF and EMoR."""
 
 import csv
 from functools import cache
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from hdrdata.cameras.crf import CameraResponse, EmorModel, key_name, sampled_crf, staircase_crf
+from hdrdata.cameras.crf import CameraResponse, EmorModel, emor_crf, key_name, sampled_crf, staircase_crf
+from hdrdata.files.disk import write_bytes
 
 
 def read_shipped_table(file: str) -> tuple[list[str], Float64[np.ndarray, "rows columns"]]:
@@ -101,3 +102,48 @@ def read_emor(path: Path) -> EmorModel:
     if len(lengths) != 1:
         raise ValueError(f"{path}: blocks of {sorted(lengths)} values; wanted all of one length")
     return curves["f0"], np.stack([curves[name] for name in wanted[2:]]), curves["E"]
+
+
+def is_emor(path: Path) -> bool:
+    """Return whether a file begins with the block 'E =', as an EMoR file; a DoRF file begins with a curve's name."""
+    try:
+        with path.open(encoding="latin-1") as file:
+            return file.readline(100).replace(" ", "").strip() == "E="
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_curves(path: Path) -> dict[str, CameraResponse]:
+    """Return the curves of a DoRF file by their names there; of an EMoR file the mean response, as 'emor'."""
+    if is_emor(path):
+        return {"emor": emor_crf(read_emor(path), ())}
+    return read_dorf(path)
+
+
+def write_crf(path: Path, response: CameraResponse) -> None:
+    """Write a response as CSV: the exposure that gives each level of 8 bits; `read_crf` reads it."""
+    exposures = response.inverse(np.arange(256) / 255)
+    rows = ["exposure,response", *(f"{x:.9g},{z / 255:.9g}" for z, x in enumerate(np.r_[0.0, exposures[1:-1], 1.0]))]
+    write_bytes(path, ("\n".join(rows) + "\n").encode())
+
+
+def read_crf(path: Path) -> CameraResponse:
+    """Read a response from a CSV with columns exposure and response (both 0 to 1), or level (0 to 255) and exposure.
+
+    Raises:
+        ValueError: naming the file, if the columns are missing, or the curve falls or does not run from 0 to 1.
+    """
+    lines = [line for line in _text_lines(path) if not line.startswith("#")]
+    header = [name.strip().casefold() for name in lines[0].split(",")] if lines else []
+    named = {name: column for column, name in enumerate(header)}
+    if not {"exposure"} < named.keys() & {"exposure", "response", "level"}:
+        raise ValueError(f"{path}: columns {', '.join(header)[:60] or 'none'}; expected exposure and response")
+    rows = [_numbers(path, line.replace(",", " "), number) for number, line in enumerate(lines[1:], start=2)]
+    if len({len(row) for row in rows} | {len(header)}) != 1:
+        raise ValueError(f"{path}: rows of different lengths; expected {len(header)} numbers each")
+    table = np.array(rows).reshape(-1, len(header))
+    responses = table[:, named["response"]] if "response" in named else table[:, named["level"]] / 255
+    try:
+        return sampled_crf(key_name(path.stem), table[:, named["exposure"]], responses)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

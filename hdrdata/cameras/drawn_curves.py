@@ -1,11 +1,12 @@
 """Random camera responses, as tables over half floats.
 
-Measured curves and their distribution (`hdrdata.cameras.measured`), DrTMO's five and sRGB, families (gamma curves, the
-sigmoids of Eilertsen et al., "HDR image reconstruction from a single exposure using deep CNNs", SIGGRAPH Asia 2017),
-random mixtures (Grossberg and Nayar, "What is the Space of Camera Response Functions?", CVPR 2003: the space is
-convex), and curves bent by a rising curve through random knots.
+Measured curves and their distribution (`hdrdata.cameras.measured`), DrTMO's five and sRGB, families (gamma
+curves, the sigmoids of Eilertsen et al., "HDR image reconstruction from a single exposure using deep CNNs", SIGGRAPH
+Asia 2017), random mixtures (Grossberg and Nayar, "What is the Space of Camera Response Functions?", CVPR 2003: the
+space is convex), and curves bent by a rising curve through random knots.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +22,7 @@ FINITE = 0x7C00
 EXPOSURES = np.arange(UP_TO_WHITE, dtype=np.uint16).view(np.float16).astype(np.float64)  # rising, 0 to 1
 LEVELS = np.arange(256)
 CAMERA_N, CAMERA_SIGMA = (0.8, 1.4), (0.06, 0.6)  # measured cameras: n 0.96 to 1.2, sigma 0.10 to 0.26
+Curve = Float64[np.ndarray, " exposures"]
 SPREAD = 1.3  # deviation along a principal component, times the measured one
 
 
@@ -43,12 +45,12 @@ def encode_srgb(light: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*s
 
 
 @cache
-def _known() -> dict[str, Float64[np.ndarray, " exposures"]]:
+def _known() -> dict[str, Curve]:
     curves = {**drtmo_crfs(), "srgb": srgb_crf()}
     return {name: np.asarray(curves[name](EXPOSURES), np.float64) for name in sorted(curves)}
 
 
-def camera_of_curve(response: Float64[np.ndarray, " exposures"], rounded: bool) -> DrawnCamera:
+def camera_of_curve(response: Curve, rounded: bool) -> DrawnCamera:
     """Return the tables of a rising curve at `EXPOSURES`: floor(255 f), at most 254; or 255 f rounded."""
     table = np.zeros(65536, np.uint8)
     levels = np.floor(255.0 * response + 0.5) if rounded else np.minimum(np.floor(255.0 * response), WHITE)
@@ -60,17 +62,12 @@ def camera_of_curve(response: Float64[np.ndarray, " exposures"], rounded: bool) 
     return DrawnCamera(table, np.maximum(light, 2.0**-20).astype(np.float32))
 
 
-def draw_curve(
-    draw: np.random.Generator, unknown: bool, models: tuple[str, ...] | None = None
-) -> Float64[np.ndarray, " exposures"]:
+def draw_curve(draw: np.random.Generator, unknown: bool, models: tuple[str, ...] | None = None) -> Curve:
     """Draw a rising curve from (0, about 0) to (1, about 1), at `EXPOSURES`.
 
-    An unknown response is with probability 0.3 a mixture of three measured curves, a third of them bent; 0.15 a draw
-    from the principal components of the measured curves; 0.15 a sigmoid as wide as those of cameras; 0.1 sRGB; 0.3 of
-    an older kind (DrTMO's curves, gamma curves, the sigmoids of HDRCNN, mixtures of DrTMO's curves).
-
     Args:
-        unknown: the network does not get the response. A known response is one of DrTMO's, sRGB or a measured one.
+        unknown: the network does not get the response: a curve of one of `KINDS`. A known response is one of DrTMO's,
+            sRGB or a measured one.
         models: the measured models to draw from, as `hdrdata.cameras.measured` names them; None: all.
 
     Raises:
@@ -79,41 +76,51 @@ def draw_curve(
     if not unknown:
         known = [*_known().values(), *_measured(models)]
         return known[draw.integers(len(known))]
-    kind = draw.random()
-    if kind < 0.3:
-        return _draw_old_kind(draw)
-    if kind < 0.4:
-        return _known()["srgb"]
-    if kind < 0.55:
-        return _sigmoid(draw.uniform(*CAMERA_N), np.exp(draw.uniform(*np.log(CAMERA_SIGMA))))
-    distribution = fit_distribution(models)
-    if kind < 0.7:
-        return curve_of_stops(distribution.draw_components(draw, SPREAD))
-    mixed = curve_of_stops(distribution.draw_mixture(draw))
-    return _bend(mixed, draw) if kind < 0.8 else mixed
+    return draw_kind(str(draw.choice(list(KINDS), p=[share for share, _ in KINDS.values()])), draw, models)
 
 
-def curve_of_stops(stops: Float64[np.ndarray, " 255"]) -> Float64[np.ndarray, " exposures"]:
+def draw_kind(kind: str, draw: np.random.Generator, models: tuple[str, ...] | None = None) -> Curve:
+    """Draw a curve of one of `KINDS`; see `draw_curve`."""
+    return KINDS[kind][1](draw, models)
+
+
+def curve_of_stops(stops: Float64[np.ndarray, " 255"]) -> Curve:
     """Return the curve, at `EXPOSURES`, of an inverse response in stops (`hdrdata.cameras.measured`)."""
     return np.interp(EXPOSURES, np.r_[0.0, np.exp2(stops)], np.arange(256) / 255)
 
 
 @cache
-def _measured(models: tuple[str, ...] | None) -> list[Float64[np.ndarray, " exposures"]]:
+def _measured(models: tuple[str, ...] | None) -> list[Curve]:
     return [curve_of_stops(stops) for stops in fit_distribution(models).curves]
 
 
-def _sigmoid(n: float, sigma: float) -> Float64[np.ndarray, " exposures"]:
+def _sigmoid(n: float, sigma: float) -> Curve:
     power = EXPOSURES**n
     return (1 + sigma) * power / (power + sigma)
 
 
-def _bend(curve: Float64[np.ndarray, " exposures"], draw: np.random.Generator) -> Float64[np.ndarray, " exposures"]:
+def _bend(curve: Curve, draw: np.random.Generator) -> Curve:
     knots = np.concatenate([[0.0], np.cumsum(draw.dirichlet((6.0,) * 5))])
     return np.interp(curve, np.linspace(0, 1, 6), knots)
 
 
-def _draw_old_kind(draw: np.random.Generator) -> Float64[np.ndarray, " exposures"]:
+def _draw_mixture(draw, models) -> Curve:
+    return curve_of_stops(fit_distribution(models).draw_mixture(draw))
+
+
+def _draw_bent(draw, models) -> Curve:
+    return _bend(_draw_mixture(draw, models), draw)
+
+
+def _draw_components(draw, models) -> Curve:
+    return curve_of_stops(fit_distribution(models).draw_components(draw, SPREAD))
+
+
+def _draw_sigmoid(draw, models) -> Curve:
+    return _sigmoid(draw.uniform(*CAMERA_N), np.exp(draw.uniform(*np.log(CAMERA_SIGMA))))
+
+
+def _draw_older(draw, models) -> Curve:
     known = list(_known().values())
     kind = draw.random()
     if kind < 0.4:
@@ -125,6 +132,16 @@ def _draw_old_kind(draw: np.random.Generator) -> Float64[np.ndarray, " exposures
     chosen = draw.choice(len(known), 3, replace=False)
     mixed = sum(weight * known[place] for weight, place in zip(draw.dirichlet((1.0, 1.0, 1.0)), chosen, strict=True))
     return mixed if kind < 0.8 else _bend(mixed, draw)
+
+
+KINDS: dict[str, tuple[float, Callable[[np.random.Generator, tuple[str, ...] | None], Curve]]] = {
+    "mixture": (0.2, _draw_mixture),  # of three measured curves
+    "bent": (0.1, _draw_bent),
+    "components": (0.15, _draw_components),  # principal ones, of the measured curves
+    "sigmoid": (0.15, _draw_sigmoid),  # from wider than any measured camera to narrower
+    "srgb": (0.1, lambda draw, models: _known()["srgb"]),
+    "older": (0.3, _draw_older),  # DrTMO's, gamma curves, HDRCNN's sigmoids, mixtures of DrTMO's
+}
 
 
 def draw_camera(

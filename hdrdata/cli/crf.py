@@ -62,7 +62,7 @@ def select_crfs(file: Path, k: int, seed: int, spread: tuple[float, ...], count:
     import numpy as np
     import yaml
 
-    from hdrdata.cameras.crf_choice import choose_representatives, curve_set
+    from hdrdata.cameras.curves.crf_choice import choose_representatives, curve_set
 
     if out and out.suffix.lower() not in (".json", ".csv"):
         raise ValueError(f"{out}: wanted a name that ends with .json or .csv")
@@ -103,7 +103,7 @@ def plot_crfs(names: tuple[str, ...], out: Path, file: Path | None, stops: bool)
     Two film curves and the display's, over stops:
         hdrdata crf plot gold-200cdblue gamma14 srgb -o crfs.svg --log
     """
-    from hdrdata.cameras.crf_choice import read_curves
+    from hdrdata.cameras.crf_files import read_curves
     from hdrdata.cameras.crf_names import named_crfs
     from hdrdata.publish.crf_chart import draw_curves
 

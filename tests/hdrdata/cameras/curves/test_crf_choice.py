@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from shared_files import shared_file
 
 from hdrdata.cameras.crf import gamma_crf
-from hdrdata.cameras.crf_choice import choose_representatives, curve_set
 from hdrdata.cameras.crf_files import read_dorf, read_emor
+from hdrdata.cameras.curves.crf_choice import choose_representatives, curve_set
 from hdrdata.cameras.recipe import RecipeConfig, choose_recipe
 from hdrdata.cli import main
 from hdrdata.files.disk import read_json

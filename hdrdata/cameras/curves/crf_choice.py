@@ -8,7 +8,7 @@ import numpy as np
 from scipy.cluster.vq import ClusterError, kmeans2
 
 from hdrdata.cameras.crf import CameraResponse, emor_crf
-from hdrdata.cameras.crf_files import read_dorf, read_emor
+from hdrdata.cameras.crf_files import is_emor, read_dorf, read_emor
 from hdrdata.cameras.crf_names import CrfChoice, EmorCrf, FileCrf
 
 SAMPLES = 1024  # evenly spaced exposures at which two curves are compared; as many as a DoRF curve has
@@ -102,22 +102,6 @@ def draw_emor_curves(
     raise ValueError(
         f"{path}: {len(drawn)} of {MOST_DRAWS * count} drawn curves rise; wanted {count}: a smaller spread"
     )
-
-
-def is_emor(path: Path) -> bool:
-    """Whether a file begins like an EMoR file: with the block 'E ='. A DoRF file begins with a curve's name."""
-    try:
-        with path.open(encoding="latin-1") as file:
-            return file.readline(100).replace(" ", "").strip() == "E="
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def read_curves(path: Path) -> dict[str, CameraResponse]:
-    """The curves of a DoRF file by their names there; of an EMoR file the mean response, as 'emor'."""
-    if is_emor(path):
-        return {"emor": emor_crf(read_emor(path), ())}
-    return read_dorf(path)
 
 
 def curve_set(

@@ -1,0 +1,1 @@
+"""Tables of camera responses, the choice of a few from a database, and the kind of device that made a file."""

@@ -1,0 +1,90 @@
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from hdrdata.cameras.crf import Levels
+from hdrdata.cameras.crf_names import named_crfs
+from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, Device
+from hdrdata.cameras.measured import measured_curves
+from hdrmodel.reconstruction.posterior import (
+    PRIORS,
+    SHRINKAGE,
+    Evidence,
+    candidates_of,
+    mean_stops,
+    middles_of,
+    posterior_of,
+    shares_of,
+)
+from hdrmodel.reconstruction.response import estimate_response, estimate_shared
+
+NOTHING = Evidence(np.zeros(253), np.zeros(253))
+
+
+def evidence_for(name: str, made: Levels = "round255", count: int = 300, error: float = 0.0) -> Evidence:
+    """Predictions as a network makes them, shrunk towards the mean curve of unknown cameras."""
+    true = np.log2(np.maximum(named_crfs()[name].inverse(middles_of(made)), 2.0**-14))
+    mean = candidates_of("unknown", made).mean
+    return Evidence(np.full(253, float(count)), mean + SHRINKAGE * (true - mean) + error)
+
+
+@pytest.mark.parametrize("kind", PRIORS)
+@pytest.mark.parametrize("name", ["srgb", "camera", "phone"])
+def test_evidence_for_a_curve_leads_to_it_whatever_the_prior(kind, name):
+    true = named_crfs()[name].inverse(middles_of("round255"))
+    found = np.exp2(mean_stops([evidence_for(name)], candidates_of(kind, "round255")))
+    prior = np.exp2(mean_stops([], candidates_of(kind, "round255")))
+    error, before = (float(np.sqrt(np.mean((light - true) ** 2))) for light in (found, prior))
+    assert error < 0.05 and error < max(before, 0.02)
+
+
+@pytest.mark.parametrize("made", get_args(Levels))
+def test_every_prior_sums_to_one_and_every_candidate_rises(made):
+    for kind in PRIORS:
+        candidates = candidates_of(kind, made)
+        assert candidates.prior.sum() == pytest.approx(1)
+        assert (np.diff(candidates.stops) >= 0).all() and candidates.stops.max() < 0
+
+
+def test_without_evidence_the_prior_decides():
+    for kind, group in (("camera", "camera"), ("phone", "phone"), ("rendering", "srgb")):
+        candidates = candidates_of(kind, "round255")
+        assert posterior_of([NOTHING], candidates) == pytest.approx(candidates.prior)
+        assert next(iter(shares_of([NOTHING], candidates))) == group
+
+
+def test_more_photographs_of_one_camera_make_the_estimate_more_certain():
+    candidates = candidates_of("unknown", "round255")
+    errors = (0.25, -0.25, 0.15, -0.15)  # of the network, independent between photographs
+    shares = [
+        shares_of([evidence_for("srgb", error=error) for error in errors[:count]], candidates)["srgb"]
+        for count in (0, 2, 4)
+    ]
+    assert shares[0] < shares[1] < shares[2]
+
+
+def test_the_own_curve_of_a_measured_model_has_half_of_the_prior():
+    device = Device("camera", "NIKON D90")
+    estimated = estimate_shared([NOTHING], "round255", device).inverse(middles_of("round255"))
+    own = np.exp2(measured_curves()["NIKON D90"][:253])
+    other = estimate_shared([NOTHING], "round255", Device("camera")).inverse(middles_of("round255"))
+    assert np.abs(np.log2(estimated / own))[20:].max() < np.abs(np.log2(other / own))[20:].max()
+    assert candidates_of("camera", "round255", "NIKON D90").prior[-1] == 0.5
+
+
+def test_held_out_models_are_no_candidates():
+    few = candidates_of("camera", "round255", None, ("NIKON D90", "Sony D6503"))
+    every = candidates_of("camera", "round255")
+    assert len(few.prior) == len(every.prior) and not np.array_equal(few.mean, every.mean)
+
+
+@pytest.mark.parametrize("made", get_args(Levels))
+def test_an_estimated_response_rises_from_black_to_white(made):
+    ldr = (np.random.default_rng(0).integers(0, 256, (9, 9, 3)) / 255).astype(np.float32)
+    response = estimate_response(ldr, ldr > 2, ldr * 9 - 12, made, UNKNOWN_DEVICE)
+    assert response.levels == made and response.inverse(np.array([0, 1])) == pytest.approx([0, 1])
+    assert (np.diff(response.inverse(middles_of(made))) > 0).all()
+    white = estimate_response(ldr, ldr >= 0, ldr, made, UNKNOWN_DEVICE)  # everything is clipped: no evidence
+    prior = estimate_shared([], made)
+    assert white.inverse(middles_of(made)) == pytest.approx(prior.inverse(middles_of(made)))
