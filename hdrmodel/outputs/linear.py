@@ -10,6 +10,7 @@ from hdrmodel.outputs.bands import Light, Lost, Radiance, Scale, Source, Writer,
 from hdrmodel.outputs.exif import exr_attributes
 
 CHROMATICITIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x and y of red, green, blue, white: BT.709, D65
+LONGEST_COMMENT = 400  # letters; readers take lines of a limited length
 RGBE_PEAK = 255 / 256 * 2.0**127  # the exponent's byte goes to 255, which is 127
 
 
@@ -42,11 +43,15 @@ def rgbe_rounded(light: Light) -> Light:
 
 
 def write_hdr(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
-    """Write a Radiance picture, run-length encoded where its width allows; the facts become comments."""
+    """Write a Radiance picture, run-length encoded where its width allows; short facts become comments."""
     import imagecodecs  # OpenCV would encode by way of a temporary file elsewhere
 
     height, width, _ = radiance.shape
-    comments = "".join(f"# hdrmodel.{name}={' '.join(text.split())}\n" for name, text in source.facts.items())
+    comments = "".join(
+        f"# hdrmodel.{name}={line}\n"
+        for name, text in source.facts.items()
+        if len(line := " ".join(text.split())) <= LONGEST_COMMENT
+    )
     primaries = " ".join(map(str, CHROMATICITIES))
     head = (
         f"#?RADIANCE\n{comments}EXPOSURE=1\nPRIMARIES={primaries}\nFORMAT=32-bit_rle_rgbe\n\n-Y {height} +X {width}\n"

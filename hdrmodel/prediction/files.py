@@ -38,6 +38,7 @@ LIGHT = {
     "irradiance": "the photograph's own; where it is white, the estimated sensor exposure at its scale",
 }
 OWN_LIGHT = "the photograph's own; where it is white, the network's"
+DISPLAY = "display light: the look of the photograph below white"
 HDR_LIGHT = "the photograph's own, which is HDR"
 
 
@@ -251,6 +252,8 @@ def _write(
                 is_scene = False
                 if rest.filled is not None:
                     to_display_light(made.radiance, rest.filled, made.response, rest.to_bt709)
+                    facts = {name: text for name, text in facts.items() if not name.startswith("camera_response")}
+                    facts |= response_facts(srgb_crf(), DISPLAY)
             if name != STACK:
                 exif, picture = rest.exif, rest.picture
                 notes += write_output(path, made.radiance, name, settings.scale, facts, picture, exif, settings.quality)
