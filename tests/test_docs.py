@@ -45,9 +45,10 @@ EXAMPLES = [(page, number) for page, blocks in BLOCKS.items() for number, (kind,
             if kind in ("bash", "python")]  # fmt: skip
 PROGRAMS = {"hdrdata": hdrdata.cli.main, "hdrmodel": hdrmodel.cli.main}
 SMALLER = {
+    "hdrdata build ": "hdrdata build --workers 1 ",  # starting processes would take longer than the work
     "--view-size 512": "--view-size 32",
     "--view-size 256": "--view-size 32",
-    "view_size=512": "view_size=32",
+    "view_size=512": "view_size=32, workers=1",
     "--count 20": "--count 2",
     "--resolution 1k": "--resolution 2k",
     "--test-share 0.3": "--seed 34 --val-share 0.25 --test-share 0.25",
