@@ -42,7 +42,9 @@ def main(arguments: list[str]) -> None:
             code = f"from {program}.cli.root import PLACES; print(*sorted(PLACES))"
             names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
             for name in ["", *names.stdout.split()]:
-                command = [sys.executable, "-m", f"{program}.cli", *([name] if name else []), "--help"]
+                arguments = [name, "--help"] if name else ["--help"]
+                code = f"from {program}.cli import main; main({arguments}, prog_name={program!r})"
+                command = [sys.executable, "-c", code]
                 print(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
         return
     for package in ("hdrdata", "hdrmodel", "stages"):
