@@ -1,7 +1,7 @@
 """Print what users read: every error message of the libraries, or every help text.
 
-    python tools/messages.py           # error messages, one per line, with their place
-    python tools/messages.py --help-texts
+python tools/messages.py           # error messages, one per line, with their place
+python tools/messages.py --help-texts
 """
 
 import ast

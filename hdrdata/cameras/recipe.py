@@ -95,9 +95,7 @@ class DrawnResponses(Section):
     kind: Literal["drawn_responses"]
     cameras: Annotated[int, Field(ge=1, le=1000)]
     seed: NonNegativeInt
-    models: tuple[str, ...] | None = (
-        None  # measured models to draw from, as `hdrdata.cameras.measured` names them
-    )
+    models: tuple[str, ...] | None = None  # measured models to draw from, as `hdrdata.cameras.measured` names them
 
 
 class Noise(Section):

@@ -50,21 +50,21 @@ class _Azimuths(click.ParamType):
 @click.option("--photo-crops", type=click.IntRange(1), default=1, show_default=True,
               help="Square crops of a photograph, spread along its long side.")  # fmt: skip
 @click.option("--fov", "fov_degrees", type=click.FloatRange(0, 170, min_open=True, max_open=True), default=80,
-              show_default=True, metavar="DEGREES", help="Across a panorama's views.")  # fmt: skip
+              show_default=True, metavar="DEGREES", help="Field of view of a panorama's views.")  # fmt: skip
 @click.option("--pitch", "pitch_degrees", type=click.FloatRange(-90, 90), default=10, show_default=True,
-              metavar="DEGREES", help="Of a panorama's views, upwards.")  # fmt: skip
+              metavar="DEGREES", help="Angle of a panorama's views above the horizon.")  # fmt: skip
 @click.option("--azimuths", "azimuths_degrees", type=_Azimuths(), default=(0, 60, 120, 180, 240, 300),
               show_default="0,60,120,180,240,300", metavar="DEGREES,...",
-              help="Of a panorama's views, clockwise from its middle; a view each.")  # fmt: skip
-@click.option("--layer", metavar="NAME", help="Of EXR files, the layer that is the picture.")
+              help="Directions of a panorama's views, clockwise from its centre; one view each.")  # fmt: skip
+@click.option("--layer", metavar="NAME", help="Layer of EXR files to read.")
 @click.option("--max-repaired", "max_repaired_share", type=click.FloatRange(0, 1), default=0.01, show_default=True,
               metavar="SHARE", help="A scene is bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
 @click.option("--recipe", default="drtmo", show_default=True, metavar="NAME|FILE.yaml",
               help=f"Cameras and exposures: {', '.join(RECIPE_NAMES)}, or a file of your own.")  # fmt: skip
 @click.option("--form", type=click.Choice(["radiance", "pixels", "both"]), default="both", show_default=True,
-              help="pixels: pictures for any reader; radiance: a nineteenth of it, expanded when read.")  # fmt: skip
+              help="pixels: images for any reader; radiance: 19 times smaller, expanded when read.")  # fmt: skip
 @click.option("--png-encoder", type=click.Choice(["fpng", "opencv"]), default="fpng", show_default=True,
-              help="opencv is ten times slower, and everywhere.")  # fmt: skip
+              help="opencv is ten times slower and available on every platform.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
               help="A bad scene: stop, or skip it and list it; exit code 3.")  # fmt: skip
 @click.option("--sidecar", metavar="CSV",
@@ -72,11 +72,11 @@ class _Azimuths(click.ParamType):
 @_shares
 @click.option("--name", default="hdr", show_default=True, help="First part of the shards' names.")
 @click.option("--train-shards", type=click.IntRange(1), default=2, show_default=True,
-              help="Number of shards of the part; 128 to 512 MB each reads well.")  # fmt: skip
+              help="Number of shards of the part train; 128 to 512 MB each reads well.")  # fmt: skip
 @click.option("--val-shards", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
 @click.option("--test-shards", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True,
-              help="Tasks at a time; 0: one a core. The bytes do not depend on it.")  # fmt: skip
+              help="Number of tasks at a time; 0: one per core. The bytes do not depend on it.")  # fmt: skip
 @click.option("--check-content", is_flag=True,
               help="Read everything that is kept: finds damage that changed neither size nor time. Without it, files "
                    "are compared by size, and scenes by size, times and inode.")  # fmt: skip
@@ -92,7 +92,7 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     OUT gets scenes.json, views/, stacks/ and shards/. Only what is new or changed is made.
 
     \b
-    Views of 256 pixels, which panoramas of 1024x512 are enough for:
+    Views of 256 pixels, for panoramas of 1024x512:
         hdrdata build scenes/ dataset/ --view-size 256
 
     \b

@@ -14,9 +14,9 @@ from hdrdata.scenes.parts import PARTS
 @click.option("--layout", type=click.Choice(["drtmo"]), required=True,
               help="drtmo: {Train,Test}/Bracketed_images/<view>_<camera>/{a..i}.png, and lists of pairs.")  # fmt: skip
 @click.option("--part", "parts", type=click.Choice(PARTS), multiple=True,
-              help="Write this part alone, beside what OUT has. Repeatable. Default: all.")  # fmt: skip
+              help="Write only this part, and keep other parts of OUT. Repeatable. Default: all.")  # fmt: skip
 @click.option("--png-encoder", type=click.Choice(["fpng", "opencv"]), default="fpng", show_default=True,
-              help="Of pictures expanded from the radiance form; PNGs of the pixels form are copied.")  # fmt: skip
+              help="Encoder for images of the radiance form; PNGs of the pixels form are copied.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
 def export_shards(shards: Path, out: Path, layout: str, parts: tuple[str, ...], png_encoder: str, workers: int) -> None:
     """Write the stacks of the folder SHARDS as loose PNGs to the folder OUT, in the layout of DrTMO.
@@ -54,7 +54,7 @@ def export_shards(shards: Path, out: Path, layout: str, parts: tuple[str, ...], 
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
               help="Another number draws other scenes.")  # fmt: skip
 @click.option("--shard-megabytes", type=click.IntRange(1), default=256, show_default=True,
-              help="About so many a shard; a scene lies in one.")  # fmt: skip
+              help="Approximate size of a shard; a scene is in one shard.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
               help="A bad view: stop, or skip it and list it.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")

@@ -22,7 +22,7 @@ from hdrdata.files.disk import write_bytes, write_json
                    "cameras get a folder each.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), metavar="NUMBER",
               help="Another number draws other cameras, where the recipe draws them.  [default: 0]")  # fmt: skip
-@click.option("--layer", metavar="NAME", help="Of an EXR, the layer that is the picture.")
+@click.option("--layer", metavar="NAME", help="Layer of an EXR file to read.")
 @click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
               help="Refuse the scene if more of its pixels are negative, NaN or infinite.")  # fmt: skip
 def expose(

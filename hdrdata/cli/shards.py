@@ -37,14 +37,13 @@ def verify(
 ) -> None:
     """Read every byte of SHARDS; a line for each fault, which names shard and sample, and exit code 1 if there is any.
 
-    SHARDS is a folder that has an index.json: all checksums, headers, pictures and counts are held against it. Or it
-    is tars of anybody, which are looked through for what a WebDataset reader would pass over or mix up; nothing is
-    unpacked.
+    SHARDS is a folder with an index.json: all checksums, headers, images and counts are compared with it. Or it is tars
+    of any program, which are checked for what a WebDataset reader would skip or confuse; nothing is unpacked.
 
     \b
     After copying a dataset:
         hdrdata verify dataset/shards
-    The tars of somebody else:
+    Tars of another program:
         hdrdata verify downloads/*.tar
     """
     from hdrdata.integrity.verify import verify_shards, verify_tars
@@ -75,7 +74,9 @@ def verify(
 @click.option("--stacks", type=FOLDER, help="Folder of stack files, from which samples are copied.")
 @click.option("--views", type=FOLDER, help="Folder of views, from which samples are made again where a stack is not "
                                            "whole.")  # fmt: skip
-@click.option("--recipe", type=click.Choice(RECIPE_NAMES), help="That made the shards. Default: the one they name.")
+@click.option(
+    "--recipe", type=click.Choice(RECIPE_NAMES), help="Recipe that made the shards. Default: the recipe in their index."
+)
 @click.option("--params", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="YAML",
               help="Take the recipe from synthesize.recipe of this params.yaml, where it has no name.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")

@@ -90,15 +90,15 @@ def merge(
               help="Fetch what this list names: columns name, url, and where known sha256 and licence.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="scenes", show_default=True,
               help="Folder of scenes; may hold others.")  # fmt: skip
-@click.option("--count", type=click.IntRange(1), help="Of Poly Haven: how many panoramas.")
+@click.option("--count", type=click.IntRange(1), help="Poly Haven: number of panoramas.")
 @click.option("--resolution", type=click.Choice(["1k", "2k", "4k", "8k", "16k"]), default="2k", show_default=True,
-              help="Of Poly Haven: width of a panorama; 2k is 2048 pixels, about 6 MB.")  # fmt: skip
-@click.option("--category", metavar="NAME", help="Of Poly Haven: only this category, such as night or indoor.")
-@click.option("--seed", type=click.IntRange(0), help="Of Poly Haven: another choice. Default: the first by name.")
+              help="Poly Haven: width of a panorama; 2k is 2048 pixels, about 6 MB.")  # fmt: skip
+@click.option("--category", metavar="NAME", help="Poly Haven: only this category, such as night or indoor.")
+@click.option("--seed", type=click.IntRange(0), help="Poly Haven: seed of a random choice. Default: the first by name.")
 @click.option("--format", "suffix", type=click.Choice(["exr", "hdr"]), default="exr", show_default=True,
-              help="Of Poly Haven: kind of file.")  # fmt: skip
+              help="Poly Haven: kind of file.")  # fmt: skip
 @click.option("--api", default="https://api.polyhaven.com", show_default=True, metavar="URL",
-              help="Of Poly Haven: its server.")  # fmt: skip
+              help="Poly Haven: address of its server.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 32), default=4, show_default=True, help="Files at a time.")
 def fetch(
     source: str | None,
@@ -120,7 +120,7 @@ def fetch(
     \b
     Twenty panoramas of 2048x1024:
         hdrdata fetch polyhaven --count 20 --resolution 2k
-    A list of one's own:
+    Your own list:
         hdrdata fetch --catalog list.csv
     """
     from hdrdata.fetch import polyhaven

@@ -16,17 +16,15 @@ EXIT_ABSENT = 3  # of `evaluate`, where a metric is not to be had
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--weights", multiple=True, type=click.Path(path_type=Path),
-              help="What `train` wrote; once for each seed of one variant.")  # fmt: skip
+              help="File that `train` wrote; give it once per seed of one variant.")  # fmt: skip
 @click.option("--predictions", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
               help="HDR files of another program instead: one a picture, named by its key.")  # fmt: skip
-@click.option("--name", metavar="NAME", help="Of that program, in the tables. Default: the folder's name.")
-@click.option("--layer", metavar="NAME", help="Of that program's EXR files, the layer that is the picture.")
+@click.option("--name", metavar="NAME", help="Name of that program in the tables. Default: the folder's name.")
+@click.option("--layer", metavar="NAME", help="Layer to read from that program's EXR files.")
 @click.option(
     "--allow-missing", is_flag=True, help="Measure where there are predictions; else a missing one is refused."
 )
-@click.option(
-    "--inputs", is_flag=True, help="Write the pictures that predictions are made of to OUT, and measure nothing."
-)
+@click.option("--inputs", is_flag=True, help="Write the input images for another program to OUT, and measure nothing.")
 @click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
               help="Replace a value of the configuration; give it once per value. --show names them all.")  # fmt: skip
 @click.option("--show", is_flag=True, help="Print the configuration and all metrics, and measure nothing.")
@@ -110,16 +108,16 @@ def evaluate(
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("--method", metavar="NAME", default="network", show_default=True,
-              help=f"Of A; one of {', '.join(METHODS)}.")  # fmt: skip
-@click.option("--method-b", metavar="NAME", help="Of B. Default: that of A.")
-@click.option("--by-clipping", is_flag=True, help="Also among the stacks whose inputs are clipped by a like share.")
+              help=f"Method of A; one of {', '.join(METHODS)}.")  # fmt: skip
+@click.option("--method-b", metavar="NAME", help="Method of B. Default: the method of A.")
+@click.option("--by-clipping", is_flag=True, help="Repeat the table by the clipped share of the input.")
 @click.option("--resamples", type=click.IntRange(100, 100_000), metavar="NUMBER",
-              help="Of the scenes, for the intervals. Default: as A was evaluated with.")  # fmt: skip
+              help="Number of resamples for the intervals. Default: as in the evaluation of A.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def compare(
     a: Path, b: Path, method: str, method_b: str | None, by_clipping: bool, resamples: int | None, as_json: bool
 ) -> None:
-    """Say in which scores A and B differ by more than chance: two folders of scores, or their per_picture.csv.
+    """Compare the scores A and B by metric, with intervals: two folders of scores, or their per_picture.csv.
 
     The interval of a difference is over scenes, and over seeds where there are several. A verdict needs one that
     does not contain 0, and a difference that the metric resolves. The exit code is 0 whatever the verdict.

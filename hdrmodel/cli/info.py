@@ -24,12 +24,12 @@ LARGEST_WIDTH = 4  # 995 million parameters; far above, their number overflows 6
               help=f"Multiplies all numbers of channels; above 0, at most {LARGEST_WIDTH}. "
                    "Default: 1, the paper's.")  # fmt: skip
 @click.option("--size", type=int, default=512, show_default=True, metavar="PIXELS",
-              help="Height and width of the picture for which work is counted.")  # fmt: skip
+              help="Height and width of the image for which work is counted.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON, with work in MACs.")
 def info(
     weights: Path | None, variant: str | None, preset: str | None, width: float | None, size: int, as_json: bool
 ) -> None:
-    """Say what a file of WEIGHTS holds, or what a network would cost: parameters, multiplications, attention.
+    """Print the content of a file of WEIGHTS, or the costs of a network: parameters, multiplications, attention.
 
     \b
     A file, and its network:

@@ -25,20 +25,20 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.command(cls=OneLineErrors, epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), show_default="beside each photograph",
-              help="A folder; or, of one photograph, a file: the suffix says the format.")  # fmt: skip
+              help="A folder; or, for one photograph, a file whose suffix states the format.")  # fmt: skip
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, show_default="those of `hdrmodel release`",
-              help="What `train` wrote; with --backend onnx the folder that `export` wrote.")  # fmt: skip
+              help="File that `train` wrote; with --backend onnx the folder that `export` wrote.")  # fmt: skip
 @click.option("--format", "formats", multiple=True, metavar="NAME",
-              help=f"Give it once per format: {', '.join(FORMAT_NAMES)}. Default: exr, or OUT's.")  # fmt: skip
+              help=f"Output format, repeatable: {', '.join(FORMAT_NAMES)}. Default: exr, or OUT's.")  # fmt: skip
 @click.option("--preview/--no-preview", default=True, show_default=True, help="Also NAME.preview.png, tone mapped.")
 @click.option("--from", "origin", type=click.Choice(["stack", "irradiance"]), default="stack", show_default=True,
               help="Light of nine merged exposures, or of their source alone, in a fifth of the time.")  # fmt: skip
 @click.option("--stack", is_flag=True,
               help="Also NAME.stack/: nine exposures as PNG, with their ratios in stack.json and EXIF.")  # fmt: skip
 @click.option("--nits", type=float, default=203.0, show_default=True, metavar="CD/M2",
-              help="Of the light that saturates the photograph: its white.")  # fmt: skip
+              help="Luminance of white, the light that clips the photograph.")  # fmt: skip
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",
-              help="The number that this light gets in OpenEXR and Radiance files.")  # fmt: skip
+              help="Value of white in OpenEXR and Radiance files.")  # fmt: skip
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True,
               help="JPEG quality in Ultra HDR, of the gain map and of a base image that is not the file's own. From 99 "
                    "on, the map of a large photograph has full resolution and light is within 3 %.")  # fmt: skip
@@ -46,7 +46,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
               help="The photographs' camera response; `hdrdata crf list` names them. auto: estimated from each, by "
                    "the network.")  # fmt: skip
 @click.option("--background", type=click.Choice(["black", "white"]), default="black", show_default=True,
-              help="What transparent pixels are laid over.")  # fmt: skip
+              help="Background of transparent pixels.")  # fmt: skip
 @click.option("--ignore-gain-map", is_flag=True,
               help="Predict despite a gain map (iPhone, Ultra HDR), which is the light by default.")  # fmt: skip
 @click.option("--metadata/--no-metadata", default=True, show_default=True,
@@ -54,16 +54,16 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option(
     "--exact",
     is_flag=True,
-    help="Only white is clipped in lossy photographs too. By default their values just below white are too: by "
-    "1 to 3 levels in smooth areas, by up to 16 beside strong edges, as the quantisation tables of a JPEG say.",
+    help="Treat only white as clipped in lossy photographs too. By default, values just below white also count: "
+    "1 to 3 levels in smooth areas, up to 16 beside strong edges, by the quantisation tables of a JPEG.",
 )
 @click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
 @click.option("--tile", type=click.IntRange(min=0), metavar="PIXELS",
-              help="Side of what is computed at a time; 0: whole photographs. Default: by a gigabyte.")  # fmt: skip
-@click.option("--anew", is_flag=True, help="Make again what is there; replace what another hand made.")
-@click.option("--json", "as_json", is_flag=True, help="Print what became of each photograph as JSON.")
+              help="Side of a tile; 0: whole photographs. Default: tiles of about a gigabyte.")  # fmt: skip
+@click.option("--anew", is_flag=True, help="Make existing outputs again, and replace files of other programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result of each photograph as JSON.")
 def predict(
     inputs: tuple[str, ...],
     out: Path | None,

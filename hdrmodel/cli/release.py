@@ -15,7 +15,7 @@ def release(scenes: bool, catalog: bool) -> None:
     \b
     The training scenes, downloaded again from where they were found:
         hdrmodel release --catalog > scenes.csv
-        hdrdata fetch scenes/ --catalog scenes.csv
+        hdrdata fetch --catalog scenes.csv --out scenes
     """
     if scenes and catalog:
         raise click.UsageError("--scenes and --catalog: expected one of them")

@@ -18,8 +18,8 @@ from hdrdata.command import OneLineErrors
 @click.option("-s", "--set", "changes", multiple=True, metavar="NAME=VALUE",
               help="Replace a value of the profile; give it once per value. --show names them all.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
-              help="Of the first weights and of the order, crops and augmentation of the samples.")  # fmt: skip
-@click.option("--anew", is_flag=True, help="Train again where a run has ended: its weights are replaced.")
+              help="Seed of the initial weights, and of the order, crops and augmentation of the samples.")  # fmt: skip
+@click.option("--anew", is_flag=True, help="Train a finished run again, and replace its weights.")
 @click.option("--show", is_flag=True, help="Print the configuration as YAML, and train nothing.")
 def train(
     shards: Path | None,
@@ -33,7 +33,7 @@ def train(
 ) -> None:
     """Train a network on the folder SHARDS into the folder RUN: weights.safetensors, run.json and dvclive/.
 
-    Ctrl-C or SIGTERM saves the step at hand; the same command again goes on from there and ends with the same weights.
+    Ctrl-C or SIGTERM saves the current step; the same command continues there and ends with the same weights.
 
     \b
     Spatial attention for an hour or so on two CPU cores:
