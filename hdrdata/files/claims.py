@@ -1,6 +1,7 @@
-"""Claims in the header of an HDR file, checked before a decoder allocates memory for them."""
+"""Check the sizes that an image file claims, before a decoder asks for the memory."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import OpenEXR
@@ -9,7 +10,8 @@ MAX_PIXELS = 2**28  # of one picture: a panorama of 23,170 x 11,585
 MAX_BYTES = 2**32  # of all channels, decoded
 MAX_RATIO = 4096  # decoded bytes a byte of the file; ZIP reaches 1,030 on a constant picture
 SMALL = 2**24  # bytes that any machine has: no ratio is asked of a picture that needs no more
-TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES = 256, 257, 277
+MAX_TEXT = 2**24  # bytes of a profile or another text, decompressed
+TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES, TILE_WIDTH, TILE_HEIGHT = 256, 257, 277, 322, 323
 TIFF_NUMBERS = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
 
 
@@ -66,9 +68,28 @@ def check_tiff_claim(path: Path) -> None:
             for _ in range(min(entries, 4096)):
                 entry = file.read({42: 12, 43: 20}[version])
                 tag, kind = struct.unpack_from(f"{order}HH", entry)
-                if tag in (TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES):
+                if tag in (TIFF_WIDTH, TIFF_HEIGHT, TIFF_SAMPLES, TILE_WIDTH, TILE_HEIGHT):
                     (tags[tag],) = struct.unpack_from(order + value + TIFF_NUMBERS[kind], entry)
     except (KeyError, OverflowError, OSError, ValueError, struct.error) as error:  # a place beyond any file's end
         raise ValueError(f"{path}: not a readable {path.suffix} file: no sound TIFF directory") from error
     wide, high = tags.get(TIFF_WIDTH, 0), tags.get(TIFF_HEIGHT, 0)
     check_claim(path, wide, high, wide * high * tags.get(TIFF_SAMPLES, 1) * 4)
+    if tags.keys() & {TILE_WIDTH, TILE_HEIGHT}:
+        wide, high = tags.get(TILE_WIDTH, 1), tags.get(TILE_HEIGHT, 1)
+        check_claim(path, wide, high, wide * high * tags.get(TIFF_SAMPLES, 1) * 4)
+
+
+def inflate(content: bytes) -> bytes:
+    """Decompress a text or profile by zlib.
+
+    Raises:
+        ValueError: if it is damaged, or larger than `MAX_TEXT` bytes.
+    """
+    decompressor = zlib.decompressobj()
+    try:
+        text = decompressor.decompress(content, MAX_TEXT)
+    except zlib.error as error:
+        raise ValueError(f"damaged compressed text ({error})") from error
+    if decompressor.unconsumed_tail:
+        raise ValueError(f"compressed text of more than {MAX_TEXT} bytes")
+    return text

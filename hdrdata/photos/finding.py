@@ -44,12 +44,16 @@ PHOTO_SUFFIXES = (
 )  # fmt: skip; camera RAW files beside
 
 
+THUMBNAILS = {"@eaDir", ".thumbnails"}  # folders of a network storage and of desktops
+
+
 def find_photos(inputs: tuple[str | Path, ...]) -> list[Path]:
     """Find the pictures that a command is given, sorted, each once.
 
     Args:
         inputs: a file is taken as it is, whatever its name. Of a folder and its sub-folders all files with the suffixes
-            `PHOTO_SUFFIXES`, and camera RAW files where the extra that reads them is there, but none that is hidden.
+            `PHOTO_SUFFIXES`, and camera RAW files where the extra that reads them is there, but none that is hidden or
+            in a folder of thumbnails (@eaDir, .thumbnails).
             All else is a pattern such as "photos/*.jpg" or "**/*.png" for files and folders, for shells that do not
             expand it.
 
@@ -69,7 +73,8 @@ def find_photos(inputs: tuple[str | Path, ...]) -> list[Path]:
 
 
 def left_out(inputs: tuple[str | Path, ...], taken: Collection[Path]) -> dict[str, int]:
-    """How many files of the folders among the inputs are not taken, by suffix, the most first; "" of those without.
+    """How many files of the folders among the inputs are not taken, by suffix, the most first; "" of those without,
+    "in @eaDir" of those in folders of thumbnails.
 
     Hidden files are none, and a file that is taken by another of the inputs is not left out.
     """
@@ -77,9 +82,12 @@ def left_out(inputs: tuple[str | Path, ...], taken: Collection[Path]) -> dict[st
     others: dict[str, str] = {}
     for given in inputs:
         for match in _matches(given):
-            for file in _walk(match) if match.is_dir() else ():
-                if (place := os.path.abspath(file)) not in places:
-                    others[place] = file.suffix.lower()
+            if match.is_dir():
+                for file in _walk(match):
+                    if (place := os.path.abspath(file)) not in places:
+                        others[place] = file.suffix.lower()
+                for file, folder in _thumbnails(match):
+                    others[os.path.abspath(file)] = f"in {folder}"
     counts = Counter(others.values())
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
@@ -103,8 +111,14 @@ def _walk(folder: Path) -> Iterator[Path]:
         raise error
 
     for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in THUMBNAILS]
         yield from (Path(place, name) for name in names if not name.startswith("."))
+
+
+def _thumbnails(folder: Path) -> Iterator[tuple[Path, str]]:
+    for place, _, names in os.walk(folder):
+        found = THUMBNAILS & set(Path(place).relative_to(folder).parts)
+        yield from ((Path(place, name), min(found)) for name in names if found)
 
 
 def output_stems(photos: list[Path], inputs: tuple[str | Path, ...]) -> dict[Path, str]:

@@ -10,6 +10,7 @@ from hdrdata.files.claims import check_claim
 from hdrdata.photos.colours.encodings import Encoding
 from hdrdata.photos.colours.gain import GainMap
 
+XMP_LEFT = "its XMP was left out"
 LOOSE = 4096  # bytes that a coder may make of one: `check_claim` asks for no more
 
 

@@ -10,6 +10,7 @@ from PIL import ExifTags, Image
 
 ORIENTATION = 274
 EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, WIDTH, HEIGHT = 34665, 40965, 40961, 40962, 40963
+THUMBNAIL, STRIP = (513, 514), (273, 279)  # tags of place and size
 SRGB, ADOBE, UNCALIBRATED = 1, 2, 65535  # of ColorSpace; 2 is not in the EXIF standard, but is written
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of each TIFF type
 PROFILE = re.compile(r"\s*(?:exif|app1|APP1)\s+(\d{1,8})\s+([0-9a-fA-F\s]+)")
@@ -145,7 +146,7 @@ def positive(value: object) -> float | None:
 def reset(block: bytes | None, width: int, height: int) -> bytes | None:
     """The block for an upright picture of this size: the same bytes, with what is no longer true put right in place.
 
-    Its orientation is 1, its size the picture's; the link to its thumbnail, which lies as the photograph did, is cut;
+    Its orientation is 1, its size the picture's; its thumbnail, which lies as the photograph did, is removed;
     Adobe RGB becomes uncalibrated, as files say their own colours. Maker's notes, whose offsets count from the
     block's beginning, stay sound.
     """
@@ -155,7 +156,7 @@ def reset(block: bytes | None, width: int, height: int) -> bytes | None:
     try:
         first = struct.unpack_from(f"{order}I", content, 4)[0]
         entries, end = _entries(content, order, first)
-        struct.pack_into(f"{order}I", content, end, 0)
+        _remove_thumbnail(content, order, end)
         _put(content, order, entries, ORIENTATION, 1)
         if EXIF_IFD in entries:
             inner, _ = _entries(content, order, _get(content, order, entries[EXIF_IFD]))
@@ -170,6 +171,29 @@ def reset(block: bytes | None, width: int, height: int) -> bytes | None:
     except struct.error:  # a directory beyond the block
         return None
     return bytes(content)
+
+
+def _remove_thumbnail(content: bytearray, order: str, link: int) -> None:
+    """Overwrite the thumbnail and its directory with zeros, or cut them off if they are last."""
+    (second,) = struct.unpack_from(f"{order}I", content, link)
+    struct.pack_into(f"{order}I", content, link, 0)
+    if not link < second < len(content):
+        return
+    entries, end = _entries(content, order, second)
+    ranges = [(second, end + 4)]
+    for start, count in (THUMBNAIL, STRIP):
+        if start in entries and count in entries:
+            place = _get(content, order, entries[start])
+            ranges.append((place, place + _get(content, order, entries[count])))
+    for start, stop in ranges:
+        if start >= link + 4:  # else damaged: it would overlap the photograph's own directory
+            stop = min(stop, len(content))
+            content[start:stop] = bytes(max(stop - start, 0))
+    last = max(stop for _, stop in ranges)
+    if last >= len(content):
+        first = min(start for start, _ in ranges if start >= link + 4)
+        if not any(content[first:]):
+            del content[first:]
 
 
 def _entries(content: bytearray, order: str, start: int) -> tuple[dict[int, int], int]:

@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 
 from hdrdata.photos.colours.gain import GainMap, by_apple, by_iso, by_xmp
-from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
+from hdrdata.photos.formats.decoded import XMP_LEFT, Decoded, check_size, full_scale, of_array
 from hdrdata.photos.formats.exif import apple_numbers, plain
 from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
 
@@ -35,6 +35,7 @@ class Segments:
     icc: bytes | None = None
     transform: int | None = None  # of Adobe's APP14
     xmp: bytes = b""
+    has_iptc: bool = False
     gain: bytes | None = None  # metadata of ISO 21496-1
     end: int = 0  # where the pixels begin
 
@@ -60,6 +61,8 @@ def read_segments(content: bytes, start: int = 0) -> Segments:
             found = replace(found, gain=body[len(ISO_NAME) :])
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
             parts.setdefault(body[12], body[14:])
+        elif marker == 0xED and b"8BIM\x04\x04" in body:
+            found = replace(found, has_iptc=True)
         elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
             found = replace(found, transform=body[11])
         elif marker == 0xDA:
@@ -84,6 +87,7 @@ def further_images(content: bytes, first: Segments) -> Iterator[tuple[int, Segme
 
 def read_gain_map(path: Path, content: bytes, segments: Segments, notes: list[str]) -> GainMap | None:
     """Read the gain map of a JPEG; None if there is none, with a note if it cannot be used."""
+    others = 0
     for number, (place, other) in enumerate(further_images(content, segments)):
         try:
             if other.gain is not None and len(other.gain) > 4:  # the photograph itself states the version alone
@@ -93,6 +97,7 @@ def read_gain_map(path: Path, content: bytes, segments: Segments, notes: list[st
                 if formula is None:
                     raise ValueError("it states no headroom")
             if formula is None:
+                others += 1
                 continue
             check_size(path, other.width, other.height, other.width * other.height * other.components)
             with open_image(io.BytesIO(content[place:]), "JPEG") as image:
@@ -101,6 +106,8 @@ def read_gain_map(path: Path, content: bytes, segments: Segments, notes: list[st
             reason = " ".join(str(error).removeprefix(f"{path}: ").split())[:120]
             notes.append(f"its gain map (image {number + 2}) is not used: {reason}")
             return None
+    if others:
+        notes.append(f"{others} further image{'s' if others > 1 else ''} left out")
     if segments.gain is not None or b"hdrgm:Version" in segments.xmp:
         notes.append("its gain map is not used: no image in the file states its numbers")
     return None
@@ -115,6 +122,10 @@ def decode_jpeg(path: Path) -> Decoded:
     segments = read_segments(content)
     notes: list[str] = []
     gain = read_gain_map(path, content, segments, notes)
+    if segments.xmp and b"Container:Directory" not in segments.xmp:  # which lists the images of an Ultra HDR file
+        notes.append(XMP_LEFT)
+    if segments.has_iptc:
+        notes.append("its IPTC was left out")
     if segments.frame not in LOSSLESS and segments.frame != LS and segments.bits == 8:
         decoded = decode_by_pillow(path, "JPEG")
         return replace(decoded, exif=segments.exif or decoded.exif, notes=notes + decoded.notes, gain=gain)

@@ -25,14 +25,17 @@ def open_image(source: Path | io.BytesIO, kind: str) -> Image.Image:
         raise UnidentifiedImageError(str(error)) from error
 
 
-def decode_by_pillow(path: Path, kind: str, stored_bits: int | None = 8, page: int = 0) -> Decoded:
+def decode_by_pillow(
+    path: Path, kind: str, stored_bits: int | None = 8, page: int = 0, source: io.BytesIO | None = None
+) -> Decoded:
     """Decode a picture of 8 bits or fewer.
 
     Args:
         stored_bits: a sample before the format's coder; None if it may make any number of pixels of a byte.
         page: of several.
+        source: the file's content, if it is not the file itself.
     """
-    with open_image(path, kind) as image:
+    with open_image(source or path, kind) as image:
         samples = len(image.getbands()) if image.mode != "P" else 1
         pixels = image.width * image.height
         check_size(path, *image.size, None if stored_bits is None else pixels * samples * stored_bits // 8)

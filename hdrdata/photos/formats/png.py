@@ -1,29 +1,31 @@
 """PNG: its chunks, colours by the third edition, and the pixels of 16 bits that Pillow would round."""
 
+import io
 import os
 import struct
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 
+from hdrdata.files.claims import MAX_TEXT, inflate
 from hdrdata.photos.colours.encodings import Encoding, encoding_of, gamma_encoding
-from hdrdata.photos.formats.decoded import Decoded, check_size, of_array
+from hdrdata.photos.formats.decoded import XMP_LEFT, Decoded, check_size, of_array
 from hdrdata.photos.formats.exif import of_text, plain
 from hdrdata.photos.formats.pillow import decode_by_pillow
 
-KEPT = (b"IHDR", b"cICP", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"tRNS", b"eXIf")
+PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # all that a decoder of pixels is given
+EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
+KEPT = (b"IHDR", b"acTL", b"cICP", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"tRNS", b"eXIf")
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-LONGEST = 2**24  # bytes of a chunk, here
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 
 
 def read_chunks(path: Path) -> dict[bytes, bytes]:
     """The chunks of a PNG file that are not its pixels, by name, as far as they go: the first of each.
 
-    The text of "Raw profile type exif" comes by that name.
+    The texts that may hold EXIF come by their own names.
     """
     chunks: dict[bytes, bytes] = {}
     with path.open("rb") as file:
@@ -31,25 +33,42 @@ def read_chunks(path: Path) -> dict[bytes, bytes]:
         while len(head := file.read(8)) == 8:
             length = int.from_bytes(head[:4], "big")
             if head[4:] in KEPT + TEXTS:
-                content = file.read(min(length, LONGEST))
-                length -= min(length, LONGEST)
+                content = file.read(min(length, MAX_TEXT))
+                length -= min(length, MAX_TEXT)
                 name, _, rest = content.partition(b"\0")
                 if head[4:] in KEPT:
                     chunks.setdefault(head[4:], content)
-                elif name.startswith(b"Raw profile type "):
-                    chunks.setdefault(name, _text_of(head[4:], rest))
+                elif name in EXIF_TEXTS and name not in chunks:
+                    chunks[name] = _text_of(head[4:], rest)
+                elif name == b"XML:com.adobe.xmp":
+                    chunks[name] = b"?"
             file.seek(length + 4, os.SEEK_CUR)
     return chunks
+
+
+def pixels_alone(path: Path) -> io.BytesIO:
+    """Return a PNG without its texts and metadata, which decoders would decompress and refuse the whole for."""
+    kept = io.BytesIO()
+    with path.open("rb") as file:
+        kept.write(file.read(8))
+        while len(head := file.read(8)) == 8:
+            length = int.from_bytes(head[:4], "big") + 4
+            if head[4:] in PIXELS:
+                kept.write(head + file.read(length))
+            else:
+                file.seek(length, os.SEEK_CUR)
+    kept.seek(0)
+    return kept
 
 
 def _text_of(kind: bytes, content: bytes) -> bytes:
     try:
         if kind == b"zTXt":
-            return zlib.decompressobj().decompress(content[1:], LONGEST)
+            return inflate(content[1:])
         if kind == b"iTXt":
             flag, text = content[0], content[2:].split(b"\0", 2)[2]
-            return zlib.decompressobj().decompress(text, LONGEST) if flag else text
-    except (zlib.error, IndexError):
+            return inflate(text) if flag else text
+    except (ValueError, IndexError):
         return b""
     return content
 
@@ -64,10 +83,14 @@ def decode_png(path: Path) -> Decoded:
     channels = CHANNELS.get(colour_type, 1)
     check_size(path, width, height, height * (-(-width * channels * depth // 8)))
     if depth == 16:
-        decoded = of_array(imagecodecs.png_decode(path.read_bytes()))
+        decoded = of_array(imagecodecs.png_decode(pixels_alone(path).getvalue()))
     else:
-        decoded = decode_by_pillow(path, "PNG", None)
+        decoded = decode_by_pillow(path, "PNG", None, source=pixels_alone(path))
     notes = list(decoded.notes)
+    if (frames := int.from_bytes(chunks.get(b"acTL", b"")[:4], "big")) > 1:
+        notes.append(f"the first of {frames} frames")
+    if b"XML:com.adobe.xmp" in chunks:
+        notes.append(XMP_LEFT)
     exif = plain(chunks.get(b"eXIf")) or of_text(chunks.get(b"Raw profile type exif", b"").decode("latin-1"))
     exif = exif or of_text(chunks.get(b"Raw profile type APP1", b"").decode("latin-1"))
     encoding = _encoding_of(chunks, notes)
@@ -104,8 +127,8 @@ def _encoding_of(chunks: dict[bytes, bytes], notes: list[str]) -> Encoding | Non
 
 def _icc_of(content: bytes) -> bytes:
     try:
-        return zlib.decompressobj().decompress(content.partition(b"\0")[2][1:], LONGEST)
-    except zlib.error:
+        return inflate(content.partition(b"\0")[2][1:])
+    except ValueError:
         return b"?"  # damaged
 
 

@@ -16,7 +16,22 @@ from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
 
 WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS, ORIENTATION, SAMPLES, PLANES = 256, 257, 258, 259, 262, 274, 277, 284
 SUBFILE, EXTRA, FORMAT, ICC, DNG = 254, 338, 339, 34675, 50706
-TAGS = (WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS, SAMPLES, PLANES, SUBFILE, EXTRA, FORMAT, DNG)
+TILE_WIDTH, TILE_HEIGHT = 322, 323
+TAGS = (
+    WIDTH,
+    HEIGHT,
+    BITS,
+    COMPRESSION,
+    COLOURS,
+    SAMPLES,
+    PLANES,
+    SUBFILE,
+    EXTRA,
+    FORMAT,
+    DNG,
+    TILE_WIDTH,
+    TILE_HEIGHT,
+)
 KINDS = {0: 1, 1: 1, 2: 3, 3: 3, 5: 4, 6: 3, 8: 3, 9: 3}  # colours by PhotometricInterpretation
 OTHERS = {10: "ITULab", 32803: "raw sensor", 34892: "raw sensor", 32845: "LogLuv"}
 FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
@@ -89,6 +104,9 @@ def _check_claim(path: Path, tags: dict[int, list[int]]) -> None:
     elif compression not in USUAL:
         stored = stored * LOOSE // LOOSER
     check_size(path, width, height, stored)
+    if tags.keys() & {TILE_WIDTH, TILE_HEIGHT}:
+        wide, high = tags.get(TILE_WIDTH, [1])[0], tags.get(TILE_HEIGHT, [1])[0]
+        check_size(path, wide, high, 0 if wide * high <= 4 * width * height else wide * high)
 
 
 def _told_by_pillow(path: Path) -> dict[str, object]:
