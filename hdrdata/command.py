@@ -15,6 +15,17 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(path_type=Path)
 
 
+class FolderOrUrl(click.ParamType):
+    """A folder that exists, as a Path; or a URL, as text, which a Path would damage."""
+
+    name = "folder or url"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        if "://" in str(value):
+            return str(value)
+        return FOLDER.convert(value, param, ctx)
+
+
 QUOTAS = Path("/sys/fs/cgroup/cpu.max")  # of a container, cgroup v2: "<microseconds> <of a period>", or "max ..."
 SPINS = "10000"  # some tens of microseconds
 

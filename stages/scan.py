@@ -20,6 +20,9 @@ def main(scenes: Path, cache: Path) -> None:
         before = {scene.key: scene for scene in read_scenes(scenes)[1]} if scenes.is_file() else {}
     except ValueError:
         before = {}  # damaged, by a merge in git perhaps: it is written again
+    if not folder.exists() and before:
+        click.echo(f"{folder}: no such folder; the list of {len(before)} scenes is kept as it is", err=True)
+        return
     sidecar = config.sidecar
     if sidecar and folder.is_dir() and not (folder / sidecar).exists():
         click.echo(f"{folder}: no {sidecar}: no location groups, kinds and licences", err=True)

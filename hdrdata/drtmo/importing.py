@@ -145,7 +145,7 @@ def import_drtmo(folder: Path, shards: Path, config: ImportConfig) -> Imported:
         title="shard",
         workers=config.workers,
         finish=lambda rows: {
-            **describe_shards(config.name, rows, recipe),
+            **describe_shards(shards, config.name, rows, recipe),
             "imported": {"layout": "drtmo", "left_out": {refusal.name: refusal.reason for refusal in checked.refused}},
         },
     )

@@ -22,6 +22,7 @@ from hdrdata.publish.published import RECORD
 from hdrdata.publish.refresh import has_published, stale_files
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, split_key
 from hdrdata.samples.radiance_codec import decode_radiance
+from hdrdata.stream.columns import COLUMNS, load_columns, make_columns
 from hdrdata.stream.remote import LocalFolder
 from hdrdata.stream.shard_index import checked_tables, read_shard_index
 from hdrdata.stream.shard_reader import Shards
@@ -146,6 +147,16 @@ def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
     for (form, key), count in keys.items():
         if count > 1:
             yield Fault(INDEX, key, f"stands {count} times in the form {form}")
+    for form, facts in index.get("columns", {}).items():
+        try:
+            found = load_columns(folder / facts["file"], facts["sha256"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            yield Fault(f"{form}/{COLUMNS}", None, f"{error}; build again to renew it")
+            continue
+        rows = [row["samples"] for row in index["rows"].values() if row["form"] == form]
+        expected = make_columns([map(SampleLayout.from_json, samples) for samples in rows])
+        if found.dtype != expected.dtype or not np.array_equal(found, expected):
+            yield Fault(facts["file"], None, "its samples are not those of the index; build again to renew it")
     for path in sorted(folder.rglob("*.tar")):
         name = path.relative_to(folder).as_posix()
         if name not in index["rows"]:

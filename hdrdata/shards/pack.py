@@ -1,6 +1,7 @@
 """Pack stacks into shards: tars of 128 to 512 MB that any WebDataset reader streams, and an index of every sample."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,9 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from hdrdata.config import Section
-from hdrdata.files.disk import digest_of, written_whole
+from hdrdata.files.disk import INDEX, digest_of, read_json, write_bytes, written_whole
 from hdrdata.samples.layout import END_BLOCKS, SHARDS, Form, IntegrityError, SampleLayout, check_bytes
 from hdrdata.stacks.recipe_facts import ALGORITHM as STACKS_ALGORITHM
+from hdrdata.stream.columns import COLUMNS, columns_to_bytes, make_columns
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
 from hdrdata.work.index import describe_files, previous_index, read_index
 
@@ -111,23 +113,53 @@ def shard_stacks(
         workers=workers,
         engine=engine,
         check_content=check_content,
-        finish=lambda rows: describe_shards(config.name, rows, index["recipe"]),
+        finish=lambda rows: describe_shards(shards, config.name, rows, index["recipe"]),
     )
 
 
-def describe_shards(name: str, rows: dict[str, dict], recipe: dict) -> dict:
+def describe_shards(folder: Path, name: str, rows: dict[str, dict], recipe: dict) -> dict:
+    """Return what the index has beside its rows, and write the columns and the index of each form's own folder.
+
+    A form's folder is complete by itself: `open_stacks` reads it as it reads the folder above. Its index has no rows,
+    since the columns contain them.
+    """
     shardlist = [
         {"url": path, "nsamples": len(row["samples"]), "filesize": row["files"][path]["size"],
          "sha256": row["files"][path]["sha256"], "form": row["form"], "part": row["part"]}
         for path, row in rows.items()
     ]  # fmt: skip
-    return {
-        "__kind__": "wids-shard-index-v1",
-        "wids_version": 1,
-        "name": name,
-        "recipe": recipe,
-        "shardlist": shardlist,
-    }
+    head = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "name": name, "recipe": recipe}
+    columns = {}
+    for form in ("pixels", "radiance"):
+        home, listed = folder / form, [row for row in shardlist if row["form"] == form]
+        if not listed:
+            _remove_form(home)
+            continue
+        samples = [map(SampleLayout.from_json, rows[row["url"]]["samples"]) for row in listed]
+        content = columns_to_bytes(make_columns(samples))
+        facts = {"file": COLUMNS, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        _write_changed(home / COLUMNS, content)
+        inside = [{**row, "url": row["url"].removeprefix(f"{form}/")} for row in listed]
+        own = {"algorithm": SHARDS, **head, "shardlist": inside, "columns": {form: facts}}
+        _write_changed(home / INDEX, (json.dumps(own, separators=(",", ":"), ensure_ascii=False) + "\n").encode())
+        columns[form] = {**facts, "file": f"{form}/{COLUMNS}"}
+    return {**head, "shardlist": shardlist, "columns": columns}
+
+
+def _write_changed(path: Path, content: bytes) -> None:
+    if not (path.is_file() and path.read_bytes() == content):
+        write_bytes(path, content)
+
+
+def _remove_form(home: Path) -> None:
+    """Remove the index and columns of a form that is no longer made, if they are ours."""
+    try:
+        ours = read_json(home / INDEX).get("algorithm") == SHARDS
+    except (OSError, ValueError):
+        return
+    if ours:
+        for name in (INDEX, COLUMNS):
+            (home / name).unlink(missing_ok=True)
 
 
 def _make_shard(folder: Path, task: _Task) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hdrdata.files.disk import sha256_of
 from hdrdata.samples.layout import IntegrityError
+from hdrdata.stream.columns import ShardFile
 from hdrdata.stream.remote import LocalFolder, RemoteFolder
 
 
@@ -24,22 +25,21 @@ class CachedFolder:
         self,
         source: RemoteFolder | LocalFolder,
         cache: Path,
-        files: Mapping[str, Mapping[str, int | str]],
+        files: Mapping[str, ShardFile],
         limit: int | float | None = None,
     ):
         """
         Args:
             cache: folder for the copies; made if it does not exist.
-            files: size and SHA-256 ("size", "sha256") of each file.
+            files: by name, with size and SHA-256.
             limit: bytes of all copies in `cache`, also those of other datasets; None for no limit.
 
         Raises:
             ValueError: if a file is larger than the limit.
         """
-        largest = max(files, key=lambda name: files[name]["size"])
-        total = sum(file["size"] for file in files.values())
-        if limit is not None and files[largest]["size"] > limit:
-            size = files[largest]["size"]
+        largest = max(files, key=lambda name: files[name].size)
+        total = sum(file.size for file in files.values())
+        if limit is not None and (size := files[largest].size) > limit:
             raise ValueError(f"cache_limit {limit:g} bytes; expected at least the {size} of {source.where(largest)}")
         if limit is not None and total > limit:
             warnings.warn(
@@ -80,7 +80,7 @@ class CachedFolder:
 
     def renew(self, name: str) -> bool:
         """Drop the copy, whose bytes were found damaged; the next read downloads the file again."""
-        copy = f"{self.files[name]['sha256']}.tar"
+        copy = f"{self.files[name].sha256}.tar"
         self._fetched.discard(name)
         self._copies.forget(copy)
         (self.cache / copy).unlink(missing_ok=True)
@@ -92,7 +92,7 @@ class CachedFolder:
         self.source.close()
 
     def _copy(self, name: str) -> str:
-        copy = f"{self.files[name]['sha256']}.tar"
+        copy = f"{self.files[name].sha256}.tar"
         if name not in self._fetched:
             if not (self.cache / copy).is_file():
                 self._download(name, self.cache / copy)
@@ -102,11 +102,11 @@ class CachedFolder:
     def _download(self, name: str, path: Path) -> None:
         # with a limit one download at a time, so that all processes together stay below it
         lock = path.with_suffix(".lock") if self.limit is None else self.cache / "limit.lock"
-        partial, expected = path.with_suffix(".partial"), self.files[name]["sha256"]
+        partial, expected = path.with_suffix(".partial"), self.files[name].sha256
         with _locked(lock):
             if path.is_file():  # another process was faster
                 return
-            self._make_room(int(self.files[name]["size"]), partial)
+            self._make_room(self.files[name].size, partial)
             for again in (True, False):
                 with partial.open("ab") as file:
                     self.source.download(name, file)
@@ -116,9 +116,7 @@ class CachedFolder:
                     return
                 partial.unlink()
                 if not again:
-                    raise IntegrityError(
-                        f"{self.where(name)}: damaged: sha256 {found[:12]}; expected {str(expected)[:12]}"
-                    )
+                    raise IntegrityError(f"{self.where(name)}: damaged: sha256 {found[:12]}; expected {expected[:12]}")
 
     def _make_room(self, size: int, partial: Path) -> None:
         """Remove the least recently read copies until `size` more bytes fit."""

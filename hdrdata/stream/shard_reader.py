@@ -15,11 +15,12 @@ from hdrdata.cameras.exposure import crf_of_table, expose_view, half_bits
 from hdrdata.cameras.random_camera import RandomCameras
 from hdrdata.files.disk import INDEX
 from hdrdata.files.ldr import decode_jpeg, decode_png
-from hdrdata.samples.layout import END_BLOCKS, IntegrityError, Member, SampleLayout, check_bytes, split_key
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, Member, check_bytes, split_key
 from hdrdata.samples.radiance_codec import EXTENSION, decode_radiance, radiance_size
 from hdrdata.stream.cache import CachedFolder
+from hdrdata.stream.columns import Keys
 from hdrdata.stream.remote import LocalFolder, Retry, open_folder
-from hdrdata.stream.shard_index import checked_tables, read_shard_index
+from hdrdata.stream.shard_index import checked_tables, open_shard_index, sample_table, shard_files
 
 HEAD = 32  # bytes: more than tell the size of a PNG or of a radiance member
 
@@ -80,28 +81,19 @@ class Shards:
         """
         self.source = open_folder(str(folder), retry or Retry())
         self.folder = self.source.folder if isinstance(self.source, LocalFolder) else str(folder)
-        self.index = read_shard_index(self.source)
-        rows = {
-            shard: row
-            for shard, row in self.index["rows"].items()
-            if part in (None, row["part"]) and (only is None or shard in only)
-        }
+        self.index = open_shard_index(self.source)
+        listed = shard_files(self.index)
+        files = [file for file in listed if part in (None, file.part) and (only is None or file.name in only)]
         if form == "auto":
-            form = "radiance" if any(row["form"] == "radiance" for row in rows.values()) else "pixels"
+            form = "radiance" if any(file.form == "radiance" for file in files) else "pixels"
         self.part, self.form = part, form
-        self.samples: list[tuple[str, SampleLayout]] = [
-            (shard, SampleLayout.from_json(sample))
-            for shard, row in rows.items()
-            if row["form"] == form
-            for sample in row["samples"]
-        ]
+        self.samples = sample_table(self.source, self.index, form, {file.name for file in files if file.form == form})
         if not self.samples:
-            parts = sorted({(row["form"], row["part"]) for row in self.index["rows"].values()})
-            held = ", ".join(f"{form} of {part}" for form, part in parts)
+            held = ", ".join(sorted({f"{file.form} of {file.part}" for file in listed}))
             raise ValueError(f"{self.folder}: no {form} samples of the part '{part}'; it has {held}")
+        self.files = {file.name: file for file in self.samples.files}
         if cache is not None:
-            files = {shard: rows[shard]["files"][shard] for shard in dict.fromkeys(shard for shard, _ in self.samples)}
-            self.source = CachedFolder(self.source, Path(cache), files, cache_limit)
+            self.source = CachedFolder(self.source, Path(cache), self.files, cache_limit)
         elif cache_limit is not None:
             raise ValueError(f"cache_limit {cache_limit:g} without cache; expected a folder for the copies")
         self._opened: set[str] = set()
@@ -114,15 +106,13 @@ class Shards:
         return {**self.__dict__, "_opened": set()}
 
     @property
-    def keys(self) -> list[str]:
-        return [layout.key for _, layout in self.samples]
+    def keys(self) -> Keys:
+        return Keys(self.samples)
 
     @property
     def shard_digests(self) -> list[str]:
         """SHA-256 of each shard that samples are read from, in order."""
-        return [
-            self.index["rows"][shard]["files"][shard]["sha256"] for shard in dict.fromkeys(s for s, _ in self.samples)
-        ]
+        return [file.sha256 for file in self.files.values()]
 
     @property
     def evs(self) -> tuple[float, ...]:
@@ -256,7 +246,7 @@ class Shards:
 
     def view_and_crf(self, number: int) -> tuple[str, str]:
         """Return the view and the camera response of a sample of the pixels form."""
-        return split_key(self.samples[number][1].key, "pixels", self.crfs)
+        return split_key(self.samples.key(number), "pixels", self.crfs)
 
     def about(self, number: int) -> dict:
         """Return how a sample was made: camera response, exposures, scene, licence, the view's factor."""
@@ -324,7 +314,7 @@ class Shards:
         """
         if shard in self._opened:
             return
-        path, wanted = self.source.where(shard), self.index["rows"][shard]["files"][shard]["size"]
+        path, wanted = self.source.where(shard), self.files[shard].size
         try:
             size = self.source.size(shard)
         except FileNotFoundError as error:

@@ -15,6 +15,7 @@ from braceexpand import braceexpand
 from hdrdata.files.disk import INDEX, digest_of
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.remote import Retry, open_folder
+from hdrdata.stream.shard_index import shard_files
 from hdrdata.stream.shard_reader import RadianceSample, Shards, StackSample
 
 
@@ -106,7 +107,7 @@ class StackReader:
     def key(self, number: int) -> str:
         """`<view>_<crf>` of a stack, from the index alone."""
         shards, place, crf = self._locate(number)
-        return shards.samples[place][1].key + (f"_{crf}" if crf is not None else "")
+        return shards.samples.key(place) + (f"_{crf}" if crf is not None else "")
 
     def radiance(self, number: int) -> tuple[RadianceSample, str]:
         """The view of a stack in radiance form, whose array is not to be written to, and its camera response's name.
@@ -204,10 +205,10 @@ def open_stacks(
     datasets = []
     for folder, only in folders.items():
         shards = Shards(folder, part, form, only=only, cache=cache, cache_limit=cache_limit, retry=retry)
-        rows = shards.index["rows"]
-        if missing := sorted((only or set()) - set(rows)):
+        listed = shard_files(shards.index)
+        if missing := sorted((only or set()) - {file.name for file in listed}):
             raise ValueError(f"{shards.source.where(INDEX)}: has no shard {missing[0]}")
-        parts = sorted({row["part"] for row in rows.values()})
+        parts = sorted({file.part for file in listed})
         if part is None and only is None and len(parts) > 1:
             raise ValueError(f"{folder}: has the parts {', '.join(parts)}; wanted part= one of them")
         datasets.append(shards)

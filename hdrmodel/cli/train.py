@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from hdrdata.command import OneLineErrors
+from hdrdata.command import FolderOrUrl, OneLineErrors
 
 
 @click.command(cls=OneLineErrors)
-@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.argument("shards", type=FolderOrUrl(), required=False)
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--variant", "--attention", "variant", metavar="NAME", default="base", show_default=True,
               help="What to train; `hdrmodel info` lists all variants.")  # fmt: skip
@@ -22,7 +22,7 @@ from hdrdata.command import OneLineErrors
 @click.option("--anew", is_flag=True, help="Train a finished run again, and replace its weights.")
 @click.option("--show", is_flag=True, help="Print the configuration as YAML, and train nothing.")
 def train(
-    shards: Path | None,
+    shards: Path | str | None,
     run: Path | None,
     variant: str,
     profile: str,
@@ -31,7 +31,7 @@ def train(
     anew: bool,
     show: bool,
 ) -> None:
-    """Train a network on the folder SHARDS into the folder RUN: weights.safetensors, run.json and dvclive/.
+    """Train a network on the folder or URL SHARDS into the folder RUN: weights.safetensors, run.json and dvclive/.
 
     Ctrl-C or SIGTERM saves the current step; the same command continues there and ends with the same weights.
 

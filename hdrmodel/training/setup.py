@@ -73,7 +73,7 @@ class Setup:
         return Share(config.batch, first_step, config.steps, config.accumulate, world.rank, world.size)
 
 
-def prepare(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig, world: World) -> Setup:
+def prepare(shards: Path | str, run: Path, variant: str, seed: int, config: TrainConfig, world: World) -> Setup:
     entry = find_variant(variant)
     find_preset(config.preset)
     training = Shards(shards, "train", config.form)

@@ -28,7 +28,7 @@ from hdrmodel.training.validation import validate
 STEPS_BETWEEN_QUESTIONS = 8  # of several processes, whether one of them was asked to stop
 
 
-def train(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig) -> dict | None:
+def train(shards: Path | str, run: Path, variant: str, seed: int, config: TrainConfig) -> dict | None:
     """Train a variant and write `weights.safetensors`, `run.json` and `dvclive/` to the folder `run`.
 
     A run that was cut short goes on from `last.ckpt` if configuration, seed, data and number of processes are the same,
@@ -63,7 +63,7 @@ def train(shards: Path, run: Path, variant: str, seed: int, config: TrainConfig)
 
 
 def _train(
-    shards: Path, run: Path, variant: str, seed: int, config: TrainConfig, world: World, stop: "Stop"
+    shards: Path | str, run: Path, variant: str, seed: int, config: TrainConfig, world: World, stop: "Stop"
 ) -> dict | None:
     setup = prepare(shards, run, variant, seed, config, world)
     run.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 from shared_files import ROOT
 
@@ -38,3 +39,11 @@ def test_threads_are_told_how_to_wait_before_pytorch_is_there_and_what_the_user_
     spins, number, threads = result.stdout.split()[-3:]
     cores = str(command.available_cores())
     assert (spins, number) == (("7", "1") if given else (command.SPINS, cores)) and threads == number
+
+
+def test_a_url_stays_as_it_is_and_a_folder_must_exist(tmp_path):
+    kind = command.FolderOrUrl()
+    assert kind.convert("https://host/hdr/shards", None, None) == "https://host/hdr/shards"
+    assert kind.convert(str(tmp_path), None, None) == tmp_path
+    with pytest.raises(click.BadParameter, match="does not exist"):
+        kind.convert(str(tmp_path / "none"), None, None)

@@ -1,0 +1,166 @@
+"""Where each sample of a form is, as columns of a NumPy file: opened at once, however many samples there are."""
+
+import hashlib
+import io
+import operator
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from hdrdata.samples.layout import END_BLOCKS, KEY, IntegrityError, Member, SampleLayout
+
+COLUMNS = "columns.npy"  # in the folder of a form
+ABSENT = (1 << 32) - 1  # the size of a member that a sample does not have
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """A shard as an index lists it."""
+
+    name: str  # relative to the index
+    form: str
+    part: str
+    size: int
+    sha256: str
+    samples: int
+
+
+def make_columns(shards: Sequence[Iterable[SampleLayout]]) -> np.ndarray:
+    """Return a row a sample: key, number of the shard, offset, length, CRC-32C, and of each member by its extension
+    offset in the sample, size and CRC-32C.
+
+    Args:
+        shards: the samples of each shard of a form.
+    """
+    every = [(number, layout) for number, layouts in enumerate(shards) for layout in layouts]
+    names = dict.fromkeys(name for _, layout in every for name in sorted(layout.members))
+    width = max((len(layout.key) for _, layout in every), default=1)
+    member = [("offset", "<u4"), ("size", "<u4"), ("crc32c", "<u4")]
+    numbers = [("shard", "<u4"), ("offset", "<u8"), ("length", "<u8"), ("crc32c", "<u4")]
+    columns = np.empty(len(every), [("key", f"S{width}"), *numbers, *((name, member) for name in names)])
+    for place, (number, layout) in enumerate(every):
+        members = (
+            (found.offset - layout.offset, found.size, found.crc32c)
+            if (found := layout.members.get(name))
+            else (0, ABSENT, 0)
+            for name in names
+        )
+        columns[place] = (layout.key.encode(), number, layout.offset, layout.length, layout.crc32c, *members)
+    return columns
+
+
+def columns_to_bytes(columns: np.ndarray) -> bytes:
+    """Return the columns as a .npy file; the same columns give the same bytes."""
+    content = io.BytesIO()
+    np.lib.format.write_array(content, columns, allow_pickle=False)
+    return content.getvalue()
+
+
+class SampleTable(Sequence[tuple[str, SampleLayout]]):
+    """Samples of some shards of a form by number, as (shard, layout); a layout is made when it is asked for.
+
+    Columns may come from anywhere, so each layout is checked against its shard's size.
+    """
+
+    def __init__(self, columns: np.ndarray, form: str, files: Sequence[ShardFile], chosen: Collection[str]):
+        """
+        Args:
+            columns: of all `files`, which are the shards of the form in the index's order.
+            chosen: names of the shards whose samples are wanted.
+
+        Raises:
+            ValueError: if there are not as many columns as samples.
+        """
+        ends = list(accumulate(file.samples for file in files))
+        if len(columns) != (ends[-1] if ends else 0):
+            raise ValueError(f"columns of {len(columns)} samples; expected {ends[-1] if ends else 0}")
+        self.form, self._columns = form, columns
+        self.files = [file for file in files if file.name in chosen and file.samples]
+        self._starts = [ends[place] - file.samples for place, file in enumerate(files) if file in self.files]
+        self._ends = list(accumulate(file.samples for file in self.files))
+        self._members = columns.dtype.names[5:]
+        self.path: Path | None = None  # of a file that is mapped to memory
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, number: int) -> tuple[str, SampleLayout]:
+        place, row = self._locate(number)
+        file = self.files[place]
+        key, _, offset, length, crc32c, *members = self._columns[row].item()
+        layout = SampleLayout(
+            key.decode("ascii", "replace"),
+            self.form,
+            offset,
+            length,
+            crc32c,
+            {
+                name: Member(offset + at, size, crc)
+                for name, (at, size, crc) in zip(self._members, members, strict=True)
+                if size != ABSENT
+            },
+        )
+        inside = all(member.offset + member.size <= offset + length for member in layout.members.values())
+        if not inside or offset + length > file.size - len(END_BLOCKS) or not KEY.fullmatch(layout.key):
+            raise IntegrityError(f"{file.name}, sample {layout.key!r}: the columns name bytes outside of it")
+        return file.name, layout
+
+    def key(self, number: int) -> str:
+        """Return the key of a sample."""
+        return self._columns["key"][self._locate(number)[1]].decode("ascii", "replace")
+
+    def _locate(self, number: int) -> tuple[int, int]:
+        """Return the place of a sample's shard, and its row."""
+        wanted = operator.index(number) + (len(self) if number < 0 else 0)
+        if not 0 <= wanted < len(self):
+            raise IndexError(f"sample {number}; there are {len(self)}")
+        place = bisect_right(self._ends, wanted)
+        return place, self._starts[place] + wanted - (self._ends[place - 1] if place else 0)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_columns": None if self.path else self._columns}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        if self.path:
+            self._columns = np.load(self.path, mmap_mode="r", allow_pickle=False)
+
+
+class Keys(Sequence[str]):
+    """Keys of samples by number, without a list of them."""
+
+    def __init__(self, samples: SampleTable):
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, number: int) -> str:
+        return self._samples.key(number)
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._samples.key(number) for number in range(len(self)))
+
+
+def load_columns(content: bytes | Path, sha256: str) -> np.ndarray:
+    """Return the columns in a file's bytes, or map those of a local file to memory.
+
+    Raises:
+        ValueError: if the file does not have its SHA-256, or contains no columns.
+    """
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    else:
+        found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(f"sha256 {found[:12]}; expected {sha256[:12]}")
+    mode = {"mmap_mode": "r"} if isinstance(content, Path) else {}
+    columns = np.load(content if mode else io.BytesIO(content), allow_pickle=False, **mode)
+    if (columns.dtype.names or ())[:5] != ("key", "shard", "offset", "length", "crc32c"):
+        raise ValueError("no columns of samples")
+    return columns
