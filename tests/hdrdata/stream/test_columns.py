@@ -9,8 +9,8 @@ import pytest
 
 from hdrdata import open_stacks
 from hdrdata.files.disk import read_json, write_json
+from hdrdata.integrity.verify import verify_shards
 from hdrdata.samples.layout import IntegrityError, SampleLayout
-from hdrdata.shards.verify import verify_shards
 from hdrdata.stream.columns import SampleTable, make_columns
 from hdrdata.stream.remote import LocalFolder
 from hdrdata.stream.shard_index import Index, open_shard_index, read_shard_index, shard_files
