@@ -16,6 +16,8 @@ from hdrdata.merge.raw import check_size
 from hdrdata.photos.photo import Photo, read_photo
 
 SIDE = 20  # of the square of values that the response is found from: as many as OpenCV solves for in a second
+BANDS = 64  # of brightness, in each of which the flatter half of the picture counts
+SMOOTHNESS = 24.0  # lambda of the response: 10, which is usual for 70 values, for as many as there are here
 EXPOSED = (0.12, 0.88)  # of the range: pictures are compared there, where a level is a small step of light
 Radiance = Float32[np.ndarray, "height width 3"]
 
@@ -97,24 +99,32 @@ def calibrate_response(
 ) -> Float64[np.ndarray, " 256"]:
     """Return the relative exposure that gives each level, found from the pictures themselves by OpenCV.
 
-    Debevec and Malik, SIGGRAPH 1997, equation 3 with lambda 10. One curve for the three channels, as digital cameras
-    have it: a curve each drifts apart, and tints what is brighter or darker than most. The values it is found from are
-    spread evenly over the range of brightness, so that a small lamp counts as much as a wide floor. Level 128 gets 1.
-    Noise never makes it decrease.
+    Debevec and Malik, SIGGRAPH 1997, equation 3. One curve for the three channels, as digital cameras have it: a curve
+    each drifts apart, and tints what is brighter or darker than most. Its values are means of 3 x 3 pixels where all
+    pictures are flat, so that noise, motion and edges do not count, and are spread evenly over the range of brightness,
+    so that a small lamp counts as much as a wide floor. Level 128 gets 1. Noise never makes it decrease.
 
     Raises:
         ValueError: if the pictures are too alike.
     """
     height, width = pictures[0].shape[:2]
     step = max(round((height * width / 250_000) ** 0.5), 1)
-    values = np.stack([picture[::step, ::step].ravel() for picture in pictures])  # (pictures, values)
+    means = [cv2.blur(picture, (3, 3)) for picture in pictures]
+    rough = sum(
+        cv2.blur((picture.astype(np.float32) - mean) ** 2, (3, 3))[::step, ::step].ravel()
+        for picture, mean in zip(pictures, means, strict=True)
+    )
+    values = np.stack([mean[::step, ::step].ravel() for mean in means])  # (pictures, values)
     brightness = values.sum(axis=0, dtype=np.int64)
     order = np.argsort(brightness, kind="stable")
-    spread = np.linspace(brightness.min(), brightness.max(), SIDE * SIDE)
+    bands = np.array_split(order, BANDS)
+    order = np.concatenate([band[np.argsort(rough[band], kind="stable")[: max(8, len(band) // 2)]] for band in bands])
+    order = order[np.argsort(brightness[order], kind="stable")]
+    spread = np.linspace(brightness[order[0]], brightness[order[-1]], SIDE * SIDE)
     places = order[np.searchsorted(brightness[order], spread)]
     chosen = [np.ascontiguousarray(picture[places].reshape(SIDE, SIDE)) for picture in values]
     with quiet_decoders():
-        calibration = cv2.createCalibrateDebevec(SIDE * SIDE, 10.0, False)  # every value of the small pictures
+        calibration = cv2.createCalibrateDebevec(SIDE * SIDE, SMOOTHNESS, False)  # every value of the small pictures
         response = calibration.process(chosen, exposures.astype(np.float32)).ravel().astype(np.float64)
     response = np.maximum.accumulate(response)
     if not (np.isfinite(response).all() and (response > 0).all()):
