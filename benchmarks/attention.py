@@ -172,7 +172,7 @@ def settled(runs: dict[str, list[dict]]) -> str:
 
 
 def enough(all_scores: dict[str, Scores], column: str = "psnr_ldr") -> str:
-    """How often a true difference of 0.5 dB is detected, by numbers of scenes and seeds drawn from those measured."""
+    """Return how often a true difference of 0.5 dB is detected, by numbers of scenes and seeds."""
     draw = np.random.default_rng(0)
     tables = [one.pictures.table(column, one.pictures.of("network")) for one in all_scores.values()
               if len(one.summary.seeds) > 1]  # fmt: skip
@@ -191,7 +191,7 @@ def enough(all_scores: dict[str, Scores], column: str = "psnr_ldr") -> str:
 
 
 def drawn(table: Table, scenes: np.ndarray, draw: np.random.Generator, number: int) -> Table:
-    """The rows of scenes, each as often as it is named and then under another name, by `number` seeds drawn anew."""
+    """The rows of scenes, each as often as it is named and then under another name, by `number` seeds drawn again."""
     of_scene = {name: np.flatnonzero(table.scene == name) for name in np.unique(table.scene)}
     rows = np.concatenate([of_scene[name] for name in scenes])
     place = np.repeat(np.arange(len(scenes)), [len(of_scene[name]) for name in scenes])

@@ -144,7 +144,7 @@ def read_case(shards: Shards, number: int, place: int, condition: str = "shards"
 
 
 def difference(rows: list[dict], one: str, other: str) -> tuple[float, float, float]:
-    """The mean over scenes of a difference, and its 95 % interval, scenes drawn anew 2,000 times."""
+    """The mean over scenes of a difference, and its 95 % interval, scenes drawn again 2,000 times."""
     scenes = sorted({row["scene"] for row in rows})
     means = np.array([np.mean([row[one] - row[other] for row in rows if row["scene"] == name]) for name in scenes])
     draw = np.random.default_rng(0)

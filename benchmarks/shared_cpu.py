@@ -5,7 +5,7 @@
 SCENES is a folder of HDR files, of which a dataset is made first. Each task is a command of this project in a process
 of its own, alone, beside one process that only counts, and beside one a core, in turns; a figure is the median of the
 ratios of seconds. A fair scheduler gives n threads on n cores n / (n + 1) beside one process and half beside one a
-core: that is what can be had, `--goal` of it what is wanted. `ours` is a command as it is; `plain` what PyTorch does
+core: that is what can be had, `--goal` of it what is expected. `ours` is a command as it is; `plain` what PyTorch does
 when nothing is said: threads wait by spinning 300,000 turns, on whatever core they are.
 """
 

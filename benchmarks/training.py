@@ -129,7 +129,7 @@ def in_turns(rows: dict[str, Callable[[], object]], rounds: int, device: torch.d
 
 
 def ratio_to(seconds: list[float], reference: list[float]) -> float:
-    """How many times as fast as the reference: the median over the rounds."""
+    """Return how many times as fast as the reference: the median over the rounds."""
     return statistics.median(other / own for own, other in zip(seconds, reference, strict=True))
 
 

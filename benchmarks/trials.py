@@ -106,12 +106,12 @@ class Workspace:
         return {path.relative_to(self.folder).as_posix(): sha256_of(path) for path in paths}
 
     def differing(self, stage: str) -> int:
-        """How many files are not what an undisturbed run makes."""
+        """Return how many files are not what an undisturbed run makes."""
         found, wanted = self.files(STAGES[stage][1]), self.digests[stage]
         return sum(found.get(name) != wanted.get(name) for name in found.keys() | wanted.keys())
 
     def entries(self, stage: str) -> int:
-        """How many entries a stage has finished."""
+        """Return how many entries a stage has finished."""
         out = self.folder / STAGES[stage][1]
         if (out / INDEX).is_file():
             return len(read_json(out / INDEX)["rows"])

@@ -32,7 +32,7 @@ class Section(BaseModel):
         """Check the values of the section `name`.
 
         Raises:
-            ValueError: one line that names the section, each wrong or missing or unknown name, and what is wanted.
+            ValueError: one line that names the section, each wrong or missing or unknown name, and what is expected.
         """
         try:
             return cls.model_validate(values)
@@ -105,9 +105,9 @@ def replace_values(values: dict, changes: Sequence[str]) -> dict:
         for part in sections:
             section = section.get(part) if isinstance(section, dict) else None
         if not equals or not isinstance(section, dict) or last not in section:
-            raise ValueError(f"'{change}': wanted NAME=VALUE with a name of the profile, such as {', '.join(values)}")
+            raise ValueError(f"'{change}': expected NAME=VALUE with a name of the profile, such as {', '.join(values)}")
         try:
             section[last] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ValueError(f"'{change}': the value is no YAML: {error}") from error
+            raise ValueError(f"'{change}': the value is not YAML: {error}") from error
     return values

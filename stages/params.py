@@ -86,7 +86,7 @@ def stage(function: Callable) -> click.Command:
 def _read_params() -> dict:
     params = read_yaml(PARAMS)
     if not isinstance(params, dict):
-        raise ValueError(f"{PARAMS}: wanted sections by name, got {params!r}")
+        raise ValueError(f"{PARAMS}: expected sections by name, got {params!r}")
     return params
 
 
@@ -97,5 +97,5 @@ def _is_plain_name(name: object) -> bool:
 def _read_list(name: str, wanted: str, fits: Callable[[object], bool]) -> tuple:
     values = _read_params().get(name)
     if not isinstance(values, list) or not values or not all(map(fits, values)) or len(set(values)) < len(values):
-        raise ValueError(f"{PARAMS}: {name}: wanted a list of {wanted}, each once, got {values!r}")
+        raise ValueError(f"{PARAMS}: {name}: expected a list of {wanted}, each once, got {values!r}")
     return tuple(values)

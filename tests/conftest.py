@@ -115,13 +115,13 @@ def scene_radiance() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def ingest_config() -> Callable[..., IngestConfig]:
-    """ingest_config(view_size=16, ...): the tests' parameters of ingest, but for what is given."""
+    """ingest_config(view_size=16, ...): the tests' parameters of ingest, except for what is given."""
     return lambda **changes: IngestConfig.parse("ingest", {**INGEST, **changes})
 
 
 @pytest.fixture(scope="session")
 def synthesize_config() -> Callable[..., SynthesizeConfig]:
-    """synthesize_config(recipe="srgb", ...): the tests' parameters of synthesize, but for what is given."""
+    """synthesize_config(recipe="srgb", ...): the tests' parameters of synthesize, except for what is given."""
     return lambda **changes: SynthesizeConfig.parse("synthesize", {**SYNTHESIZE, **changes})
 
 

@@ -263,7 +263,7 @@ def test_every_name_and_path_of_ours_is_there(page):
 
 
 def find(name: str) -> bool:
-    """Whether a dotted name is that of a module, or of something in one."""
+    """Return whether a dotted name is that of a module, or of something in one."""
     with contextlib.suppress(ModuleNotFoundError):
         if importlib.util.find_spec(name) is not None:
             return True

@@ -64,18 +64,18 @@ def sampled_crf(name: str, exposures: np.ndarray, responses: np.ndarray, *, smoo
     x = np.asarray(exposures, dtype=np.float64)
     y = np.asarray(responses, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape or x.size < 2:
-        raise ValueError(f"CRF {name}: {x.shape} exposures and {y.shape} responses; wanted two rows of equal length")
+        raise ValueError(f"CRF {name}: {x.shape} exposures and {y.shape} responses; expected two rows of equal length")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError(f"CRF {name}: a sample is not finite")
     if x[0] != 0 or x[-1] != 1 or (np.diff(x) <= 0).any():
-        raise ValueError(f"CRF {name}: exposures run from {x[0]:g} to {x[-1]:g}; wanted them rising from 0 to 1")
+        raise ValueError(f"CRF {name}: exposures run from {x[0]:g} to {x[-1]:g}; expected them rising from 0 to 1")
     if y.min() < 0 or y.max() > 1:
         raise ValueError(f"CRF {name}: responses reach from {y.min():g} to {y.max():g}; wanted [0, 1]")
     fall = np.flatnonzero(np.diff(y) < 0)
     if fall.size:
         k = int(fall[0])
         raise ValueError(
-            f"CRF {name}: falls from {y[k]:g} to {y[k + 1]:g} at exposure {x[k + 1]:g}; wanted a rising curve"
+            f"CRF {name}: falls from {y[k]:g} to {y[k + 1]:g} at exposure {x[k + 1]:g}; expected a rising curve"
         )
 
     if smooth:
@@ -160,7 +160,7 @@ def staircase_crf(
     levels = np.asarray(levels, dtype=np.float64)
     exposures = np.asarray(exposures, dtype=np.float64)
     if exposures[0] != 0 or (np.diff(levels) <= 0).any() or (np.diff(exposures) <= 0).any():
-        raise ValueError(f"CRF {name}: wanted rising levels and exposures that rise from 0")
+        raise ValueError(f"CRF {name}: expected rising levels and exposures that rise from 0")
     half = 0.5 if quantise == "floor254" else 0.0
     middle = (levels + half) / 255  # which gives the level back, whatever the rounding
 

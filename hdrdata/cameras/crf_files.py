@@ -56,7 +56,7 @@ def read_dorf(path: Path) -> dict[str, CameraResponse]:
         name as in the file -> CRF, whose own name is fit for a sample key.
 
     Raises:
-        ValueError: naming the file, the line and what is wanted.
+        ValueError: naming the file, the line and what is expected.
     """
     lines = _text_lines(path)
     if not lines or len(lines) % 6:
@@ -68,7 +68,7 @@ def read_dorf(path: Path) -> dict[str, CameraResponse]:
         name, _, exposure_label, exposures, response_label, responses = lines[start : start + 6]
         if (exposure_label.replace(" ", ""), response_label.replace(" ", "")) != ("I=", "B="):
             raise ValueError(
-                f"{path}: curve '{name}' has '{exposure_label}' and '{response_label}'; wanted 'I =', 'B ='"
+                f"{path}: curve '{name}' has '{exposure_label}' and '{response_label}'; expected 'I =', 'B ='"
             )
         x, y = _numbers(path, exposures, start + 4), _numbers(path, responses, start + 6)
         curves[name] = sampled_crf(key_name(name), x, y)
@@ -90,7 +90,7 @@ def read_emor(path: Path) -> EmorModel:
             name = line[:-1].strip()
             blocks[name] = []
         elif name is None:
-            raise ValueError(f"{path}, line {number}: {line[:40]!r} before any block; wanted 'E ='")
+            raise ValueError(f"{path}, line {number}: {line[:40]!r} before any block; expected 'E ='")
         else:
             blocks[name].append(_numbers(path, line, number))
     curves = {name: np.concatenate(rows) for name, rows in blocks.items() if rows}
@@ -100,7 +100,7 @@ def read_emor(path: Path) -> EmorModel:
         raise ValueError(f"{path}: no block {missing[0]!r}; an EMoR file has E, f0 and h(1) to h(25)")
     lengths = {curves[name].size for name in wanted}
     if len(lengths) != 1:
-        raise ValueError(f"{path}: blocks of {sorted(lengths)} values; wanted all of one length")
+        raise ValueError(f"{path}: blocks of {sorted(lengths)} values; expected all of one length")
     return curves["f0"], np.stack([curves[name] for name in wanted[2:]]), curves["E"]
 
 

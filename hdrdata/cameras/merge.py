@@ -33,7 +33,7 @@ def keep_levels(
     A value that is not white keeps its own light, that of the middle of its level's step; black ones too, whose light
     no estimate was measured to know better. The estimate speaks for white ones, from 1 on, which saturates. So the law:
     the result photographed again by the same camera is the photograph, level by level, whatever the estimate, and also
-    after it was rounded to half floats (`hdrdata.cameras.exposure.level_bounds`); but for levels that this camera never
+    after it was rounded to half floats (`hdrdata.cameras.exposure.level_bounds`), except levels that this camera never
     makes, which come out as the next ones that it does. Of 16 bits it holds in single floats, and white is what 8 bits
     call so.
 
@@ -78,7 +78,7 @@ def merge_stack(
     """
     exposures = np.asarray(exposures, dtype=np.float64)
     if exposures.shape != (len(stack),) or (np.diff(exposures) <= 0).any() or not (exposures > 0).all():
-        raise ValueError(f"{len(stack)} pictures and exposures {exposures.tolist()}; wanted one rising exposure each")
+        raise ValueError(f"{len(stack)} pictures and exposures {exposures.tolist()}; expected one rising exposure each")
     logs = np.log(exposures).astype(np.float32)
     merged = np.empty(stack.shape[1:], np.float32)
     for rows in _bands(merged.shape):

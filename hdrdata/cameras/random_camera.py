@@ -1,4 +1,4 @@
-"""Random cameras: exposure, response, noise, colour and JPEG quality drawn anew for every view (HDRCNN, SingleHDR ...).
+"""Random cameras: exposure, response, noise, colour and JPEG quality drawn for every view (HDRCNN, SingleHDR ...).
 
 Every number is drawn from a counter-based generator whose key is the SHA-256 of (seed, the view's pixels, the camera's
 number, what is drawn). So a picture depends neither on workers and order, nor on the other cameras, exposures and

@@ -1,7 +1,7 @@
 """Recipes: which cameras and which exposures make the LDR pictures of a view.
 
 A recipe's cameras are its camera responses, without noise, so that a picture is a table look-up (DrTMO); or random
-cameras, each drawn anew for every view (`draws`), which may choose their own exposure, response, noise, colour and JPEG
+cameras, each drawn for every view (`draws`), which may choose their own exposure, response, noise, colour and JPEG
 quality (`hdrdata.cameras.random_camera`).
 """
 
@@ -174,7 +174,7 @@ class RecipeConfig(Steps):
         if isinstance(self.crfs, DrawnSigmoid):
             random.append("crfs of kind drawn_sigmoid")
         if random and self.draws is None:
-            raise ValueError(f"{random[0]} is drawn: wanted draws, as {{cameras: 5, seed: 0}}")
+            raise ValueError(f"{random[0]} is drawn: expected draws, as {{cameras: 5, seed: 0}}")
         return self
 
 
@@ -303,7 +303,7 @@ def read_recipe(choice: str) -> RecipeConfig:
     if isinstance(values, str):
         values = {"like": values}
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: wanted a recipe, as {{like: drtmo, evs: [-2, 0, 2]}}; got {str(values)[:100]!r}")
+        raise ValueError(f"{path}: expected a recipe, as {{like: drtmo, evs: [-2, 0, 2]}}; got {str(values)[:100]!r}")
     try:
         return RecipeConfig.parse("recipe", values)
     except ValueError as error:
@@ -334,7 +334,7 @@ def choose_recipe(choice: str | RecipeConfig) -> Recipe:
             if not re.fullmatch(r"[a-z0-9_-]+", name):
                 raise ValueError(f"recipe {choice.name}: CRF '{name}' does not fit a sample key [a-z0-9_-]+")
             if names.count(name) > 1:
-                raise ValueError(f"recipe {choice.name}: CRF '{name}' stands twice")
+                raise ValueError(f"recipe {choice.name}: CRF '{name}' occurs twice")
     return Recipe(choice.name, tuple(sorted(crfs, key=lambda crf: crf.name)), choice.evs, steps)
 
 

@@ -117,7 +117,7 @@ def preview(shards: Path, out: Path | None, image: Path | None, views: int, seed
 @click.option("--creator", help="Who made it.")
 @click.option("--published", type=click.DateTime(["%Y-%m-%d"]), help="The date of publication.")
 @click.option("--cite", help="How to cite it.")
-@click.option("--overwrite", is_flag=True, help="Write README.md anew although it was changed by hand.")
+@click.option("--overwrite", is_flag=True, help="Write README.md again although it was changed by hand.")
 @_workers
 def card(
     shards: Path, catalog: Path | None, scenes: Path | None, overwrite: bool, workers: int, **said: object
@@ -185,5 +185,5 @@ def _tell(shards: Path, what: str, written: "hdrdata.publish.published.Written",
     click.echo(f"{what}: {written}")
     if by_hand:
         click.echo(
-            f"kept: {shards / CARD}: it was changed by hand; `hdrdata card --overwrite` writes it anew", err=True
+            f"kept: {shards / CARD}: it was changed by hand; `hdrdata card --overwrite` writes it again", err=True
         )

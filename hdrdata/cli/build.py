@@ -36,7 +36,7 @@ class _Azimuths(click.ParamType):
         try:
             return value if isinstance(value, tuple) else tuple(int(word) for word in str(value).split(","))
         except ValueError:
-            self.fail(f"'{value}'; wanted whole degrees from 0 to 359, as 0,90,180,270", param, ctx)
+            self.fail(f"'{value}'; expected whole degrees from 0 to 359, as 0,90,180,270", param, ctx)
 
 
 @click.command()

@@ -65,7 +65,7 @@ def select_crfs(file: Path, k: int, seed: int, spread: tuple[float, ...], count:
     from hdrdata.cameras.curves.crf_choice import choose_representatives, curve_set
 
     if out and out.suffix.lower() not in (".json", ".csv"):
-        raise ValueError(f"{out}: wanted a name that ends with .json or .csv")
+        raise ValueError(f"{out}: expected a name that ends with .json or .csv")
     curves = curve_set(file, spread, count, seed)
     chosen = choose_representatives({name: response for name, (response, _) in curves.items()}, k, seed)
     choices = [curves[one.name][1].model_dump(mode="json") for one in chosen]

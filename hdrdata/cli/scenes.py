@@ -54,9 +54,9 @@ def expose(
     if not (evs or recipe_name):
         raise click.UsageError("give exposures by --ev, or a recipe by --like, or both")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ValueError(f"{out}: exists; wanted a new folder")
+        raise ValueError(f"{out}: exists; expected a new folder")
     if len(set(evs)) < len(evs):
-        raise ValueError(f"--ev: an exposure value stands twice in {', '.join(f'{ev:g}' for ev in evs)}")
+        raise ValueError(f"--ev: an exposure value occurs twice in {', '.join(f'{ev:g}' for ev in evs)}")
     like = read_recipe(recipe_name) if recipe_name else None
     values = like.model_dump() if like else {"name": "command", "crfs": ["srgb"]}
     changes = {"crfs": [crf_name] if crf_name else None, "evs": sorted(evs)}

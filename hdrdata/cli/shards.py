@@ -55,7 +55,7 @@ def verify(
         )
         what, prefix = str(paths[0]), f"{paths[0]}/"
     elif any(path.is_dir() for path in paths) or deep or views or scenes:
-        raise click.UsageError("give one folder with its index.json, or tars, which know no --deep, --views, --scenes")
+        raise click.UsageError("give one folder with its index.json, or tars without --deep, --views and --scenes")
     else:
         found = verify_tars(list(paths), workers=workers, title=title)
         what, prefix = f"{len(paths)} tars", ""

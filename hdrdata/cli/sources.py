@@ -60,7 +60,7 @@ def merge(
     if group_by is None:
         for path in pictures:
             if path.is_dir():
-                raise click.UsageError(f"{path} is a folder; say by --group-by what a bracket in it is")
+                raise click.UsageError(f"{path}: a folder; expected photographs, or --group-by")
         merged = merge_to_file(out, pictures, parse_times(times) if times is not None else None, config, moved)
         height, width = merged.radiance.shape[:2]
         click.echo(f"{out}: {len(pictures)} pictures merged, {width}x{height}")
@@ -135,7 +135,7 @@ def fetch(
     if catalog:
         wanted = read_catalog(catalog)
     elif count is None:
-        raise click.UsageError("say by --count how many panoramas")
+        raise click.UsageError("--count is missing; expected the number of panoramas")
     else:
         assets = polyhaven.choose_panoramas(web, api, count=count, resolution=resolution, category=category, seed=seed)
         if len(assets) < count:

@@ -65,7 +65,7 @@ def export_drtmo(
         folder = out / name
         ours = any((folder / file).exists() for file in (INDEX, JOURNAL))
         if folder.exists() and any(folder.iterdir()) and not ours:
-            raise ValueError(f"{folder}: holds files that no export wrote; wanted a new folder")
+            raise ValueError(f"{folder}: holds files that no export wrote; expected a new folder")
         before = previous_index(folder, ALGORITHM)
         exported = before.get("rows", {})
         lists = {LISTS[part]: facts for part, facts in before.get("lists", {}).items() if part in LISTS}
@@ -129,7 +129,7 @@ def _write_stacks(folder: Path, task: _Task) -> dict:
     stacks, files = [], []
     for name, pictures in _pictures(task):
         if any(Path(word).name != word or word.startswith(".") for word in (name, *pictures)):
-            raise ValueError(f"{task.shards}: '{name}' with {', '.join(pictures)} is no name of a stack's folder")
+            raise ValueError(f"{task.shards}: '{name}' with {', '.join(pictures)} is not the name of a stack's folder")
         with folder_written_whole(folder / PICTURES / name) as temporary:
             for file, content in pictures.items():
                 (temporary / file).write_bytes(content)
@@ -169,5 +169,5 @@ def _folder_of(about: dict, key: str) -> str:
         except ValueError:
             pass  # another layout's name
     if f"{about['view']}_{about['crf']}" != key:
-        raise ValueError(f"sample {key}: its json tells the view '{about['view']}' and the camera '{about['crf']}'")
+        raise ValueError(f"sample {key}: its json states the view '{about['view']}' and the camera '{about['crf']}'")
     return stack_folder(about["view"], about["crf"])

@@ -37,7 +37,7 @@ def part_folders(folder: Path) -> list[tuple[str | None, Path]]:
     places = [(part, place / PICTURES if (place / PICTURES).is_dir() else place) for part, place in found]
     for _, place in places:
         if not place.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"{place}: a link out of {folder}; wanted a folder")
+            raise ValueError(f"{place}: a link out of {folder}; expected a folder")
     return places
 
 
@@ -66,7 +66,7 @@ def find_views(folder: Path, root: Path, parts: list[tuple[str | None, Path]], l
                 view.refuse(problem)
     if not views:
         raise ValueError(
-            f"{folder}: no stacks in it; wanted {PICTURES}/<view>_<camera>/{{{letters[0]}..{letters[-1]}}}.png"
+            f"{folder}: no stacks in it; expected {PICTURES}/<view>_<camera>/{{{letters[0]}..{letters[-1]}}}.png"
         )
     _hold_against_each_other(views)
     return [views[key] for key in sorted(views)]
@@ -92,7 +92,7 @@ def _hold_against_each_other(views: dict[str, ImportedView]) -> None:
 def _look_into(stack: Path, root: Path, letters: str) -> tuple[list, str | None]:
     """Name, size and time of a stack's pictures, and what is wrong with them; no file is opened."""
     if stack.is_symlink() and not stack.resolve().is_relative_to(root):
-        return [], f"{stack}: a link out of the folder; wanted a folder"
+        return [], f"{stack}: a link out of the folder; expected a folder"
     files, problem, found = [], None, ""
     with os.scandir(stack) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
@@ -101,19 +101,19 @@ def _look_into(stack: Path, root: Path, letters: str) -> tuple[list, str | None]
                 continue
             path = entry.path
             if entry.is_symlink() and not Path(path).resolve().is_relative_to(root):
-                problem = problem or f"{path}: a link out of the folder; wanted a file"
+                problem = problem or f"{path}: a link out of the folder; expected a file"
             elif not entry.is_file():
                 problem = problem or f"{path}: not a file"
             else:
                 status = entry.stat()
                 files.append([entry.name, status.st_size, status.st_mtime_ns])
                 if status.st_size > LARGEST_PNG:
-                    problem = problem or f"{path}: {status.st_size} bytes; wanted at most {LARGEST_PNG}"
+                    problem = problem or f"{path}: {status.st_size} bytes; expected at most {LARGEST_PNG}"
             found += letter
     for letter in letters:
         if letter not in found:
-            problem = problem or f"{stack / letter}.png: missing; wanted {letters[0]}.png to {letters[-1]}.png"
+            problem = problem or f"{stack / letter}.png: missing; expected {letters[0]}.png to {letters[-1]}.png"
     for letter in found:
         if letter not in letters:
-            problem = problem or f"{stack / letter}.png: one too many; wanted {letters[0]}.png to {letters[-1]}.png"
+            problem = problem or f"{stack / letter}.png: one too many; expected {letters[0]}.png to {letters[-1]}.png"
     return files, problem

@@ -154,7 +154,7 @@ def import_drtmo(folder: Path, shards: Path, config: ImportConfig) -> Imported:
 
 def _refuse_others(shards: Path) -> None:
     if (shards / INDEX).is_file() and "imported" not in read_json(shards / INDEX):
-        raise ValueError(f"{shards}: holds shards that were built and not imported; wanted another folder")
+        raise ValueError(f"{shards}: holds shards that were built and not imported; expected another folder")
 
 
 def _check_view(_: Path, task: _Check) -> dict:
@@ -191,9 +191,9 @@ def check_picture(path: Path, png: bytes) -> tuple[int, int]:
         raise ValueError(f"{path}: {len(png)} bytes that are not a PNG picture")
     width, height, depth, colour = struct.unpack_from(">IIBB", png, 16)
     if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
-        raise ValueError(f"{path}: {width}x{height} pixels; wanted at most {LARGEST_SIDE} a side")
+        raise ValueError(f"{path}: {width}x{height} pixels; expected at most {LARGEST_SIDE} a side")
     if depth > 8 or colour in ALPHA:
-        raise ValueError(f"{path}: {depth} bits, colour type {colour}; wanted 8-bit RGB without transparency")
+        raise ValueError(f"{path}: {depth} bits, colour type {colour}; expected 8-bit RGB without transparency")
     try:
         with quiet_decoders():
             picture = decode_png(png)

@@ -78,7 +78,7 @@ def parse_stack_folder(folder: str) -> StackName:
         crf = key_name(crf)
     key = re.sub(r"[^a-z0-9_-]+", "-", view.lower())
     if not (key and crf):
-        raise ValueError(f"folder '{folder}': wanted <view>_<camera>")
+        raise ValueError(f"folder '{folder}': expected <view>_<camera>")
     panorama = PANORAMA_VIEW.fullmatch(key)
     if panorama:
         scene, *angles, azimuth = panorama.groups()
@@ -137,12 +137,12 @@ class PairLists:
         if not letters:
             return "".join(half_stops), HALF_STOPS
         if not LETTERS.startswith(letters):
-            raise ValueError(f"the pair lists have times of the pictures {letters}; wanted every one from a on")
+            raise ValueError(f"the pair lists have times of the pictures {letters}; expected every one from a on")
         times = list(self.times[letter] for letter in letters)
         zero = next((time for time in times if _same(time, NOMINAL_TIME)), times[len(times) // 2])
         evs = tuple(round(math.log2(time / zero), 4) for time in times)
         if list(evs) != sorted(set(evs)):
-            raise ValueError(f"the pair lists have times {times} of the pictures {letters}; wanted them rising")
+            raise ValueError(f"the pair lists have times {times} of the pictures {letters}; expected them rising")
         return letters, evs
 
 
@@ -172,7 +172,7 @@ def read_pair_lists(folders: Iterable[Path]) -> PairLists:
 
 def _take_row(lists: PairLists, path: Path, line: int, row: list[str]) -> None:
     if len(row) != len(COLUMNS):
-        raise ValueError(f"{path}, line {line}: {len(row)} values; wanted {', '.join(COLUMNS)}")
+        raise ValueError(f"{path}, line {line}: {len(row)} values; expected {', '.join(COLUMNS)}")
     for picture, text in (row[:2], row[2:]):
         name = PurePosixPath(picture)
         try:
@@ -180,9 +180,9 @@ def _take_row(lists: PairLists, path: Path, line: int, row: list[str]) -> None:
         except ValueError:
             time = math.nan
         if not (math.isfinite(time) and time > 0):
-            raise ValueError(f"{path}, line {line}: the time '{text}'; wanted a positive number")
+            raise ValueError(f"{path}, line {line}: the time '{text}'; expected a positive number")
         if not re.fullmatch(r"[a-z]\.png", name.name) or not name.parent.name:
-            raise ValueError(f"{path}, line {line}: '{picture}'; wanted <view>_<camera>/<letter>.png")
+            raise ValueError(f"{path}, line {line}: '{picture}'; expected <view>_<camera>/<letter>.png")
         known = lists.times.setdefault(name.stem, time)
         if not _same(known, time):
             raise ValueError(f"{path}, line {line}: '{picture}' at {time:g}; {name.name} was at {known:g} before")

@@ -27,7 +27,9 @@ def read_catalog(path: Path) -> list[Wanted]:
         raise ValueError(f"{path}: not a readable CSV: {error}") from error
     missing = [name for name in ("name", "url") if name not in (reader.fieldnames or ())]
     if missing:
-        raise ValueError(f"{path}, line 1: no column {' and no column '.join(missing)}; wanted name,url,sha256,licence")
+        raise ValueError(
+            f"{path}, line 1: no column {' and no column '.join(missing)}; expected name,url,sha256,licence"
+        )
     if not rows:
         raise ValueError(f"{path}: no row in it")
     wanted: dict[str, Wanted] = {}
@@ -37,19 +39,19 @@ def read_catalog(path: Path) -> list[Wanted]:
         sha256 = (row.get("sha256") or "").strip().lower()
         place = f"{path}, line {line}"
         if not re.fullmatch(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,199}", name):
-            raise ValueError(f"{place}: name '{name}'; wanted a file name without a folder, not beginning with a dot")
+            raise ValueError(f"{place}: name '{name}'; expected a file name without a folder, not beginning with a dot")
         if Path(name).suffix.lower() not in HDR_SUFFIXES:
-            raise ValueError(f"{place}: name '{name}'; wanted one that ends in {' '.join(HDR_SUFFIXES)}")
+            raise ValueError(f"{place}: name '{name}'; expected one that ends in {' '.join(HDR_SUFFIXES)}")
         if name.lower() in names:
-            raise ValueError(f"{place}: '{name}' stands twice")
+            raise ValueError(f"{place}: '{name}' occurs twice")
         names.add(name.lower())
         if not _is_web_address(url):
-            raise ValueError(f"{place}: url '{url}'; wanted http:// or https://")
+            raise ValueError(f"{place}: url '{url}'; expected http:// or https://")
         if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
-            raise ValueError(f"{place}: sha256 '{sha256}'; wanted 64 hexadecimal digits, or none")
+            raise ValueError(f"{place}: sha256 '{sha256}'; expected 64 hexadecimal digits, or none")
         facts = {fact: (row.get(fact) or "").strip() for fact in FACTS}
         if (facts["kind"] or "auto") not in KINDS:
-            raise ValueError(f"{place}: kind '{facts['kind']}'; wanted one of {', '.join(KINDS)}")
+            raise ValueError(f"{place}: kind '{facts['kind']}'; expected one of {', '.join(KINDS)}")
         facts = {fact: value for fact, value in facts.items() if value}
         wanted[name] = Wanted(name, url, None, ("sha256", sha256) if sha256 else None, facts)
     return list(wanted.values())

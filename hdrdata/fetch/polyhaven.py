@@ -37,7 +37,7 @@ def choose_panoramas(
     except Failure as failure:
         raise ValueError(f"{url}: {failure}") from failure
     if not (isinstance(assets, dict) and all(isinstance(about, dict) for about in assets.values())):
-        raise ValueError(f"{url}: not a list of assets; wanted an object of objects")
+        raise ValueError(f"{url}: not a list of assets; expected an object of objects")
     wide = int(resolution[:-1]) * 1024
     fitting = {
         name: about

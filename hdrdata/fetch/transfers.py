@@ -131,7 +131,7 @@ def _fetch(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
 
 
 def _is_there(file: Wanted, path: Path, sidecar: "_Sidecar") -> bool:
-    """Whether the file is there with the wanted content; a file of another origin is not overwritten."""
+    """Return whether the file is there with the wanted content; a file of another origin is not overwritten."""
     if not path.exists():
         return False
     row = sidecar.rows.get(file.name, {})
@@ -218,21 +218,21 @@ class _Transfer:
         if self.file.size is not None and size != self.file.size:
             if size > self.file.size:
                 self._forget()
-            raise Passing(f"{size} bytes came; wanted {self.file.size}")
+            raise Passing(f"{size} bytes came; expected {self.file.size}")
         if self.file.digest:
             algorithm, wanted = self.file.digest
             if (digest := _digest_of(partial, algorithm)) != wanted:
                 self._forget()
                 self.wrong += begun == 0  # a file that went on from a part may have changed in between
                 if self.wrong == 2:
-                    raise Failure(f"its {algorithm} is {digest}; wanted {wanted}")
-                raise Passing(f"its {algorithm} is {digest}; wanted {wanted}")
+                    raise Failure(f"its {algorithm} is {digest}; expected {wanted}")
+                raise Passing(f"its {algorithm} is {digest}; expected {wanted}")
         else:
             with partial.open("rb") as file:
                 start = file.read(64).lstrip()
             if start.startswith(PAGES):
                 self._forget()
-                raise Failure(f"the server sent a page of text ({start[:20]!r}...); wanted an HDR file")
+                raise Failure(f"the server sent a page of text ({start[:20]!r}...); expected an HDR file")
         return size, sha256_of(partial)
 
     def _transfer(self, partial: Path) -> int:

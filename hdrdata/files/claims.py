@@ -27,9 +27,9 @@ def check_claim(path: Path, width: int, height: int, decoded: int) -> None:
     size = path.stat().st_size
     claim = f"{path}: claims {width}x{height} pixels, {decoded / 1e6:.1f} MB,"
     if width < 1 or height < 1:
-        raise ValueError(f"{claim} wanted at least one")
+        raise ValueError(f"{claim} expected at least one")
     if width * height > MAX_PIXELS or decoded > MAX_BYTES:
-        raise ValueError(f"{claim} wanted at most {MAX_PIXELS} pixels and {MAX_BYTES / 1e6:.0f} MB")
+        raise ValueError(f"{claim} expected at most {MAX_PIXELS} pixels and {MAX_BYTES / 1e6:.0f} MB")
     if decoded > max(SMALL, MAX_RATIO * size):
         raise ValueError(f"{claim} in a file of {size} bytes: damaged")
 
@@ -43,7 +43,7 @@ def check_exr_claims(path: Path, headers: list[dict]) -> None:
     total = 0
     for header in headers:
         if header["type"] not in (OpenEXR.scanlineimage, OpenEXR.tiledimage):
-            raise ValueError(f"{path}: deep pixels; wanted a flat picture")
+            raise ValueError(f"{path}: deep pixels; expected a flat picture")
         low, high = header["dataWindow"]
         width, height = (int(last) - int(first) + 1 for first, last in zip(low, high, strict=True))
         total += width * height * 4 * len(header["channels"])

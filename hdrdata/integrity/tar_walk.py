@@ -71,7 +71,7 @@ def walk_tar(file: io.BufferedIOBase, size: int, *, closed: bool = True) -> Iter
             raise IntegrityError(f"{what}: {held} bytes from byte {place}; the tar ends at {size}")
         if kind in ("type L", "type K", "type x", "type X", "type g"):
             if held > EXTENDED:
-                raise IntegrityError(f"{what}: an extended header of {held} bytes; wanted at most {EXTENDED}")
+                raise IntegrityError(f"{what}: an extended header of {held} bytes; expected at most {EXTENDED}")
             content = file.read(held)
             if kind == "type L":
                 long_name = content.rstrip(b"\0").decode(errors="replace")
@@ -139,7 +139,7 @@ def tar_faults(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
     size = path.stat().st_size
     with path.open("rb") as file:
         if size < len(END_BLOCKS) or file.read(2) in (b"\x1f\x8b", b"BZ", b"\xfd7", b"\x28\xb5"):
-            return 0, [(None, f"{size} bytes that are not a tar (packed?); wanted a plain tar")]
+            return 0, [(None, f"{size} bytes that are not a tar (packed?); expected a plain tar")]
         try:
             for entry in walk_tar(file, size):
                 reason, found = _entry_fault(entry), NAME.fullmatch(entry.name)
@@ -154,7 +154,7 @@ def tar_faults(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
                         faults.append((printable(key), "its members do not lie together: readers see two samples"))
                     keys.add(key)
                 if found[2].lower() in fields:
-                    faults.append((printable(key), f"member '{printable(entry.name)}' stands twice"))
+                    faults.append((printable(key), f"member '{printable(entry.name)}' occurs twice"))
                 fields.add(found[2].lower())
             _close(key, fields, wanted, faults)
             faults.extend((None, reason) for reason in _after_the_end(file, size))
@@ -171,7 +171,7 @@ def _entry_fault(entry: Entry) -> str | None:
     if entry.kind == "directory":
         return None
     if entry.kind != "file":
-        return f"a {entry.kind}; wanted a file"
+        return f"a {entry.kind}; expected a file"
     if not entry.name.isprintable():
         return "has characters that cannot be printed"
     if not NAME.fullmatch(entry.name):

@@ -146,7 +146,7 @@ def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
     keys = Counter((row["form"], sample["key"]) for row in index["rows"].values() for sample in row["samples"])
     for (form, key), count in keys.items():
         if count > 1:
-            yield Fault(INDEX, key, f"stands {count} times in the form {form}")
+            yield Fault(INDEX, key, f"occurs {count} times in the form {form}")
     for form, facts in index.get("columns", {}).items():
         try:
             found = load_columns(folder / facts["file"], facts["sha256"])
@@ -160,7 +160,7 @@ def _index_faults(folder: Path, index: dict) -> Iterator[Fault]:
     for path in sorted(folder.rglob("*.tar")):
         name = path.relative_to(folder).as_posix()
         if name not in index["rows"]:
-            yield Fault(printable(name), None, "the index does not know it")
+            yield Fault(printable(name), None, "the index does not list it")
 
 
 def _stale_faults(folder: Path, index: dict) -> Iterator[Fault]:
@@ -208,7 +208,7 @@ def _scene_faults(index: dict, scenes: Path) -> Iterator[Fault]:
         }
         if parts != {scene.get("part")}:
             found = f"in the part {', '.join(sorted(parts))}" if parts else "in no shard"
-            yield Fault(INDEX, scene["key"], f"the samples of this scene are {found}; wanted in {scene.get('part')}")
+            yield Fault(INDEX, scene["key"], f"the samples of this scene are {found}; expected in {scene.get('part')}")
 
 
 def _verify_shard(task: _Task) -> tuple[int, list[Fault]]:
@@ -219,14 +219,14 @@ def _verify_shard(task: _Task) -> tuple[int, list[Fault]]:
         return 0, [Fault(task.shard, None, "missing; the index has it")]
     size = path.stat().st_size
     if size != wanted["size"]:
-        faults.append(Fault(task.shard, None, f"{size} bytes, wanted {wanted['size']}: cut short or overwritten"))
+        faults.append(Fault(task.shard, None, f"{size} bytes, expected {wanted['size']}: cut short or overwritten"))
     samples = sorted(map(SampleLayout.from_json, task.row["samples"]), key=lambda sample: sample.offset)
     sha256, whole, place = hashlib.sha256(), 0, 0
     deep_check = _deep_check(task)
     with quiet_decoders(), path.open("rb") as file:
         for number, layout in enumerate(samples):
             if layout.offset != place:
-                faults.append(Fault(task.shard, layout.key, f"begins at byte {layout.offset}, wanted {place}"))
+                faults.append(Fault(task.shard, layout.key, f"begins at byte {layout.offset}, expected {place}"))
                 break
             if layout.length > size - place:
                 more = len(samples) - number - 1
@@ -270,10 +270,10 @@ def _check_sample(content: bytes, layout: SampleLayout) -> dict[str, bytes]:
     for name, member in layout.members.items():
         found = google_crc32c.value(members[name])
         if found != member.crc32c:
-            raise IntegrityError(f"member {name}: damaged: crc32c {found:08x}, wanted {member.crc32c:08x}")
+            raise IntegrityError(f"member {name}: damaged: crc32c {found:08x}, expected {member.crc32c:08x}")
     found = google_crc32c.value(content)
     if found != layout.crc32c:
-        raise IntegrityError(f"damaged in a header or in padding: crc32c {found:08x}, wanted {layout.crc32c:08x}")
+        raise IntegrityError(f"damaged in a header or in padding: crc32c {found:08x}, expected {layout.crc32c:08x}")
     wanted = [
         (f"{layout.key}.{name}", "file", member.offset - layout.offset, member.size)
         for name, member in layout.members.items()
@@ -282,9 +282,7 @@ def _check_sample(content: bytes, layout: SampleLayout) -> dict[str, bytes]:
     headers = [(entry.name, entry.kind, entry.offset, entry.size) for entry in entries]
     if sorted(headers) != sorted(wanted):
         other = next(iter(sorted(set(headers) - set(wanted)) or sorted(set(wanted) - set(headers))), headers[:1])
-        raise IntegrityError(
-            f"the tar's own headers are not those of the index: {other}: other readers see it otherwise"
-        )
+        raise IntegrityError(f"the tar's own headers differ from the index: {other}: other readers get other data")
     return members
 
 
@@ -295,7 +293,7 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
     except ValueError as error:
         raise ValueError(f"member json: not JSON: {error}") from error
     if not isinstance(about, dict):
-        raise ValueError("member json: wanted an object")
+        raise ValueError("member json: expected an object")
     crfs, letters = task.recipe["crfs"], task.recipe["letters"]
     view, crf = split_key(layout.key, layout.form, crfs)
     wanted = {"part": task.row["part"], "view": view}
@@ -304,13 +302,13 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
         wanted |= crfs.get(crf, {})
     for name, value in wanted.items():
         if about.get(name) != value:
-            raise ValueError(f"member json: {name} {about.get(name)!r}; wanted {value!r}, as the index says")
+            raise ValueError(f"member json: {name} {about.get(name)!r}; expected {value!r}, as the index says")
     found = sorted(name.partition(".")[0] for name in members if name != "json")
     if found != (sorted(letters) if layout.form == "pixels" else ["radiance"]):
-        raise ValueError(f"has the members {' '.join(sorted(members))}; wanted those of the form {layout.form}")
+        raise ValueError(f"has the members {' '.join(sorted(members))}; expected those of the form {layout.form}")
     height, width = size = tuple(about.get(name, about.get("size")) for name in ("height", "width"))
     if not all(isinstance(side, int) and 0 < side < 2**16 for side in size):
-        raise ValueError(f"member json: size {about.get('size')!r}; wanted pixels")
+        raise ValueError(f"member json: size {about.get('size')!r}; expected pixels")
     brightest = task.brightest.get(wanted.get("crf", ""), 255)
     for name, content in members.items():
         if name == "json":
@@ -352,6 +350,6 @@ def _deep_check(task: _Task) -> Callable[[str, dict[str, bytes]], None] | None:
         pictures = sorted(name for name in members if name != "json")  # in the letters' order
         for name, ldr in zip(pictures, expanded, strict=True):
             if not np.array_equal(decode_picture(name, members[name], ldr.shape[:2]), ldr):
-                raise ValueError(f"member {name}: not what the radiance sample of its view expands to")
+                raise ValueError(f"member {name}: differs from the expanded radiance sample of its view")
 
     return check

@@ -66,14 +66,14 @@ def find_photos(inputs: tuple[str | Path, ...]) -> list[Path]:
         photos = [photo for match in _matches(given) for photo in (_photos_in(match) if match.is_dir() else [match])]
         if not photos:
             what = "holds no pictures" if os.path.isdir(given) else "no such file or folder, and matches none"
-            raise ValueError(f"{given}: {what}; wanted {' '.join(PHOTO_SUFFIXES)} or camera RAW")
+            raise ValueError(f"{given}: {what}; expected {' '.join(PHOTO_SUFFIXES)} or camera RAW")
         for photo in photos:
             found.setdefault(os.path.abspath(photo), photo)
     return sorted(found.values())
 
 
 def left_out(inputs: tuple[str | Path, ...], taken: Collection[Path]) -> dict[str, int]:
-    """How many files of the folders among the inputs are not taken, by suffix, the most first; "" of those without,
+    """Return how many files of the input folders are not photographs, by suffix, the most first; "" is no suffix.
     "in @eaDir" of those in folders of thumbnails.
 
     Hidden files are none, and a file that is taken by another of the inputs is not left out.
@@ -93,7 +93,7 @@ def left_out(inputs: tuple[str | Path, ...], taken: Collection[Path]) -> dict[st
 
 
 def is_photo_name(path: Path) -> bool:
-    """Whether a file in a folder is taken for a photograph, by its suffix."""
+    """Return whether a file in a folder is taken for a photograph, by its suffix."""
     suffix = path.suffix.lower()
     return suffix in PHOTO_SUFFIXES or (suffix in RAW_SUFFIXES and can_read_raw())
 
@@ -125,7 +125,7 @@ def output_stems(photos: list[Path], inputs: tuple[str | Path, ...]) -> dict[Pat
     """Name the outputs of photographs: a path without suffix, relative to the folder of the outputs, for each.
 
     A photo from a folder of `inputs` keeps its place in it (in the outermost, if it is in several); any other has its
-    bare name. Where two names would be the same, but for capitals, all of these photos get their suffix behind it
+    bare name. Where two names would be the same, except for capitals, all of these photos get their suffix behind it
     ("a_jpg", "a_png"); then the name of the folder they were found in before it ("day1/a_jpg"), then a number. So the
     names depend on the set of photos and inputs alone.
     """

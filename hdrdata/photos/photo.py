@@ -104,13 +104,13 @@ def check_file(path: Path) -> None:
         ValueError: naming it.
     """
     if path.is_dir():
-        raise ValueError(f"{path}: a folder; wanted a picture file")
+        raise ValueError(f"{path}: a folder; expected a picture file")
     if not path.is_file():
         if not os.path.lexists(path):
             raise ValueError(f"{path}: no such file")
         if not path.exists():
             raise ValueError(f"{path}: a link to no file")
-        raise ValueError(f"{path}: {SPECIAL.get(stat.S_IFMT(path.stat().st_mode), 'no file')}; wanted a picture file")
+        raise ValueError(f"{path}: {SPECIAL.get(stat.S_IFMT(path.stat().st_mode), 'no file')}; expected a picture file")
 
 
 @contextlib.contextmanager
@@ -230,7 +230,7 @@ def _bands(decoded: Decoded) -> Iterator[tuple[int, int]]:
 
 
 def _needs(decoded: Decoded, wide: Conversion) -> bool:
-    """Whether any pixel lies where sRGB does not reach."""
+    """Return whether any pixel lies where sRGB does not reach."""
     return any(
         is_outside(wide.codes(decoded.rows(*band)[:, :, : decoded.colours]), wide.to_bt709).any()
         for band in _bands(decoded)
@@ -262,7 +262,7 @@ def _convert(decoded: Decoded, conversion: Conversion, ground: int) -> tuple[np.
 
 
 def _shares(decoded: Decoded, band: np.ndarray) -> Float[np.ndarray, "rows width 1"] | None:
-    """How much of each pixel is there, [0, 1]; None where all of all is."""
+    """Return how much of each pixel is there, [0, 1]; None where all of all is."""
     share = None
     if decoded.clear is not None:
         share = (band[:, :, : decoded.colours] != decoded.clear).any(axis=2, keepdims=True).astype(np.float64)

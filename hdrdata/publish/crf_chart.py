@@ -30,10 +30,10 @@ def draw_curves(
         ValueError: if there are more than 16 `curves`, or the path has another ending.
     """
     if len(curves) > MOST_CURVES:
-        raise ValueError(f"{len(curves)} curves; wanted at most {MOST_CURVES}, which can be distinguished")
+        raise ValueError(f"{len(curves)} curves; expected at most {MOST_CURVES}, which can be distinguished")
     kind = path.suffix.lower().removeprefix(".")
     if kind not in ("svg", "png"):
-        raise ValueError(f"{path}: wanted a name that ends with .svg or .png")
+        raise ValueError(f"{path}: expected a name that ends with .svg or .png")
     import matplotlib  # takes half a second to import
     from matplotlib.figure import Figure
 

@@ -118,7 +118,7 @@ def write_sheet(contents: Contents, image: Path, *, views: int, seed: int, heigh
         ValueError: if the name of `image` ends otherwise.
     """
     if image.suffix.lower() not in (".jpg", ".jpeg", ".png"):
-        raise ValueError(f"{image}: '{image.suffix}'; wanted a name that ends in .jpg or .png")
+        raise ValueError(f"{image}: '{image.suffix}'; expected a name that ends in .jpg or .png")
     seen = look_at(contents, choose_views(list_views(contents), views, seed), height)
     write_bytes(image, draw_sheet(seen, contents.recipe["evs"], height, image.suffix.lower()))
     return seen

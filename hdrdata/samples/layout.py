@@ -79,7 +79,7 @@ def check_bytes(content: bytes, crc32c: int, what: str) -> None:
     """
     found = google_crc32c.value(content)
     if found != crc32c:
-        raise IntegrityError(f"{what}: damaged: crc32c {found:08x}, wanted {crc32c:08x}")
+        raise IntegrityError(f"{what}: damaged: crc32c {found:08x}, expected {crc32c:08x}")
 
 
 class IntegrityError(ValueError):

@@ -43,10 +43,10 @@ def encode_radiance(half: Float16[np.ndarray, "height width 3"]) -> bytes:
     """
     height, width = half.shape[:2]
     if not 0 < height * width <= MAX_PIXELS:
-        raise ValueError(f"{height}x{width} pixels; wanted 1 to {MAX_PIXELS}")
+        raise ValueError(f"{height}x{width} pixels; expected 1 to {MAX_PIXELS}")
     bits = np.ascontiguousarray(half).view(np.uint16)
     if bits.max() > LARGEST:
-        raise ValueError("radiance holds negative, infinite or NaN values; wanted finite half floats >= 0")
+        raise ValueError("radiance holds negative, infinite or NaN values; expected finite half floats >= 0")
     planes = np.stack(cv2.split(bits))  # (channel, height, width)
     for step in _steps(height):
         even, odd = planes[:, :: 2 * step], planes[:, step :: 2 * step]
@@ -69,7 +69,7 @@ def decode_radiance(content: bytes) -> Float16[np.ndarray, "height width 3"]:
         frame = memoryview(content)[HEAD.size :]
         claimed = zstandard.get_frame_parameters(frame).content_size
         if claimed != 6 * height * width:
-            raise ValueError(f"radiance of {height}x{width} pixels in {claimed} bytes; wanted {6 * height * width}")
+            raise ValueError(f"radiance of {height}x{width} pixels in {claimed} bytes; expected {6 * height * width}")
         raw = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise ValueError(f"damaged radiance: {error}") from error
@@ -81,7 +81,7 @@ def decode_radiance(content: bytes) -> Float16[np.ndarray, "height width 3"]:
         even, odd = planes[:, :: 2 * step], planes[:, step :: 2 * step]
         odd += _rows_between(even, odd.shape[1])
     if planes.max() > LARGEST:
-        raise ValueError("damaged radiance: negative, infinite or NaN values; wanted finite half floats >= 0")
+        raise ValueError("damaged radiance: negative, infinite or NaN values; expected finite half floats >= 0")
     return cv2.merge(list(planes)).view(np.float16)
 
 
@@ -92,12 +92,12 @@ def radiance_size(content: bytes) -> tuple[int, int]:
         ValueError: if the bytes do not begin as those do.
     """
     if len(content) < HEAD.size:
-        raise ValueError(f"{len(content)} bytes are no radiance; wanted more than {HEAD.size}")
+        raise ValueError(f"{len(content)} bytes are not a radiance map; expected more than {HEAD.size}")
     magic, following, height, width, kind = HEAD.unpack_from(content)
     if (magic, following, kind) != (SKIPPED, HEAD.size - 8, KIND):
         raise ValueError(f"bytes that begin with {content[: HEAD.size].hex()} are not a radiance map of half floats")
     if not 0 < height * width <= MAX_PIXELS:
-        raise ValueError(f"radiance of {height}x{width} pixels; wanted 1 to {MAX_PIXELS}")
+        raise ValueError(f"radiance of {height}x{width} pixels; expected 1 to {MAX_PIXELS}")
     return height, width
 
 

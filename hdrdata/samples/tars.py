@@ -17,7 +17,7 @@ def pack_sample(key: str, form: str, members: dict[str, bytes], offset: int) -> 
         ValueError: if the key would be cut (a dot) or is not [a-z0-9_-]+, or a member's name is beyond 100 characters.
     """
     if not KEY.fullmatch(key):
-        raise ValueError(f"sample key '{key}'; wanted 1 to 100 of [a-z0-9_-] (a dot would end the key)")
+        raise ValueError(f"sample key '{key}'; expected 1 to 100 of [a-z0-9_-] (a dot would end the key)")
     packed = io.BytesIO()
     layout = {}
     for extension in sorted(members):

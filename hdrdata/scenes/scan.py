@@ -145,7 +145,7 @@ def find_hdr_files(folder: Path) -> tuple[dict[str, os.stat_result], dict[str, i
     hint = f"; first merge the photographs in it ({raw}) by `hdrdata merge`" if raw else ""
     others = describe_unread({suffix: count for suffix, count in unread.items() if suffix in UNREAD_SUFFIXES})
     hint = hint or (f"; {others.partition(';')[0]}" if others else "")
-    raise ValueError(f"{folder}: no HDR file in it; wanted {' '.join(HDR_SUFFIXES)}{hint}")
+    raise ValueError(f"{folder}: no HDR file in it; expected {' '.join(HDR_SUFFIXES)}{hint}")
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -160,9 +160,9 @@ def _status_of(entry: os.DirEntry) -> os.stat_result:
         status = entry.stat()
     except OSError as error:
         what = "a link that leads nowhere" if entry.is_symlink() else f"cannot be read: {error.strerror}"
-        raise ValueError(f"{entry.path}: {what}; remove it or mend it") from error
+        raise ValueError(f"{entry.path}: {what}; remove it or repair it") from error
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"{entry.path}: a pipe, socket or device; wanted a file")
+        raise ValueError(f"{entry.path}: a pipe, socket or device; expected a file")
     try:
         entry.path.encode()
     except UnicodeEncodeError as error:

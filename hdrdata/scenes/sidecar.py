@@ -33,7 +33,7 @@ def read_sidecar(path: Path, among: Collection[str] | None = None) -> dict[str, 
     known: dict[str, dict[str, str]] = {}
     for line, row in enumerate(rows, start=2):
         if not row.get("file"):
-            raise ValueError(f"{path}, line {line}: no 'file'; wanted a path relative to the folder")
+            raise ValueError(f"{path}, line {line}: no 'file'; expected a path relative to the folder")
         name = row["file"]
         if among is not None and name not in among:  # some systems store é as e and an accent
             name = present.get(unicodedata.normalize("NFC", name), name)
@@ -42,12 +42,12 @@ def read_sidecar(path: Path, among: Collection[str] | None = None) -> dict[str, 
         if among is not None and name not in among:
             raise ValueError(f"{path}: names '{row['file']}', which is not in the folder")
         if (row.get("kind") or "auto") not in KINDS:
-            raise ValueError(f"{path}, line {line}: kind '{row['kind']}'; wanted one of {', '.join(KINDS)}")
+            raise ValueError(f"{path}, line {line}: kind '{row['kind']}'; expected one of {', '.join(KINDS)}")
         try:
             scale = float(row.get("scale") or 1)
         except ValueError:
             scale = math.nan
         if not (math.isfinite(scale) and scale > 0):
-            raise ValueError(f"{path}, line {line}: scale '{row['scale']}'; wanted a positive number")
+            raise ValueError(f"{path}, line {line}: scale '{row['scale']}'; expected a positive number")
         known[name] = row
     return known

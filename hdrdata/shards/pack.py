@@ -86,7 +86,9 @@ def shard_stacks(
     index = read_index(stacks, STACKS_ALGORITHM)
     missing = sorted(set(config.forms) - set(index["forms"]))
     if missing:
-        raise ValueError(f"{stacks}: made without the form '{missing[0]}' that shard.form wants; run synthesize again")
+        raise ValueError(
+            f"{stacks}: made without the form '{missing[0]}' that shard.form requires; run synthesize again"
+        )
     groups: dict[tuple[str, str, int], list[tuple[str, list[str], tuple[dict, ...]]]] = {}
     for view, row in sorted(index["rows"].items()):
         number = shard_number(row["scene"], getattr(config.shards, row["part"]))

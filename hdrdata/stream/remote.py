@@ -68,11 +68,11 @@ class LocalFolder:
             shutil.copyfileobj(source, file, CHUNK)
 
     def renew(self, name: str) -> bool:
-        """Whether reading again may give other bytes than those that were found damaged."""
+        """Return whether reading again may give other bytes than those that were found damaged."""
         return False
 
     def forget(self, name: str) -> None:
-        """Open the file anew when it is next read."""
+        """Open the file again when it is next read."""
         if (file := self._files.pop(name, None)) is not None:
             self._retired.append(file)
 
@@ -133,7 +133,7 @@ class RemoteFolder(ABC):
         """Append the missing bytes of a remote file to `file`, which may contain its beginning."""
 
     def renew(self, name: str) -> bool:
-        """Whether reading again may give other bytes than those that were found damaged."""
+        """Return whether reading again may give other bytes than those that were found damaged."""
         return True
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ class RemoteFolder(ABC):
                     raise OSError(f"{self.where(name)}: {reason} (attempt {attempt} of {attempt})") from error
             pause = self.retry.pause_seconds * 2 ** (attempt - 1)
             time.sleep(pause * random.SystemRandom().uniform(0.5, 1.0))
-        raise ValueError(f"{self.retry.attempts} attempts; wanted at least 1")
+        raise ValueError(f"{self.retry.attempts} attempts; expected at least 1")
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_connection": None}
@@ -187,7 +187,7 @@ class HttpFolder(RemoteFolder):
                 if answer.status_code != 206:
                     raise ValueError(
                         "the server ignores Range requests and would send the whole file for each sample; "
-                        "wanted cache=FOLDER, which downloads each shard once"
+                        "expected cache=FOLDER, which downloads each shard once"
                     )
                 content = bytearray()
                 for chunk in answer.iter_content(CHUNK):
@@ -256,7 +256,7 @@ class StoreFolder(RemoteFolder):
         try:
             return self._connected(lambda: url_to_fs(self.url.rstrip("/")))
         except ImportError as error:
-            extra = "; wanted pip install 'hdr-attnet[s3]'" if self.url.startswith("s3:") else ""
+            extra = "; expected pip install 'hdr-attnet[s3]'" if self.url.startswith("s3:") else ""
             raise ValueError(f"{self.url}: {error}{extra}") from error
 
 

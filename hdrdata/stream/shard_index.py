@@ -177,7 +177,7 @@ def read_shard_index(folder: Folder) -> dict:
     try:
         content = folder.read_whole(INDEX)
     except FileNotFoundError as error:
-        raise ValueError(f"{where.removesuffix(INDEX)}: no {INDEX} in it; wanted a folder of shards") from error
+        raise ValueError(f"{where.removesuffix(INDEX)}: no {INDEX} in it; expected a folder of shards") from error
     try:
         index = json.loads(content)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -246,7 +246,7 @@ def _recipe_digests(recipe: dict) -> tuple[str, str]:
 
 def _check_name(where: str, name: str) -> None:
     if not NAME.fullmatch(name):
-        raise ValueError(f"{where}: shard '{name}'; wanted a path inside the folder")
+        raise ValueError(f"{where}: shard '{name}'; expected a path inside the folder")
 
 
 def _check_row(where: str, name: str, row: _Row) -> None:

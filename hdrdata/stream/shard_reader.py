@@ -320,7 +320,7 @@ class Shards:
         except FileNotFoundError as error:
             raise IntegrityError(f"{path}: missing; the index has it") from error
         if size != wanted:
-            raise IntegrityError(f"{path}: {size} bytes, wanted {wanted}: cut short or overwritten")
+            raise IntegrityError(f"{path}: {size} bytes, expected {wanted}: cut short or overwritten")
         if self.source.read(shard, size - len(END_BLOCKS), len(END_BLOCKS)) != END_BLOCKS:
             raise IntegrityError(f"{path}: does not end with the closing blocks of a tar")
         self._opened.add(shard)

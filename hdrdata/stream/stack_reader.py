@@ -117,7 +117,7 @@ class StackReader:
         """
         shards, place, crf = self._locate(number)
         if crf is None:
-            raise ValueError(f"{shards.folder}: opened in pixels form; wanted form='radiance'")
+            raise ValueError(f"{shards.folder}: opened in pixels form; expected form='radiance'")
         return self._radiance(shards, place), crf
 
     def _radiance(self, shards: Shards, place: int) -> RadianceSample:
@@ -190,7 +190,7 @@ def open_stacks(
         ("on_error", on_error, ("raise", "skip")),
     ):
         if value not in known:
-            raise ValueError(f"{name} '{value}'; wanted one of {', '.join(known)}")
+            raise ValueError(f"{name} '{value}'; expected one of {', '.join(known)}")
     if isinstance(urls, Mapping):
         raise TypeError("folders with weights; expected hdrdata.StackLoader for a mixture, or a list of folders")
     retry = retry or Retry()
@@ -210,14 +210,14 @@ def open_stacks(
             raise ValueError(f"{shards.source.where(INDEX)}: has no shard {missing[0]}")
         parts = sorted({file.part for file in listed})
         if part is None and only is None and len(parts) > 1:
-            raise ValueError(f"{folder}: has the parts {', '.join(parts)}; wanted part= one of them")
+            raise ValueError(f"{folder}: has the parts {', '.join(parts)}; expected part= one of them")
         datasets.append(shards)
     if not datasets:
-        raise ValueError("no shards; wanted the path or URL of a folder of shards")
+        raise ValueError("no shards; expected the path or URL of a folder of shards")
     recipes = {shards.index["recipe"]["digest"]: shards for shards in datasets}
     if len(recipes) > 1:
         made = " and ".join(f"{shards.folder} by '{shards.index['recipe']['name']}'" for shards in recipes.values())
-        raise ValueError(f"made by different recipes: {made}; wanted one")
+        raise ValueError(f"made by different recipes: {made}; expected one")
     return StackReader(datasets, _letters_of(datasets[0], exposures), on_error)
 
 
@@ -253,5 +253,5 @@ def _letters_of(shards: Shards, exposures: str | Sequence[int | float] | None) -
             raise ValueError(f"no exposure {wanted!r}; there are {known}")
         letters += matches[0]
     if not letters:
-        raise ValueError("no exposures; wanted letters, EVs, or None for all")
+        raise ValueError("no exposures; expected letters, EVs, or None for all")
     return letters

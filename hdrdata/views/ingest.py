@@ -61,17 +61,17 @@ def fit_size(source_pixels: int | float, config: IngestConfig) -> int:
     if config.on_magnified == "refuse":
         raise ValueError(
             f"a view of {config.view_size} pixels would magnify its {source_pixels:.0f} source pixels "
-            f"{magnification:.2f} times; wanted at most {config.max_magnification:g} "
+            f"{magnification:.2f} times; expected at most {config.max_magnification:g} "
             "(a larger picture, a smaller view_size, or on_magnified: shrink)"
         )
     size = int(source_pixels * config.max_magnification) // 16 * 16
     if size < 16:
-        raise ValueError(f"only {source_pixels:.0f} source pixels across a view; wanted at least 16")
+        raise ValueError(f"only {source_pixels:.0f} source pixels across a view; expected at least 16")
     return size
 
 
 def scene_is_panorama(height: int, width: int, repairs: Repairs, kind: str) -> bool:
-    """Whether views are perspectives of a panorama: as `kind` says, else as the file says, else by its shape.
+    """Return whether views are perspectives of a panorama: as `kind` says, else as the file says, else by its shape.
 
     Raises:
         ValueError: if `kind` is "pano", and neither the file nor its shape agrees.
@@ -209,7 +209,7 @@ def _make_views(folder: Path, task: _Task) -> dict:
         raise FileNotFoundError(f"{task.path}: no such file; it was there when the folder was scanned: run scan again")
     try:
         if sha256_of(Path(task.path)) != task.scene.sha256:
-            raise ValueError(f"{task.path}: its content is not that which was scanned; run scan again")
+            raise ValueError(f"{task.path}: its content has changed since the scan; run scan again")
         scene = task.scene
         override = Override(scene.layer or task.config.layer, scene.colour or None, scene.encoding or None)
         radiance, repairs = check_radiance(Path(task.path), task.config.max_repaired_share, override)

@@ -26,9 +26,9 @@ def normalise_view(
     """
     mean = float(radiance.mean(dtype=np.float64))
     if not mean > 0:
-        raise ValueError("the view is black; wanted light")
+        raise ValueError("the view is black; expected light")
     if not math.isfinite(mean):
-        raise ValueError("the view holds light beyond the largest float; wanted values below 1e38")
+        raise ValueError("the view holds light beyond the largest float; expected values below 1e38")
     scaled = radiance.astype(np.float64) * (0.5 / mean) + 0.0  # -0.0 becomes 0.0, whose bits are in the tables
     clipped = float((scaled > HALF_MAX).mean())
     return np.minimum(scaled, HALF_MAX).astype(np.float16), 0.5 / mean, clipped
@@ -46,7 +46,7 @@ def levels_of_most(radiance: Float[np.ndarray, "height width 3"]) -> int:
 
 
 def is_dark_but_for_few(view: Float16[np.ndarray, "height width 3"]) -> bool:
-    """Whether `levels_of_most` of a normalised view are `FEW_LEVELS` or fewer; by its bits, which order halves >= 0."""
+    """Return whether a normalised view has at most `FEW_LEVELS` levels; by its bits, which order halves >= 0."""
     limit = np.float16(FEW_LEVELS / 255).view(np.uint16)
     return bool(np.count_nonzero(view.view(np.uint16) < limit) >= 0.99 * view.size)
 

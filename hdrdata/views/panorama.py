@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32
 
 
 def is_panorama(height: int, width: int) -> bool:
-    """Whether a picture has the shape of an equirectangular panorama: 2:1, a pixel more or less on either side."""
+    """Return whether an image has the shape of an equirectangular panorama: 2:1, within a pixel on either side."""
     return abs(width - 2 * height) <= 2
 
 

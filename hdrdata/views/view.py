@@ -34,7 +34,7 @@ class IngestConfig(Section):
     @classmethod
     def _once_each(cls, azimuths: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(azimuths)) < len(azimuths):
-            raise ValueError("an azimuth stands twice; it names a view")
+            raise ValueError("an azimuth occurs twice; it names a view")
         return azimuths
 
 

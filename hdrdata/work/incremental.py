@@ -87,7 +87,7 @@ def bring_up_to_date(
             the next run tries it again.
         check_content: read every file that is kept, and make again what has other bytes than the index lists. Else only
             sizes are compared, so that damage which keeps a file's size is not seen.
-        finish: from all rows, further keys of index.json; runs last but for the index, and may write files.
+        finish: from all rows, further keys of index.json; runs last except for the index, and may write files.
 
     Returns:
         the rows of all wanted entries that were not refused, and the counts.
@@ -98,7 +98,7 @@ def bring_up_to_date(
             or of another program, in which case nothing in it is changed.
     """
     if on_error not in ("stop", "skip"):
-        raise ValueError(f"on_error '{on_error}'; wanted 'stop' or 'skip'")
+        raise ValueError(f"on_error '{on_error}'; expected 'stop' or 'skip'")
     folder.mkdir(parents=True, exist_ok=True)
     with Journal.opened(folder / JOURNAL) as journal:
         index = previous_index(folder, algorithm)

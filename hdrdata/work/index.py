@@ -78,7 +78,7 @@ def read_index(folder: Path, algorithm: str) -> dict:
     except ValueError as error:
         raise ValueError(f"{error}; run the stage that makes this folder again") from error
     if index["algorithm"] != algorithm:
-        raise ValueError(f"{path}: made by '{index['algorithm']}', wanted '{algorithm}'; run its stage again")
+        raise ValueError(f"{path}: made by '{index['algorithm']}', expected '{algorithm}'; run its stage again")
     return index
 
 

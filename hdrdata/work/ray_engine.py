@@ -117,11 +117,11 @@ def _make_on_a_node(place: tuple[str, Path, dict[str, str]], make: Make, folder:
         except OSError:
             seen = False
         if not seen:
-            raise OSError(f"does not see {working_folder} and {folder} as they are where the run began; "
+            raise OSError(f"does not have {working_folder} and {folder} as they are where the run began; "
                           "they must lie on storage that all nodes share")  # fmt: skip
         for package, wanted in versions.items():
             if _versions()[package] != wanted:
-                raise OSError(f"has {package} {_versions()[package]}; wanted {wanted}, as where the run began")
+                raise OSError(f"has {package} {_versions()[package]}; expected {wanted}, as where the run began")
         use_one_core()
         return make(folder, task)
     except OSError as error:

@@ -45,7 +45,7 @@ def evaluate(
     OUT gets per_picture.csv (a row a picture and method), per_exposure.csv, summary.json (means, 95 % intervals, the
     protocol in words), metrics.json and pictures/. Beside the network, with the camera response known, taken for sRGB
     and estimated, always stand doing nothing (the LDR input, linearised; the same with clipped values times the best
-    constant of the train part) and the merged true stack. The same command again goes on where it was interrupted.
+    constant of the train part) and the merged true stack. The same command again continues where it was interrupted.
     Exit code 3: metrics whose weights or programs are missing were left out; the output states how to get them.
 
     \b
@@ -75,7 +75,7 @@ def evaluate(
             click.echo(f"# {metric.key}: {metric.name} ({', '.join(metric.sets)}).{note}")
         return
     if shards is None or out is None:
-        raise click.UsageError("wanted the folders SHARDS and OUT")
+        raise click.UsageError("expected the folders SHARDS and OUT")
     if inputs:
         if weights or predictions:
             raise click.UsageError("--inputs writes pictures alone; leave out --weights and --predictions")
@@ -83,7 +83,7 @@ def evaluate(
         click.echo(f"{out}: {count} pictures")
         return
     if bool(weights) == (predictions is not None):
-        raise click.UsageError("wanted --weights FILE or --predictions FOLDER")
+        raise click.UsageError("expected --weights FILE or --predictions FOLDER")
     if weights and (name or layer or allow_missing):
         raise click.UsageError("--name, --layer and --allow-missing are for --predictions")
     if weights:

@@ -48,7 +48,7 @@ def info(
     if weights is not None:
         given = {"--variant": variant, "--preset": preset, "--width": width}
         if unwanted := [name for name, value in given.items() if value is not None]:
-            raise ValueError(f"{weights}: a file says itself what its network is; leave out {', '.join(unwanted)}")
+            raise ValueError(f"{weights}: the file describes its network; leave out {', '.join(unwanted)}")
         network, header = load_weights(weights)
         summary = summarize(network.config, size)
         facts = {**header, "parameters": f"{summary.parameters:,}"}

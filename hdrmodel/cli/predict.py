@@ -117,7 +117,7 @@ def predict(
     chosen, scale = formats_of(out, formats, preview), Scale(nits, white)
     response = "auto" if crf == "auto" else choose_crf(crf)
     if backend == "onnx" and device == "cuda":
-        raise ValueError("--device cuda: ONNX Runtime is used on the CPU; wanted 'auto' or 'cpu', or --backend torch")
+        raise ValueError("--device cuda: ONNX Runtime is used on the CPU; expected 'auto' or 'cpu', or --backend torch")
     loaded = load_network(weights, backend)
     reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision)
     made_by = (loaded.weights_sha256, loaded.variant)
@@ -200,7 +200,7 @@ def _say(bar: "rich.progress.Progress", line: str, err: bool = False) -> None:
 
 
 def _kinds(left: dict[str, int]) -> str:
-    """How many files of each suffix were no photographs, and what would read camera RAW."""
+    """Return how many files of each suffix were no photographs, and what would read camera RAW."""
     from hdrdata.command import printable
     from hdrdata.files.suffixes import RAW_SUFFIXES
 

@@ -56,7 +56,7 @@ def train(
         click.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
         return
     if shards is None or run is None:
-        raise click.UsageError("wanted the folders SHARDS and RUN")
+        raise click.UsageError("expected the folders SHARDS and RUN")
     if (run / WEIGHTS).exists() and not anew:
         raise click.ClickException(f"{run / WEIGHTS}: a run has ended here; --anew replaces it")
     record = train_variant(shards, run, variant, seed, config)

@@ -48,12 +48,12 @@ class Case:
 
     @property
     def clipped(self) -> Bool[np.ndarray, "height width 3"]:
-        """Where the input is saturated."""
+        """Return where the input is saturated."""
         return self.input >= self.crf.white
 
     @property
     def unclipped(self) -> Bool[np.ndarray, "height width 3"]:
-        """Where the input determines the light: neither black nor saturated."""
+        """Return where the input determines the light: neither black nor saturated."""
         return (self.input > 0) & ~self.clipped
 
     @property
@@ -175,7 +175,7 @@ class PredictionFiles:
         for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in HDR_SUFFIXES):
             key = path.name.removesuffix(path.suffix)
             if key in self.paths:
-                raise ValueError(f"{path}: a second file of one picture, beside {self.paths[key]}; wanted one")
+                raise ValueError(f"{path}: a second file of one picture, beside {self.paths[key]}; expected one")
             self.paths[key] = path
 
     def missing(self, keys: list[str]) -> list[str]:
@@ -193,7 +193,7 @@ class PredictionFiles:
             radiance, repairs = read_light(path, Override(self.layer))
         if radiance.shape != case.input.shape:
             wanted = f"{case.input.shape[1]}x{case.input.shape[0]}"
-            raise ValueError(f"{path}: {radiance.shape[1]}x{radiance.shape[0]} pixels; wanted {wanted}, as the input")
+            raise ValueError(f"{path}: {radiance.shape[1]}x{radiance.shape[0]} pixels; expected {wanted}, as the input")
         if repairs.total:  # what is outside Rec.709, or below 0 by rounding, is 0
-            raise ValueError(f"{path}: a value is negative or not finite; wanted linear RGB from 0")
+            raise ValueError(f"{path}: a value is negative or not finite; expected linear RGB from 0")
         return Estimate(None, radiance.astype(np.float32))

@@ -153,7 +153,7 @@ def summarize_baseline(config: BaselineConfig, size: int) -> BaselineSummary:
 
 def _require_size(size: int) -> None:
     if not 1 <= size <= LARGEST_SIZE:
-        raise ValueError(f"a picture of {size}x{size} pixels: wanted a side from 1 to {LARGEST_SIZE}")
+        raise ValueError(f"a picture of {size}x{size} pixels: expected a side from 1 to {LARGEST_SIZE}")
 
 
 def _attention_sites(unet: UNet) -> dict[str, nn.Module]:

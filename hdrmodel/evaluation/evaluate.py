@@ -83,7 +83,7 @@ def evaluate_weights(shards: Path, files: Sequence[Path], scores: Path, config: 
     for file in files:
         seed = int(load_weights(file)[1].get("seed", 0))
         if seed in by_seed:
-            raise ValueError(f"{file}: weights of seed {seed}, as {by_seed[seed]}; wanted one file a seed")
+            raise ValueError(f"{file}: weights of seed {seed}, as {by_seed[seed]}; expected one file a seed")
         by_seed[seed] = file
     return _evaluate(shards, scores, subject_of_weights(by_seed, None, config), config)
 
@@ -122,7 +122,7 @@ def evaluate_predictions(
         shown = ", ".join(sorted(missing)[:3])
         raise ValueError(
             f"{folder}: {len(missing)} of {len(keys)} pictures have no HDR file: {shown}"
-            f"{', ...' if len(missing) > 3 else ''}; wanted one named by each key (or --allow-missing)"
+            f"{', ...' if len(missing) > 3 else ''}; expected one named by each key (or --allow-missing)"
         )
 
     def estimate(case: Case) -> Estimates:

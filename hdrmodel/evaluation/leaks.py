@@ -74,17 +74,17 @@ def check_no_leak(parts: Mapping[str, Mapping[str, Traces]], where: Path | str) 
                 for name in sorted(names):
                     other_part, other = first.setdefault((kind, name), (part, scene))
                     if other_part != part:
-                        leaks.setdefault((other_part, other, part, scene), _told(kind, name, other, scene))
-    for (other_part, other, part, scene), told in leaks.items():
+                        leaks.setdefault((other_part, other, part, scene), _same(kind, name, other, scene))
+    for (other_part, other, part, scene), why in leaks.items():
         names = f"scene '{scene}'" if other == scene else f"scenes '{other}' and '{scene}'"
         more = f" and {len(leaks) - 1} more" if len(leaks) > 1 else ""
         raise ValueError(
-            f"{where}: {names} of the parts '{other_part}' and '{part}'{more}: {told}; wanted each scene in one part: "
+            f"{where}: {names} of the parts '{other_part}' and '{part}'{more}: {why}; expected each scene in one part: "
             "remove it from one and build the shards again"
         )
 
 
-def _told(kind: str, name: str, one: str, other: str) -> str:
+def _same(kind: str, name: str, one: str, other: str) -> str:
     if one == other:
         return "one scene in both"
     return {

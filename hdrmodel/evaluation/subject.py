@@ -38,7 +38,7 @@ def subject_of_weights(files: dict[int, Path], variant: str | None, config: Eval
         name = trained.config.variant
         variant = variant or name
         if name != variant:
-            raise ValueError(f"{file}: weights of the variant '{name}'; wanted '{variant}'")
+            raise ValueError(f"{file}: weights of the variant '{name}'; expected '{variant}'")
         kinds.append((trained.config, header.get("data", "")))
         if kinds[-1] != kinds[0]:
             raise ValueError(f"{file}: another network or other data than {next(iter(files.values()))}")

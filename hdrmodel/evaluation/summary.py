@@ -42,7 +42,7 @@ def summarise(
     reader: Shards,
     factors: Factors,
 ) -> dict:
-    """Return what summary.json holds, but for costs and missing keys; `hdrmodel.scores.folder.Summary` declares it."""
+    """Return summary.json without costs and missing keys; `hdrmodel.scores.folder.Summary` declares it."""
     found = {row["method"] for row in rows}
     by_method = {method: [row for row in rows if row["method"] == method] for method in METHODS if method in found}
     keys = [column.key for column in columns]

@@ -64,7 +64,7 @@ class ClippedError:
 
 
 def clipped_error(case: Case, crf: CameraResponse, config: EvaluateConfig) -> ClippedError | None:
-    """How the error of an input depends on the factor; None if no value determines the gain."""
+    """Return how the error of an input depends on the factor; None if no value determines the gain."""
     own = linearise(case.input.astype(np.float32) / 255, crf)
     truth, unclipped, clipped = case.radiance.astype(np.float64), case.unclipped, case.clipped
     if not (own[unclipped] > 0).any():

@@ -53,7 +53,7 @@ class NetworkConfig(BaseModel):
 
 
 def soft_mask(ldr: Pictures, threshold: float = 0.95) -> Float[Tensor, "batch 1 height width"]:
-    """How well exposed each pixel is: 1 in the middle, falling linearly to 0 at black and at white.
+    """Return how well exposed each pixel is: 1 in the middle, falling linearly to 0 at black and at white.
 
     m = 1 - max(under, over), under = max(0, (1 - t) - Y)/(1 - t), over = max(0, Y - t)/(1 - t), with the luma
     Y = 0.299 R + 0.587 G + 0.114 B.
@@ -110,7 +110,7 @@ def continue_by_reflection(pictures: Pictures, multiple: int) -> Float[Tensor, "
 
 
 def reflected_indices(size: int, start: int, stop: int, device: torch.device | str = "cpu") -> Tensor:
-    """Which of `size` rows stands at each place from start >= 0 to stop, where they are continued by reflection."""
+    """Return which of `size` rows is at each place from start >= 0 to stop, continued by reflection."""
     period = torch.scalar_tensor(2 * (size - 1), dtype=torch.int64, device=device).clamp(min=1)
     index = torch.arange(start, stop, device=device) % period
     return torch.minimum(index, period - index)

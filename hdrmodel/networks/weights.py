@@ -90,7 +90,9 @@ def _checked_header(text: str) -> dict:
     try:
         _Header.model_validate(header := json.loads(text))
     except ValidationError as error:
-        raise ValueError(f"its header: {first_problem(error)}; wanted weights that `train` wrote ({FORMAT})") from error
+        raise ValueError(
+            f"its header: {first_problem(error)}; expected weights that `train` wrote ({FORMAT})"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"its header is no JSON: {str(error)[:100]}; wanted weights that `train` wrote") from error
+        raise ValueError(f"its header is no JSON: {str(error)[:100]}; expected weights that `train` wrote") from error
     return header

@@ -62,7 +62,7 @@ class PredictSettings:
     exact: bool = False  # only white is clipped in lossy photographs too
 
     def digest(self, name: str) -> str:
-        """Of what one output depends on: of the settings but for those that choose the outputs, and its format."""
+        """Of what one output depends on: of the settings except for those that choose the outputs, and its format."""
         kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack")}
         return digest_of({**kept, "output": name, "writers": WRITERS})
 
@@ -106,7 +106,7 @@ def predict_files(
         inputs: files, folders and patterns (`hdrdata.photos.finding.find_photos`).
         out: of one photograph, a file whose suffix is that of a format; else a folder, which gets
             `<name>.<suffix>` for each format and `<name>.stack/`. None: the folder of each photograph.
-        anew: make all again, in place of whatever is there.
+        again: make all again, in place of whatever is there.
         begun: called before each photograph, with its number from 1 and the count; gives what is told the share done.
         told: called with each outcome.
         waiting: called with a line before another process, which works in the same folder, is waited for.
@@ -123,7 +123,7 @@ def predict_files(
     photos = [photo for photo in find_photos(tuple(inputs)) if suffix_of(out) or photo not in indexes.of(photo)]
     if not photos:
         where = "beside them" if out is None else out
-        raise ValueError(f"{where}: all pictures that are given were made by this command; wanted photographs")
+        raise ValueError(f"{where}: all pictures that are given were made by this command; expected photographs")
     places = places_of(photos, inputs, out, settings.formats, settings.stack)
     check_places(places)
     outcomes = []
@@ -142,7 +142,7 @@ def predict_files(
 
 
 def files_left_out(inputs: Sequence[str | Path], out: Path | None, outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How many files of the folders among the inputs were neither photographs nor made by this command, by suffix."""
+    """Return how many files of the input folders were neither photographs nor made by this command, by suffix."""
     indexes = PredictionIndexes(lambda photo: _folder_of(photo, out), anew=True)
     taken = [Path(outcome.input) for outcome in outcomes]
     known = [path for index in (indexes.of(photo) for photo in taken) for path in index.paths()]
@@ -280,7 +280,7 @@ def _without_strangers(places: dict[str, Path], index: PredictionIndex, errors: 
     for name, path in places.items():
         if os.path.lexists(path) and not index.may_replace(path):
             why = "changed since it was made here" if path in index else "is there, not made here"
-            errors.append(f"{path}: {why}; wanted another folder, or --anew to replace it")
+            errors.append(f"{path}: {why}; expected another folder, or --anew to replace it")
         else:
             kept[name] = path
     return kept
@@ -318,7 +318,9 @@ def _reconstruct(
     except ValueError as error:
         raise ValueError(f"{photo}: {error}") from error
     if not np.isfinite(made.radiance.max()):
-        raise ValueError(f"{photo}: these weights make no finite light of it; wanted others, or --precision fp32")
+        raise ValueError(
+            f"{photo}: these weights predict values that are not finite; expected others, or --precision fp32"
+        )
     return made
 
 

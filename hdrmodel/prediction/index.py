@@ -53,7 +53,7 @@ class PredictionIndex:
         """Read a folder's list, if there is one.
 
         Args:
-            anew: ignore a list that is broken.
+            again: ignore a list that is broken.
 
         Raises:
             ValueError: naming the list, if it is broken or of another program.

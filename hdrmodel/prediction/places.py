@@ -34,7 +34,7 @@ def formats_of(out: Path | None, chosen: Sequence[str], preview: bool) -> tuple[
         also = name == PREVIEW and names != [PREVIEW]  # beside OUT
         if suffix and FORMATS[name].suffix != suffix and not also:
             raise ValueError(
-                f"{out}: format {name} is written as {FORMATS[name].suffix}; wanted a folder, or a name that ends so"
+                f"{out}: format {name} is written as {FORMATS[name].suffix}; expected a folder, or a name that ends so"
             )
     if preview and PREVIEW not in names:
         names.append(PREVIEW)
@@ -42,7 +42,7 @@ def formats_of(out: Path | None, chosen: Sequence[str], preview: bool) -> tuple[
     for name in names:
         other = by_name.setdefault(FORMATS[name].suffix, name)
         if other != name:
-            raise ValueError(f"formats {other} and {name} are both {FORMATS[name].suffix} files; wanted one of them")
+            raise ValueError(f"formats {other} and {name} are both {FORMATS[name].suffix} files; expected one of them")
     return tuple(names)
 
 
@@ -58,7 +58,7 @@ def suffix_of(out: Path | None) -> str | None:
         return ALSO.get(ending, ending)
     if out.suffix.lower() in PICTURES and out.stem:
         raise ValueError(
-            f"{out}: no format is written as {out.suffix}; wanted a folder, or a name that ends in {_known()}"
+            f"{out}: no format is written as {out.suffix}; expected a folder, or a name that ends in {_known()}"
         )
     return None
 
@@ -76,7 +76,7 @@ def _known() -> str:
 def places_of(
     photos: list[Path], inputs: Sequence[str | Path], out: Path | None, formats: Sequence[str], stack: bool
 ) -> Places:
-    """Where each output goes; a name that would be too long is cut, with a hash of it.
+    """Return where each output goes; a name that would be too long is cut, with a hash of it.
 
     Args:
         out: of one photograph a file; else a folder; None: the folder of each photograph.
@@ -92,11 +92,11 @@ def places_of(
             stems |= {photo: folder / stem for photo, stem in output_stems(beside, (folder,)).items()}
     elif suffix:
         if len(photos) != 1:
-            raise ValueError(f"{out}: one file for {len(photos)} photographs; wanted a folder")
+            raise ValueError(f"{out}: one file for {len(photos)} photographs; expected a folder")
         stems = {photos[0]: out.with_name(out.name[: -len(_ending_of(out))])}
     else:
         if out.exists() and not out.is_dir():
-            raise ValueError(f"{out}: is a file; wanted a folder, or a name that ends in {_known()}")
+            raise ValueError(f"{out}: is a file; expected a folder, or a name that ends in {_known()}")
         stems = {photo: out / stem for photo, stem in output_stems(photos, tuple(inputs)).items()}
     ends = {name: FORMATS[name].suffix for name in formats} | ({STACK: ".stack"} if stack else {})
     return {
@@ -136,10 +136,10 @@ def check_places(places: Places) -> None:
         for name, path in outputs.items():
             for file in files_of(name, path):
                 if _identity(file) in inputs:
-                    raise ValueError(f"{file}: an output would take the place of this input; wanted another folder")
+                    raise ValueError(f"{file}: an output would take the place of this input; expected another folder")
                 other = makers.setdefault(os.path.abspath(file).casefold(), photo)
                 if other != photo:
-                    raise ValueError(f"{file}: would be made of {other} and of {photo}; wanted a folder for each")
+                    raise ValueError(f"{file}: would be made of {other} and of {photo}; expected a folder for each")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

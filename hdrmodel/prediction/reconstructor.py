@@ -83,9 +83,9 @@ class HDRReconstructor:
         """
         self.device = choose_device(device)
         if precision not in PRECISIONS:
-            raise ValueError(f"precision {precision!r}; wanted one of {', '.join(PRECISIONS)}")
+            raise ValueError(f"precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
         if precision == "fp16" and self.device.type == "cpu":
-            raise ValueError("precision 'fp16': half floats are for GPUs; wanted 'fp32' or 'bf16' on this device")
+            raise ValueError("precision 'fp16': half floats are for GPUs; expected 'fp32' or 'bf16' on this device")
         self.crf, self.tile, self.quantise = crf or srgb_crf(), tile, quantise
         self._baseline = self._subnetworks = None
         if isinstance(network, HDRAttNet):
@@ -118,9 +118,9 @@ class HDRReconstructor:
     def check(self, origin: Origin, keep_stack: bool) -> None:
         """Raise ValueError if the network makes no light from `origin`, or no stack on the way."""
         if self._baseline is not None and origin != "stack":
-            raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; wanted 'stack'")
+            raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; expected 'stack'")
         if origin == "irradiance" and keep_stack:
-            raise ValueError("from 'irradiance' no stack is made; wanted from 'stack'")
+            raise ValueError("from 'irradiance' no stack is made; expected from 'stack'")
 
     def __call__(self, ldr: Photograph, origin: Origin = "stack") -> Radiance:
         """The radiance map of one RGB photograph of any size: linear, >= 0; 1 is what saturates the photograph."""
@@ -160,7 +160,7 @@ class HDRReconstructor:
             ValueError: if `origin` is not known to the network, or the photograph is too large for it.
         """
         if ldr.ndim != 3 or ldr.shape[2] != 3 or 0 in ldr.shape or ldr.dtype not in (np.uint8, np.uint16):
-            raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; wanted 8 or 16 bit, (height, width, 3)")
+            raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; expected 8 or 16 bit, (height, width, 3)")
         self.check(origin, keep_stack)
         if clipped is not None:
             ldr = fill_clipped(ldr, clipped)
@@ -240,7 +240,7 @@ class HDRReconstructor:
 
 
 def levels_of(ldr: Photograph, quantise: Quantise | None = None) -> Levels:
-    """How a photograph's levels were made; where that is not given, one of 8 bits that ends at 254 is of a stack."""
+    """Return how a photograph's levels were rounded; by default, 8 bits that end at 254 are from a stack."""
     if ldr.dtype == np.uint16:
         return "round65535"
     return quantise or ("floor254" if ldr.max() == WHITE else "round255")

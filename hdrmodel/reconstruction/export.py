@@ -79,7 +79,7 @@ def export_onnx(weights: Path, folder: Path) -> list[Path]:
     _require("onnxscript")
     network, _ = load_weights(weights)
     if not isinstance(network, HDRAttNet):
-        raise ValueError(f"{weights}: {network.config.baseline} has no N1, N2 and N3; wanted weights of HDR-AttNet")
+        raise ValueError(f"{weights}: {network.config.baseline} has no N1, N2 and N3; expected weights of HDR-AttNet")
     if any(isinstance(module, SelfAttention) for module in network.modules()):
         raise ValueError(f"{weights}: attention 'self' averages over cells whose number depends on the size: no ONNX")
     network = network.to(memory_format=torch.contiguous_format)
@@ -144,7 +144,7 @@ class OnnxSubnetwork:
         options.log_severity_level = 3
         options.enable_cpu_mem_arena = False  # it would double what it holds
         if not path.is_file():
-            raise ValueError(f"{path}: no such file; wanted a folder that `export` wrote: {', '.join(FILES)}")
+            raise ValueError(f"{path}: no such file; expected a folder that `export` wrote: {', '.join(FILES)}")
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own kinds have no common base
@@ -152,7 +152,7 @@ class OnnxSubnetwork:
         facts = self.session.get_modelmeta().custom_metadata_map
         self.facts = {key.removeprefix("hdrmodel."): value for key, value in facts.items()}
         if self.facts.get("format") != FORMAT:
-            raise ValueError(f"{path}: format {self.facts.get('format')!r}; wanted what `export` wrote ({FORMAT})")
+            raise ValueError(f"{path}: format {self.facts.get('format')!r}; expected what `export` wrote ({FORMAT})")
         self.margin = int(self.facts["margin"]) if self.facts["margin"] else None
         self.pixel_bytes = 100 * int(self.facts["channels"])  # measured
         self.estimates = len(self.session.get_inputs()) == 1
@@ -187,7 +187,7 @@ def load_network(weights: Path, backend: str | None = None) -> Loaded:
     """
     if weights.is_dir():
         if backend == "torch":
-            raise ValueError(f"{weights}: a folder; wanted a file of weights, or --backend onnx")
+            raise ValueError(f"{weights}: a folder; expected a file of weights, or --backend onnx")
         subnetworks = load_onnx(weights)
         facts = subnetworks[0].facts
         return Loaded(subnetworks, json.loads(facts["network"])["attention"], facts["weights_sha256"])
@@ -208,9 +208,11 @@ def load_onnx(folder: Path) -> tuple[Subnetwork, ...]:
     subnetworks = tuple(OnnxSubnetwork(folder / name) for name in FILES)
     for name, subnetwork in zip(FILES, subnetworks, strict=True):
         if subnetwork.facts["weights_sha256"] != subnetworks[0].facts["weights_sha256"]:
-            raise ValueError(f"{folder / name}: of other weights than {folder / FILES[0]}; wanted one export's files")
+            raise ValueError(f"{folder / name}: of other weights than {folder / FILES[0]}; expected one export's files")
         if subnetwork.facts["file"] != name:
-            raise ValueError(f"{folder / name}: is {subnetwork.facts['file']} of its export; wanted it under that name")
+            raise ValueError(
+                f"{folder / name}: is {subnetwork.facts['file']} of its export; expected it under that name"
+            )
     return subnetworks
 
 

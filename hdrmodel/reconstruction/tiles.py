@@ -189,7 +189,7 @@ def subnetworks_of(network: HDRAttNet, device: torch.device, dtype: torch.dtype)
 
 
 def choose_tiles(subnetworks: Sequence[Subnetwork], frame: Frame, tile: int | None) -> list[Box]:
-    """How a frame is cut: not at all if it has no more pixels than a tile.
+    """Return how a frame is cut: not at all if it has no more pixels than a tile.
 
     Args:
         tile: pixels along a side of what is computed at a time, its margin included; 0: the whole frame; None: by
@@ -210,11 +210,11 @@ def choose_tiles(subnetworks: Sequence[Subnetwork], frame: Frame, tile: int | No
     if None in margins:
         raise ValueError(
             f"a picture of {frame.picture.shape[1]}x{frame.picture.shape[0]} pixels in tiles: this network looks at "
-            "the whole picture; wanted --tile 0"
+            "the whole picture; expected --tile 0"
         )
     core = (tile - 2 * max(margins)) // STRIDE * STRIDE
     if core < STRIDE:
-        raise ValueError(f"tile {tile}: wanted 0, or at least {2 * max(margins) + STRIDE} pixels for this network")
+        raise ValueError(f"tile {tile}: expected 0, or at least {2 * max(margins) + STRIDE} pixels for this network")
     return tiles_of(frame.height, frame.width, core)
 
 

@@ -54,7 +54,7 @@ def compared(variants: Sequence[Variant], base: Method) -> list[Method]:
 
 
 def changes_of(method: Method, base: Method, metrics: Sequence[Metric], compare: Comparison) -> list[Change]:
-    """How far a method is from the base, a row a metric that both have.
+    """Return how far a method is from the base, a row a metric that both have.
 
     Another program does not get the camera response, and is compared with the base that does not get it either.
     """

@@ -196,7 +196,7 @@ def _check_stacks(a: PictureScores, rows_a: np.ndarray, b: PictureScores, rows_b
         where = a.path if alone[0] in shares_a else b.path
         raise ValueError(
             f"{b.path}: scores other stacks than {a.path}: {len(alone)} keys lie in one alone, such as '{alone[0]}' of "
-            f"{where}; wanted the same: evaluate both on the same shards"
+            f"{where}; expected the same: evaluate both on the same shards"
         )
     for key, (_, share) in shares_a.items():
         if abs(share - shares_b[key][1]) > CLIPPED_AGREE:
@@ -216,7 +216,7 @@ def _check_protocol(a: Scores, b: Scores) -> None:
         if ours.get(name) != theirs.get(name):
             raise ValueError(
                 f"{b.path}: another protocol than {a.path}: '{name}' is {_quoted(theirs.get(name))}, and "
-                f"{_quoted(ours.get(name))} in A; wanted the same: evaluate both with the same program and parameters"
+                f"{_quoted(ours.get(name))} in A; expected the same: evaluate both with the same program and parameters"
             )
 
 
@@ -228,7 +228,7 @@ def _check_column(a: Scores, b: Scores, column: str) -> None:
     if of_lpips and a.summary.lpips != b.summary.lpips:
         raise ValueError(
             f"{b.path}: LPIPS by {_quoted(b.summary.lpips)}, and by {_quoted(a.summary.lpips)} in {a.path}; "
-            "wanted the same trunk: evaluate both with the same parameters"
+            "expected the same trunk: evaluate both with the same parameters"
         )
 
 

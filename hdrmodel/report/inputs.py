@@ -61,7 +61,7 @@ class Metric:
         return (max if self.higher_is_better else min)(known) if known else None
 
     def is_worse(self, value: float, other: float) -> bool:
-        """Whether `value` is worse than `other` by more than rounding to the printed digits hides."""
+        """Return whether `value` is worse than `other` by more than rounding to the printed digits hides."""
         if self.higher_is_better is None:
             value, other = abs(value), abs(other)
         difference = round(value, self.digits) - round(other, self.digits)
@@ -174,15 +174,15 @@ def read_variant(name: str, index: int, runs: Path, scores: Path, seeds: tuple[i
     path = scores / name / SUMMARY
     summary = read_summary(path)
     if missing := [words for words in PROTOCOL if words not in summary.protocol]:
-        raise ValueError(f"{path}: protocol: no '{missing[0]}'; wanted {', '.join(PROTOCOL)}")
+        raise ValueError(f"{path}: protocol: no '{missing[0]}'; expected {', '.join(PROTOCOL)}")
     for method in ("network", *SHARED):
         if method not in summary.scores:
-            raise ValueError(f"{path}: scores: no '{method}'; wanted network, {', '.join(SHARED)}")
+            raise ValueError(f"{path}: scores: no '{method}'; expected network, {', '.join(SHARED)}")
         if missing := [key for key in summary.columns if key not in summary.scores[method]]:
-            raise ValueError(f"{path}: scores.{method}: no '{missing[0]}'; wanted every name of columns")
+            raise ValueError(f"{path}: scores.{method}: no '{missing[0]}'; expected every name of columns")
     seeds = () if summary.kind in UNTRAINED else seeds
     if (*summary.seeds,) != seeds or {*summary.scores_by_seed} != {*seeds}:
-        raise ValueError(f"{path}: scores of the seeds {summary.seeds}; wanted {[*seeds]}")
+        raise ValueError(f"{path}: scores of the seeds {summary.seeds}; expected {[*seeds]}")
     trained = tuple(_read_run(runs / name / str(seed) / "run.json") for seed in seeds)
     return Variant(name, index, summary, trained, read_scores(scores / name).pictures, scores / name / "pictures")
 
@@ -225,4 +225,4 @@ def check_comparable(first: Variant, other: Variant, scores: Path) -> None:
         raise ValueError(f"{here}: another protocol than {there}; evaluate all variants with the same program")
     trunks = [variant.summary.lpips for variant in (first, other)]
     if trunks[0] != trunks[1] and not any(trunk.startswith("absent") for trunk in trunks):
-        raise ValueError(f"{here}: LPIPS by '{trunks[1]}', and by '{trunks[0]}' in {there}; wanted one trunk")
+        raise ValueError(f"{here}: LPIPS by '{trunks[1]}', and by '{trunks[0]}' in {there}; expected one trunk")

@@ -170,7 +170,7 @@ def _read_radiance(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 def _check_shape(path: Path, picture: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray:
     if shape is not None and picture.shape != shape:
         found, wanted = (f"{size[1]}x{size[0]} pixels" for size in (picture.shape, shape))
-        raise ValueError(f"{path}: {found}; wanted {wanted}, as the input of the first variant has")
+        raise ValueError(f"{path}: {found}; expected {wanted}, as the input of the first variant has")
     return picture
 
 

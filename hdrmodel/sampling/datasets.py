@@ -39,7 +39,7 @@ class Stacks:
             self.views = list(dict.fromkeys(view for view, _ in self._numbers))
 
     def __len__(self) -> int:
-        """How many views there are."""
+        """Return how many views there are."""
         return len(self.views)
 
     def number(self, view: int, crf: str) -> int:
@@ -77,7 +77,7 @@ class CutDataset(Dataset):
             height, width = shards.picture_size(self.stacks.number(view, self.stacks.crfs[0]))
             if min(height, width) < crop:
                 raise ValueError(
-                    f"view {key} has {width}x{height} pixels; wanted at least the crop of {crop} "
+                    f"view {key} has {width}x{height} pixels; expected at least the crop of {crop} "
                     "(a smaller crop, or shards of larger views)"
                 )
 
@@ -159,7 +159,7 @@ class PhotoDataset(CutDataset):
         if shards.form != "radiance":
             raise ValueError(
                 f"{shards.folder}: the form '{shards.form}' holds no radiance, from which a baseline learns; "
-                "wanted train.form radiance"
+                "expected train.form radiance"
             )
         super().__init__(shards, crop, seed, flips, rotation)
         self.middle = shards.evs.index(0.0)

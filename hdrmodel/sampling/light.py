@@ -91,14 +91,14 @@ class LightDataset(Dataset):
 
     def __init__(self, shards: Shards, crop: int, augmentation: Augmentation, seed: int, pairs: bool = False):
         if shards.form != "radiance":
-            raise ValueError(f"{shards.folder}: the form '{shards.form}' holds no light; wanted train.form radiance")
+            raise ValueError(f"{shards.folder}: the form '{shards.form}' holds no light; expected train.form radiance")
         self.crop, self.augmentation, self.seed, self.pairs = crop, augmentation, seed, pairs
         self.keys = shards.keys
         self.views = [np.ascontiguousarray(shards.radiance(number).radiance) for number in range(len(shards))]
         for key, view in zip(self.keys, self.views, strict=True):
             if min(view.shape[:2]) < crop:
                 size = f"{view.shape[1]}x{view.shape[0]}"
-                raise ValueError(f"view {key} has {size} pixels; wanted at least the crop of {crop}")
+                raise ValueError(f"view {key} has {size} pixels; expected at least the crop of {crop}")
 
     @property
     def items(self) -> int:

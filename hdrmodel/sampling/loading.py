@@ -109,7 +109,7 @@ def load_pairs(dataset: Dataset, share: Share, workers: int) -> Iterator[dict]:
             return
         except RuntimeError as error:
             raise ValueError(
-                f"a loader process died: {error}; wanted fewer loader_workers, or more shared memory (/dev/shm)"
+                f"a loader process died: {error}; expected fewer loader_workers, or more shared memory (/dev/shm)"
             ) from error
         if isinstance(batch, Exception):
             raise batch

@@ -130,7 +130,7 @@ class PictureScores:
         return tuple(dict.fromkeys(self.method.tolist()))
 
     def of(self, method: str) -> Bool[np.ndarray, " rows"]:
-        """Which rows are a method's.
+        """Return which rows are a method's.
 
         Raises:
             ValueError: naming the file, if it has none, with those that it has.
@@ -173,7 +173,7 @@ def read_scores(path: Path) -> Scores:
     else:
         file, summary = path, path.parent / SUMMARY
     if not file.is_file():
-        raise ValueError(f"{file}: no such file; wanted a folder of scores, or the {PER_PICTURE} of one")
+        raise ValueError(f"{file}: no such file; expected a folder of scores, or the {PER_PICTURE} of one")
     facts = read_summary(summary)
     return Scores(path, read_pictures(file, tuple(facts.columns)), facts)
 
@@ -185,10 +185,10 @@ def read_summary(path: Path) -> Summary:
         ValueError: naming the file, if it is not there, of another format, or a value is wrong or missing.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: no such file; it tells what the columns beside it are: evaluate again")
+        raise ValueError(f"{path}: no such file; it describes the columns: evaluate again")
     content = read_json(path)
     if content.get("format") != FORMAT:
-        raise ValueError(f"{path}: format {content.get('format')!r}; wanted '{FORMAT}': evaluate again")
+        raise ValueError(f"{path}: format {content.get('format')!r}; expected '{FORMAT}': evaluate again")
     try:
         return Summary.parse("summary", content)
     except ValueError as error:
@@ -214,12 +214,12 @@ def read_pictures(path: Path, columns: Sequence[str]) -> PictureScores:
         try:
             header = next(reader, [])
             if missing := [name for name in wanted if name not in header]:
-                raise ValueError(f"no column '{missing[0]}'; wanted {', '.join(wanted)}")
+                raise ValueError(f"no column '{missing[0]}'; expected {', '.join(wanted)}")
             places = [header.index(name) for name in wanted]
             for fields in reader:
                 line = f"line {reader.line_num}"
                 if len(fields) != len(header):
-                    raise ValueError(f"{line}: {len(fields)} fields; wanted {len(header)}")
+                    raise ValueError(f"{line}: {len(fields)} fields; expected {len(header)}")
                 facts = tuple(fields[place] for place in places[:6])
                 if (row := (facts[0], facts[4], facts[5])) in first:
                     raise ValueError(f"{line}: key, method and seed of line {first[row]}: {', '.join(row)}")
@@ -229,11 +229,11 @@ def read_pictures(path: Path, columns: Sequence[str]) -> PictureScores:
                     [_number(fields[place], name, line) for place, name in zip(places[6:], wanted[6:], strict=True)]
                 )
                 if not 0 <= (share := numbers[-1][0]) <= 1:
-                    raise ValueError(f"{line}: clipped_share '{share:g}'; wanted a number in [0, 1]")
+                    raise ValueError(f"{line}: clipped_share '{share:g}'; expected a number in [0, 1]")
         except (ValueError, csv.Error) as error:  # UnicodeDecodeError is a ValueError
             raise ValueError(f"{path}: {error}") from error
     if not rows:
-        raise ValueError(f"{path}: no rows; wanted one a stack, method and seed")
+        raise ValueError(f"{path}: no rows; expected one a stack, method and seed")
     facts = (np.array(column) for column in zip(*rows, strict=True))
     shares, *values = np.array(numbers).T.copy()
     return PictureScores(path, *facts, shares, dict(zip(columns, values, strict=True)))
@@ -247,5 +247,5 @@ def _number(text: str, name: str, line: str) -> float:
     except ValueError:
         value = math.nan
     if math.isnan(value):
-        raise ValueError(f"{line}: {name} '{text}'; wanted a number, inf or an empty field")
+        raise ValueError(f"{line}: {name} '{text}'; expected a number, inf or an empty field")
     return value

@@ -166,7 +166,7 @@ def difference_interval(
     for wrong in np.flatnonzero(ours.scenes != theirs.scenes)[:1]:
         raise ValueError(
             f"picture '{common[wrong]}': of scene '{ours.scenes[wrong]}' in one table and of '{theirs.scenes[wrong]}' "
-            "in the other; wanted one scene"
+            "in the other; expected one scene"
         )
     both = np.isfinite(ours.values).all(axis=1) & np.isfinite(theirs.values).all(axis=1)
     ours, theirs = ours.take(np.flatnonzero(both)), theirs.take(np.flatnonzero(both))
@@ -194,9 +194,9 @@ def difference_interval(
 
 def _check(resamples: int, level: float) -> None:
     if resamples < 100:
-        raise ValueError(f"{resamples} resamples; wanted at least 100")
+        raise ValueError(f"{resamples} resamples; expected at least 100")
     if not 0 < level < 1:
-        raise ValueError(f"level {level:g}; wanted a number in (0, 1)")
+        raise ValueError(f"level {level:g}; expected a number in (0, 1)")
 
 
 def _grid(table: Table) -> _Grid:
@@ -206,12 +206,12 @@ def _grid(table: Table) -> _Grid:
     scenes = table.scene[first]
     for wrong in np.flatnonzero(table.scene != scenes[row])[:1]:
         names = f"'{table.scene[wrong]}' and '{scenes[row[wrong]]}'"
-        raise ValueError(f"picture '{table.picture[wrong]}': of the scenes {names}; wanted one")
+        raise ValueError(f"picture '{table.picture[wrong]}': of the scenes {names}; expected one")
     place = row * len(seeds) + column
     rows_of_cells = np.bincount(place, minlength=len(pictures) * len(seeds))
     for cell in np.flatnonzero(rows_of_cells > 1)[:1]:
         twice, by = pictures[cell // len(seeds)], seeds[cell % len(seeds)]
-        raise ValueError(f"picture '{twice}': {rows_of_cells[cell]} values of the seed '{by}'; wanted one")
+        raise ValueError(f"picture '{twice}': {rows_of_cells[cell]} values of the seed '{by}'; expected one")
     values = np.full((len(pictures), len(seeds)), np.nan)
     values[row, column] = np.where(np.isfinite(table.values), table.values, np.nan)
     return _Grid(values, pictures, scenes, seeds)
@@ -309,7 +309,7 @@ def _studentised_quantiles(moments: _Moments, error: float, level: float) -> tup
 
 @lru_cache(maxsize=8)
 def _weights(size: int, resamples: int, seed: int, stream: int) -> Float64[np.ndarray, "resamples {size}"]:
-    """How often each of `size` units is drawn in each resample of as many, with replacement; read only."""
+    """Return how often each of `size` units is drawn in each resample of as many, with replacement; read only."""
     if size == 1:
         counts = np.ones((resamples, 1))
     else:

@@ -13,7 +13,7 @@ def stratum_of(clipped_share: Float64[np.ndarray, " pictures"]) -> Int64[np.ndar
         ValueError: naming a share outside [0, 1].
     """
     for wrong in clipped_share[~((clipped_share >= 0) & (clipped_share <= 1))][:1]:
-        raise ValueError(f"clipped share {wrong:g}; wanted a number in [0, 1]")
+        raise ValueError(f"clipped share {wrong:g}; expected a number in [0, 1]")
     return np.searchsorted([high for _, high in STRATA[:-1]], clipped_share, side="right").astype(np.int64)
 
 

@@ -25,7 +25,7 @@ def resume(path: Path, setup: Setup) -> Progress:
     """Load the checkpoint of the same run if there is one; the progress of training, from its beginning otherwise."""
     device = setup.world.device
     if len(set(setup.world.gather(path.is_file()))) > 1:
-        raise ValueError(f"{path}: not every process sees it; wanted a folder that all machines share")
+        raise ValueError(f"{path}: not every process can read it; expected a folder that all machines share")
     if not path.is_file():
         return Progress()
     try:
@@ -44,7 +44,7 @@ def resume(path: Path, setup: Setup) -> Progress:
             torch.cuda.set_rng_state(checkpoint["random"]["cuda"].cpu(), device)
         progress = Progress(**checkpoint["progress"])
     except (KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path}: not a readable checkpoint; delete it to begin anew: {error}") from error
+        raise ValueError(f"{path}: not a readable checkpoint; delete it to start again: {error}") from error
     progress.resumed += 1
     return progress
 

@@ -19,11 +19,11 @@ class World:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that validates, logs and writes."""
+        """Return whether this is the process that validates, logs and writes."""
         return self.rank == 0
 
     def any(self, here: bool) -> bool:
-        """Whether the answer is yes in any process; every process must ask."""
+        """Return whether the answer is yes in any process; every process must ask."""
         if self.size == 1:
             return here
         answer = torch.tensor(float(here), device=self.device)
@@ -72,7 +72,7 @@ def join_world(device: torch.device) -> Iterator[World]:
     if device.type == "cuda":
         place, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if place >= count:
-            raise ValueError(f"process {place} of this machine finds {count} GPUs; wanted one for each process")
+            raise ValueError(f"process {place} of this machine finds {count} GPUs; expected one for each process")
         device = torch.device("cuda", place)
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -45,7 +45,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Setup:
-    """What does not change while a run trains, but for the weights inside `stepper`."""
+    """What does not change while a run trains, except for the weights inside `stepper`."""
 
     run: Path
     variant: str
@@ -79,11 +79,11 @@ def prepare(shards: Path | str, run: Path, variant: str, seed: int, config: Trai
     training = Shards(shards, "train", config.form)
     validation = Stacks(Shards(shards, "val", config.form)) if config.validation_stacks else None
     if config.schedule == "wsd" and config.light is None:
-        raise ValueError("train.schedule: 'wsd' wants train.light, which tells its warm-up and decay; got null")
+        raise ValueError("train.schedule: 'wsd' needs train.light, which states its warm-up and decay; got null")
     if config.schedule == "plateau" and validation is None:
-        raise ValueError("train.validation_stacks: 0; the schedule 'plateau' listens to validation and wants some")
+        raise ValueError("train.validation_stacks: 0; the schedule 'plateau' needs validation")
     if config.loss.light > 0 and config.light is None:
-        raise ValueError("train.loss.light: the term wants train.light, which its light is drawn by; got null")
+        raise ValueError("train.loss.light: the term needs train.light, which states how light is drawn; got null")
     if 0.0 not in training.evs or len(training.evs) < 2:
         raise ValueError(f"{shards}: exposures {training.evs}; training needs EV 0, which is the input, and another")
     rows = training.index["rows"].values()
@@ -107,7 +107,7 @@ def prepare(shards: Path | str, run: Path, variant: str, seed: int, config: Trai
     if setup.share(0).size == 1 and config.crop <= network.deepest_norm:
         raise ValueError(
             f"a part of one sample and a crop of {config.crop} pixels leave batch normalisation one value a channel at "
-            f"the deepest level; wanted a crop above {network.deepest_norm}, or a larger batch"
+            f"the deepest level; expected a crop above {network.deepest_norm}, or a larger batch"
         )
     return setup
 
@@ -119,7 +119,7 @@ def _first_weights(variant: str, seed: int, config: TrainConfig) -> tuple[Networ
         return untrained_network(wanted, seed), None
     network, _ = load_weights(config.start)
     if network.config != wanted:
-        raise ValueError(f"train.start: {config.start} holds {network.config}; wanted {wanted}")
+        raise ValueError(f"train.start: {config.start} holds {network.config}; expected {wanted}")
     return network, sha256_of(Path(config.start))
 
 

@@ -58,7 +58,7 @@ def train(shards: Path | str, run: Path, variant: str, seed: int, config: TrainC
                 return _train(shards, run, variant, seed, config, world, stop)
             except torch.OutOfMemoryError as error:
                 raise ValueError(
-                    "the GPU's memory is too small; wanted a smaller batch, a larger accumulate or precision bf16"
+                    "the GPU's memory is too small; expected a smaller batch, a larger accumulate or precision bf16"
                 ) from error
 
 
@@ -128,7 +128,7 @@ def _advance(setup: Setup, progress: Progress, log: Log, stop: "Stop") -> None:
             bar.move(step)
             if (examines or saves) and not _is_finite(stepper.network):
                 raise ValueError(
-                    f"step {step}: the weights are no longer finite, after {', '.join(keys)}; wanted a lower "
+                    f"step {step}: the weights are no longer finite, after {', '.join(keys)}; expected a lower "
                     "learning_rate, or clip_gradient"
                 )
             if examines:
@@ -165,7 +165,7 @@ def _examine(setup: Setup, progress: Progress, log: Log) -> None:
 
 
 def _record(setup: Setup, progress: Progress) -> dict:
-    """What run.json holds, but for the weights' hash."""
+    """What run.json holds, except for the weights' hash."""
     config, device = setup.config, setup.world.device
     return {
         "variant": setup.variant,

@@ -82,7 +82,7 @@ def measure_light(radiance: Float32[np.ndarray, "height width 3"], file: Path) -
     pixels = light.size
     light = light[light > 0]
     if light.size == 0:
-        raise ValueError(f"{file}: every pixel is black; wanted light")
+        raise ValueError(f"{file}: every pixel is black; expected light")
     smallest, largest = float(light.min()), float(light.max())
     low_percent, percent, high_percent = np.percentile(light, [0.1, 1, 99.9])
     high = max(math.floor(math.log2(largest)) + 1, 1)

@@ -82,9 +82,9 @@ def write_viewer(
         ValueError: one line naming the file that cannot be read, is black, or has another name or shape than it should.
     """
     if page.suffix.lower() not in (".html", ".htm"):
-        raise ValueError(f"{page}: wanted a name that ends in .html")
+        raise ValueError(f"{page}: expected a name that ends in .html")
     if max_pixels < 1:
-        raise ValueError(f"at most {max_pixels} pixels; wanted at least 1")
+        raise ValueError(f"at most {max_pixels} pixels; expected at least 1")
     encoded = file.suffix.lower() in ENCODED
     if encoded:
         light, format_name = read_encoded(file)
@@ -193,7 +193,7 @@ def _embed_photo(path: Path, shape: tuple[int, ...]) -> ComparedPhoto:
     scale = max(photo.shape[0] / height, photo.shape[1] / width)
     if abs(photo.shape[0] - height * scale) > 1 + scale or abs(photo.shape[1] - width * scale) > 1 + scale:
         raise ValueError(
-            f"{path}: {photo.shape[1]}x{photo.shape[0]} pixels; wanted the shape of the HDR picture, {width}x{height}"
+            f"{path}: {photo.shape[1]}x{photo.shape[0]} pixels; expected the shape of the HDR picture, {width}x{height}"
         )
     if scale > 1:
         photo = cv2.resize(photo, (width, height), interpolation=cv2.INTER_AREA)

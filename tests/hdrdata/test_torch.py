@@ -46,17 +46,19 @@ def test_folders_of_one_recipe_are_read_one_behind_the_other(dataset, tmp_path):
     index = read_json(tmp_path / "other" / "index.json")
     index["recipe"] |= {"digest": "", "name": "other"}
     write_json(tmp_path / "other" / "index.json", index)
-    with pytest.raises(ValueError, match=r"made by different recipes: .*by 'drtmo' and .*other by 'other'; wanted one"):
+    with pytest.raises(
+        ValueError, match=r"made by different recipes: .*by 'drtmo' and .*other by 'other'; expected one"
+    ):
         open_stacks([dataset.shards, tmp_path / "other"], part="val")
 
 
 def test_what_is_not_there_is_told_with_what_is(dataset, tmp_path):
     for arguments, message in [
         ({"part": "all"}, "it has pixels of test"),
-        ({}, "has the parts test, train, val; wanted part="),
+        ({}, "has the parts test, train, val; expected part="),
         ({"part": "val", "exposures": "az"}, r"no exposure 'z'; there are a \(-2 EV\), b \(-1.5 EV\)"),
         ({"part": "val", "exposures": (0, 0.25)}, r"no exposure 0\.25; there are a"),
-        ({"part": "val", "exposures": ""}, "no exposures; wanted letters"),
+        ({"part": "val", "exposures": ""}, "no exposures; expected letters"),
     ]:
         with pytest.raises(ValueError, match=message):
             open_stacks(dataset.shards, **arguments)
@@ -114,7 +116,7 @@ def test_batches_expanded_on_a_device_are_those_of_the_pixels_form(dataset, devi
         stack = expand(theirs["radiance"].to(device), tables, theirs["row"].to(device))
         assert stack.dtype == torch.uint8 and stack.shape == (7, 3, 3, 32, 32)
         assert torch.equal(stack.cpu(), ours["stack"])
-    with pytest.raises(ValueError, match=r"opened in pixels form; wanted form='radiance'"):
+    with pytest.raises(ValueError, match=r"opened in pixels form; expected form='radiance'"):
         StackDataset(readers[0], expanded=False)[0]
 
 

@@ -44,7 +44,7 @@ def choose_representatives(curves: dict[str, CameraResponse], k: int, seed: int)
     responses = np.stack([curves[name](exposures) for name in names])  # (curves, samples)
     different = len(np.unique(responses, axis=0))
     if not 1 <= k <= different:
-        raise ValueError(f"k is {k}; wanted 1 to {different}, the number of different curves")
+        raise ValueError(f"k is {k}; expected 1 to {different}, the number of different curves")
     best, labels = np.inf, np.zeros(len(names), dtype=int)
     generator = np.random.default_rng(seed)
     for _ in range(RESTARTS):
@@ -56,7 +56,9 @@ def choose_representatives(curves: dict[str, CameraResponse], k: int, seed: int)
         if inertia < best:
             best, labels = inertia, found
     if not np.isfinite(best):
-        raise ValueError(f"{RESTARTS} starts of k-means found no {k} clusters among {len(names)} curves; wanted fewer")
+        raise ValueError(
+            f"{RESTARTS} starts of k-means found fewer than {k} clusters among {len(names)} curves; expected fewer"
+        )
     chosen = []
     for cluster in range(k):
         places = np.flatnonzero(labels == cluster)
@@ -86,7 +88,7 @@ def draw_emor_curves(
     model = read_emor(path)
     if not 1 <= len(spread) <= len(model[1]) or min(spread) < 0 or not any(spread):
         raise ValueError(
-            f"spread {', '.join(f'{x:g}' for x in spread)}; wanted 1 to {len(model[1])} numbers, not all 0"
+            f"spread {', '.join(f'{x:g}' for x in spread)}; expected 1 to {len(model[1])} numbers, not all 0"
         )
     generator = np.random.default_rng(seed)
     drawn: dict[str, tuple[CameraResponse, EmorCrf]] = {}
@@ -100,7 +102,7 @@ def draw_emor_curves(
         if len(drawn) == count:
             return drawn
     raise ValueError(
-        f"{path}: {len(drawn)} of {MOST_DRAWS * count} drawn curves rise; wanted {count}: a smaller spread"
+        f"{path}: {len(drawn)} of {MOST_DRAWS * count} drawn curves rise; expected {count}: a smaller spread"
     )
 
 
@@ -123,6 +125,8 @@ def curve_set(
             )
         return draw_emor_curves(path, spread, count, seed)
     if spread:
-        raise ValueError(f"{path}: no EMoR file (its first line is not 'E ='); --spread has no meaning for its curves")
+        raise ValueError(
+            f"{path}: not an EMoR file (its first line is not 'E ='); --spread has no meaning for its curves"
+        )
     curves = read_dorf(path)
     return {name: (crf, FileCrf(kind="dorf", file=str(path), curve=name)) for name, crf in curves.items()}

@@ -32,7 +32,7 @@ def luma_to_rgb(
     """
     height, width = y.shape
     if ry.shape not in ((height, width), ((height + 1) // 2, (width + 1) // 2)):
-        raise ValueError("channels Y, RY, BY differ in size; wanted chroma of the size of Y or of half of it")
+        raise ValueError("channels Y, RY, BY differ in size; expected chroma of the size of Y or of half of it")
     weights = luminance_weights(chromaticities or REC709)
     sparse = ry.shape != y.shape
     chroma = [_doubled(_doubled(c, 1, width), 0, height) if sparse else c.astype(np.float32) for c in (ry, by)]

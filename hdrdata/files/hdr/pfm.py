@@ -54,7 +54,7 @@ def read_pfm(path: Path, override: Override = AS_STATED) -> tuple[np.ndarray, St
 
 
 def _start(path: Path, head: bytes, end: int, expected: int) -> int:
-    """Where the pixels begin: of the ways in which a header can end, that with which the file is full."""
+    """Return where the pixels begin: of the ways in which a header can end, that with which the file is full."""
     size = path.stat().st_size
     starts = [found.end() for found in (way.match(head, end) for way in ENDS) if found]
     fitting = [start for start in starts if start + expected == size] or [x for x in starts if x + expected <= size]

@@ -42,7 +42,7 @@ def xyz_matrix() -> Matrix:
 
 
 def luminance_weights(chromaticities: tuple[float, ...]) -> Float64[np.ndarray, " 3"]:
-    """How much of the luminance of white is red, green and blue; they add up to 1.
+    """Return how much of the luminance of white is red, green and blue; they add up to 1.
 
     Raises:
         ValueError: if no light is white in these primaries.

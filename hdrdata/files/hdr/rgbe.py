@@ -171,7 +171,7 @@ def _read_lines(path: Path, header: Header) -> Float32[np.ndarray, "lines length
 
 
 def _end_of_lines(content: bytes, lines: int, width: int) -> int:
-    """Where the first `lines` lines of `content` end; IndexError if they do not."""
+    """Return where the first `lines` lines of `content` end; IndexError if they do not."""
     mark, place = bytes([2, 2, width >> 8, width & 255]), 0
     for _ in range(lines):
         if content[place : place + 4] != mark:

@@ -31,7 +31,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its warnings become 
 
 
 def is_logluv(path: Path) -> bool:
-    """Whether a TIFF holds Greg Ward's LogL or LogLuv, which libtiff alone decodes."""
+    """Return whether a TIFF holds Greg Ward's LogL or LogLuv, which libtiff alone decodes."""
     with _opened(path) as file:
         return getattr(_page(file).photometric, "name", "") in LOGLUV
 

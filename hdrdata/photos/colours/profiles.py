@@ -18,7 +18,7 @@ SRGB_STEPS = 257  # a profile that moves no colour by more, of 65535, is sRGB by
 
 
 def by_profile(icc: bytes | None, dtype: type, colours: int, own: bool, notes: list[str]) -> Conversion:
-    """How bands of pixels become sRGB: by a profile, relative colorimetric with black point compensation.
+    """Return how bands of pixels become sRGB: by a profile, relative colorimetric with black point compensation.
 
     A profile that names PQ or HLG (its cicp tag) is an HDR picture.
 

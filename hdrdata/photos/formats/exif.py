@@ -67,7 +67,7 @@ def orientation_of(exif: Image.Exif | None) -> int:
 
 
 def is_adobe_rgb(exif: Image.Exif | None) -> bool:
-    """Whether EXIF says Adobe RGB as DCF 2.0 does, interoperability index R03, or by ColorSpace 2."""
+    """Return whether EXIF says Adobe RGB as DCF 2.0 does, interoperability index R03, or by ColorSpace 2."""
     if exif is None:
         return False
     try:
@@ -197,7 +197,7 @@ def _remove_thumbnail(content: bytearray, order: str, link: int) -> None:
 
 
 def _entries(content: bytearray, order: str, start: int) -> tuple[dict[int, int], int]:
-    """Where each entry of a directory stands, and where the link to the next does."""
+    """Return where each entry of a directory stands, and where the link to the next does."""
     (count,) = struct.unpack_from(f"{order}H", content, start)
     places = [start + 2 + 12 * number for number in range(count)]
     return {struct.unpack_from(f"{order}H", content, place)[0]: place for place in places}, start + 2 + 12 * count

@@ -134,7 +134,7 @@ def decode_jpeg(path: Path) -> Decoded:
     if b"\xff\xd9" not in content[content.rindex(b"\xff\xda") :]:  # its end, without which decoders continue in grey
         raise ValueError("cut short")
     if segments.components not in (1, 3):
-        raise ValueError(f"{segments.components} components of {segments.bits} bits; wanted grey or RGB")
+        raise ValueError(f"{segments.components} components of {segments.bits} bits; expected grey or RGB")
     if segments.frame == LS:
         pixels = imagecodecs.jpegls_decode(content)
     elif segments.frame in LOSSLESS:

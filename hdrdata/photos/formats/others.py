@@ -23,7 +23,7 @@ def decode_netpbm(path: Path) -> Decoded:
     channels = 3 if found[1] == b"6" else 1
     width, height, most = (int(number) for number in found.groups()[1:])
     if not 1 <= most <= 65535:
-        raise ValueError(f"a maximum of {most}; wanted 1 to 65535")
+        raise ValueError(f"a maximum of {most}; expected 1 to 65535")
     size = 1 if most < 256 else 2
     check_size(path, width, height, width * height * channels * size)
     if len(content) < found.end() + width * height * channels * size:

@@ -48,7 +48,7 @@ def decode_by_pillow(
         icc = info.get("icc_profile")
         picture = image.copy()
     if picture.mode not in MODES:
-        raise ValueError(f"{picture.mode} pixels; wanted 8 or 16 bits of grey, RGB or CMYK")
+        raise ValueError(f"{picture.mode} pixels; expected 8 or 16 bits of grey, RGB or CMYK")
     mode = "RGBA" if picture.mode == "P" and "transparency" in info else MODES[picture.mode]
 
     def rows(top: int, end: int) -> np.ndarray:

@@ -105,7 +105,7 @@ def _encoding_of(chunks: dict[bytes, bytes], notes: list[str]) -> Encoding | Non
     if len(cicp) >= 4:
         try:
             if cicp[2]:
-                raise ValueError(f"matrix coefficients {cicp[2]} of H.273; wanted 0")
+                raise ValueError(f"matrix coefficients {cicp[2]} of H.273; expected 0")
             return encoding_of(cicp[0], cicp[1], narrow=cicp[3] == 0)
         except ValueError as error:
             notes.append(f"its cICP is not used: {error}")

@@ -28,12 +28,12 @@ class RawPicture:
 
 
 def is_raw(path: Path) -> bool:
-    """Whether the file's name is that of a camera RAW file."""
+    """Return whether the file's name is that of a camera RAW file."""
     return path.suffix.lower() in RAW_SUFFIXES
 
 
 def can_read_raw() -> bool:
-    """Whether the extra that reads camera RAW files is there."""
+    """Return whether the extra that reads camera RAW files is there."""
     return importlib.util.find_spec("rawpy") is not None
 
 

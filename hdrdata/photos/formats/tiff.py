@@ -58,7 +58,7 @@ def read_tags(path: Path) -> dict[int, list[int]]:
 
 
 def is_raw(tags: dict[int, list[int]]) -> bool:
-    """Whether a TIFF is a camera's RAW file."""
+    """Return whether a TIFF is a camera's RAW file."""
     return DNG in tags or tags.get(COLOURS, [1])[0] in (32803, 34892)
 
 
@@ -67,14 +67,14 @@ def check_tags(path: Path, tags: dict[int, list[int]]) -> None:
     colours, bits, samples = tags.get(COLOURS, [1])[0], set(tags.get(BITS, [1])), tags.get(SAMPLES, [1])[0]
     strange = FORMATS.keys() & set(tags.get(FORMAT, [1])) - ({2} if colours == CIELAB else set())
     if strange:
-        raise ValueError(f"{path}: {FORMATS[min(strange)]} samples; wanted unsigned ones of 8 or 16 bits")
+        raise ValueError(f"{path}: {FORMATS[min(strange)]} samples; expected unsigned ones of 8 or 16 bits")
     if colours not in KINDS:
-        raise ValueError(f"{path}: {OTHERS.get(colours, 'unknown')} colours; wanted grey, RGB, CMYK or Lab")
+        raise ValueError(f"{path}: {OTHERS.get(colours, 'unknown')} colours; expected grey, RGB, CMYK or Lab")
     if bits not in ({8}, {16}, {1}) and not (bits in ({2}, {4}) and samples == 1):
         found = f"{'/'.join(map(str, sorted(bits)))} bits a sample"
-        raise ValueError(f"{path}: {found}; wanted 8 or 16 bits of grey, RGB, CMYK or Lab")
+        raise ValueError(f"{path}: {found}; expected 8 or 16 bits of grey, RGB, CMYK or Lab")
     if not 0 <= samples - (1 if colours == 3 else KINDS[colours]) <= 1:
-        raise ValueError(f"{path}: {samples} samples a pixel; wanted grey, RGB, CMYK or Lab with or without alpha")
+        raise ValueError(f"{path}: {samples} samples a pixel; expected grey, RGB, CMYK or Lab with or without alpha")
 
 
 def decode_tiff(path: Path, tags: dict[int, list[int]]) -> Decoded:

@@ -101,7 +101,7 @@ def _stops(shown: np.ndarray, light: np.ndarray) -> np.ndarray:
 
 
 def own_jpeg(content: bytes, ldr: np.ndarray) -> bytes | None:
-    """Return a photograph's file if it is a JPEG that decodes to exactly these values, but for a decoder's rounding.
+    """Return a photograph's file if it is a JPEG that decodes to exactly these values, except for a decoder's rounding.
 
     So a photograph that was turned, converted or laid over a background is encoded again.
     """

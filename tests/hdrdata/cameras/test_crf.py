@@ -188,12 +188,12 @@ def test_any_rising_samples_make_a_rising_curve_and_its_inverse(levels, smooth):
     ("exposures", "responses", "reason"),
     [
         ([0, 0.5, 1], [0, 0.6, 0.5], "falls from 0.6 to 0.5 at exposure 1"),
-        ([0, 0.5, 0.5, 1], [0, 0.1, 0.2, 1], "wanted them rising from 0 to 1"),
+        ([0, 0.5, 0.5, 1], [0, 0.1, 0.2, 1], "expected them rising from 0 to 1"),
         ([0.1, 1], [0, 1], "exposures run from 0.1 to 1"),
         ([0, 2], [0, 1], "exposures run from 0 to 2"),
-        ([0, 1], [0, 1.5], r"responses reach from 0 to 1.5; wanted \[0, 1\]"),
+        ([0, 1], [0, 1.5], r"responses reach from 0 to 1.5; expected \[0, 1\]"),
         ([0, 1], [0, math.nan], "not finite"),
-        ([0, 1], [0, 0.5, 1], "wanted two rows of equal length"),
+        ([0, 1], [0, 0.5, 1], "expected two rows of equal length"),
     ],
 )
 def test_samples_that_are_no_rising_curve_are_refused(exposures, responses, reason):
@@ -271,7 +271,7 @@ def test_an_emor_curve_is_the_mean_and_weighted_basis(tmp_path):
 def test_a_wrong_emor_file_is_refused(tmp_path):
     path = tmp_path / "emor.txt"
     path.write_text("0 1 2 3\n")
-    with pytest.raises(ValueError, match="before any block; wanted 'E ='"):
+    with pytest.raises(ValueError, match="before any block; expected 'E ='"):
         read_emor(path)
     path.write_text("E =\n0 1\nf0 =\n0 1\n")
     with pytest.raises(ValueError, match=r"no block 'h\(1\)'"):

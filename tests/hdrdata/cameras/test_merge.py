@@ -130,5 +130,5 @@ def test_a_picture_is_merged_in_bands_as_row_by_row(shape):
 
 @pytest.mark.parametrize("exposures", [[1.0], [2.0, 1.0], [1.0, 1.0], [-1.0, 1.0], [0.0, 1.0]])
 def test_exposures_rise_and_are_as_many_as_the_pictures(exposures):
-    with pytest.raises(ValueError, match=r"2 pictures and exposures .*wanted one rising exposure each"):
+    with pytest.raises(ValueError, match=r"2 pictures and exposures .*expected one rising exposure each"):
         merge_stack(np.zeros((2, 4, 4, 3), np.float32), np.array(exposures), CRFS["linear"])

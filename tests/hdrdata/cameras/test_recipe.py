@@ -105,7 +105,7 @@ def test_unknown_names_and_cameras_that_stand_twice_are_refused():
         choose_recipe("kodak")
     with pytest.raises(ValueError, match="unknown CRF 'kodak'"):
         choose_recipe(RecipeConfig.parse("recipe", {**VALID, "crfs": ["kodak"]}))
-    with pytest.raises(ValueError, match="CRF 'srgb' stands twice"):
+    with pytest.raises(ValueError, match="CRF 'srgb' occurs twice"):
         choose_recipe(RecipeConfig.parse("recipe", {**VALID, "crfs": ["srgb", "srgb"]}))
 
 
@@ -142,8 +142,8 @@ def test_drawn_responses_depend_on_seed_models_and_number_only():
     [
         (drawn(cameras=0), "cameras: Input should be greater than or equal to 1"),
         ({"like": "kodak"}, "like: unknown recipe 'kodak'; known: drtmo"),
-        ({"like": "hdrcnn", "draws": None}, "exposure is drawn: wanted draws"),
-        ({"like": "drtmo", "noise": {"constant": 0.1, "signal": 0}}, "noise is drawn: wanted draws"),
+        ({"like": "hdrcnn", "draws": None}, "exposure is drawn: expected draws"),
+        ({"like": "drtmo", "noise": {"constant": 0.1, "signal": 0}}, "noise is drawn: expected draws"),
         ({"like": "hdrcnn", "draws": {"cameras": 5}}, "recipe.draws.seed: Field required"),
         ({"like": "hdrcnn", "draws": {"cameras": 0, "seed": 0}}, "recipe.draws.cameras"),
         ({"like": "hdrcnn", "jpeg": {"low": 50, "high": 30}}, "low 50 is above high 30"),

@@ -154,7 +154,7 @@ def test_expose_takes_a_recipe_of_ones_own(scenes, tmp_path, text, evs):
 
 
 @pytest.mark.parametrize("text, reason", [
-    ("name: [", "mine.yaml: cannot be read as YAML: "), ("[1, 2]", "mine.yaml: wanted a recipe, as"),
+    ("name: [", "mine.yaml: cannot be read as YAML: "), ("[1, 2]", "mine.yaml: expected a recipe, as"),
     ("like: srgb\nevs: [2, 0]\n", "mine.yaml: recipe: .*evs must rise"),
     ("like: kodak\n", "mine.yaml: .*unknown recipe 'kodak'"),
 ])  # fmt: skip
@@ -167,8 +167,8 @@ def test_a_wrong_recipe_is_named_before_anything_is_made(scenes, tmp_path, text,
 @pytest.mark.parametrize("options, reason", [
     (["--recipe", "kodak"], "unknown recipe 'kodak'; known: drtmo, .*or a file .yaml"),
     (["--recipe", "none.yaml"], "none.yaml: cannot be read as YAML: No such file"),
-    (["--azimuths", "0,0"], "an azimuth stands twice"),
-    (["--azimuths", "0,east"], "wanted whole degrees from 0 to 359"),
+    (["--azimuths", "0,0"], "an azimuth occurs twice"),
+    (["--azimuths", "0,east"], "expected whole degrees from 0 to 359"),
 ])  # fmt: skip
 def test_wrong_options_of_build_are_named(scenes, tmp_path, options, reason):
     result = hdrdata("build", scenes, tmp_path / "out", *options)

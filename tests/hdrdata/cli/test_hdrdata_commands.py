@@ -115,7 +115,7 @@ def test_expose_through_drawn_responses(scene, tmp_path):
 def test_expose_is_whole_or_nothing(scene, tmp_path):
     out = tmp_path / "out"
     assert "unknown CRF 'kodak'; known: " in refused("expose", scene, out, "--ev", 0, "--crf", "kodak")
-    assert "stands twice in 1, 1" in refused("expose", scene, out, "--ev", 1, "--ev", 1)
+    assert "occurs twice in 1, 1" in refused("expose", scene, out, "--ev", 1, "--ev", 1)
     assert "none.exr: no such file" in refused("expose", tmp_path / "none.exr", out, "--ev", 0)
     write_exr(tmp_path / "black.exr", np.zeros((8, 8, 3), np.float32))
     assert "every pixel is black" in refused("expose", tmp_path / "black.exr", out, "--ev", 0)
@@ -125,7 +125,7 @@ def test_expose_is_whole_or_nothing(scene, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["black.exr", "church.exr"]
     out.mkdir()
     (out / "mine.txt").write_text("keep")
-    assert "out: exists; wanted a new folder" in refused("expose", scene, out, "--ev", 0)
+    assert "out: exists; expected a new folder" in refused("expose", scene, out, "--ev", 0)
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
 
 

@@ -168,7 +168,7 @@ def test_a_part_is_exported_beside_what_is_there(dataset, exported, tmp_path):
 
 def test_an_export_over_other_files_or_of_damage_is_refused(dataset, tmp_path):
     (tmp_path / "out" / "Train" / "Bracketed_images").mkdir(parents=True)
-    with pytest.raises(ValueError, match="Train: holds files that no export wrote; wanted a new folder"):
+    with pytest.raises(ValueError, match="Train: holds files that no export wrote; expected a new folder"):
         export_drtmo(dataset.shards, tmp_path / "out", ("train",), png_encoder="fpng")
     shutil.copytree(dataset.shards, tmp_path / "shards")
     shards = Shards(tmp_path / "shards", "test", "pixels")
@@ -213,9 +213,12 @@ def deep() -> bytes:
         (b"GIF89a" + bytes(90), "96 bytes that are not a PNG"),
         (picture(7)[:60], "not a readable PNG"),
         (picture(255), "holds the level 255; DrTMO's end at 254"),
-        (transparent(), "8 bits, colour type 6; wanted 8-bit RGB"),
-        (deep(), "16 bits, colour type 2; wanted 8-bit RGB"),
-        (picture(7)[:16] + (99999).to_bytes(4, "big") + picture(7)[20:], "99999x8 pixels; wanted at most 8192 a side"),
+        (transparent(), "8 bits, colour type 6; expected 8-bit RGB"),
+        (deep(), "16 bits, colour type 2; expected 8-bit RGB"),
+        (
+            picture(7)[:16] + (99999).to_bytes(4, "big") + picture(7)[20:],
+            "99999x8 pixels; expected at most 8192 a side",
+        ),
     ],
 )
 def test_a_picture_that_is_none_of_the_published_synthesis_is_refused_by_name(tmp_path, png, reason):
@@ -247,14 +250,14 @@ def test_views_that_are_not_whole_are_named_with_what_is_wrong(tmp_path):
     views = {view.key: view.problem or "" for view in find_views(root, root.resolve(), [(None, root)], "abcdefghi")}
     for key, reason in {
         "good_80_10_000": "good_80_10_0_gamma+1.4: the view has the key 'good_80_10_000' of",
-        "short_80_10_000": "short_80_10_0_srgb/h.png: missing; wanted a.png to i.png",
+        "short_80_10_000": "short_80_10_0_srgb/h.png: missing; expected a.png to i.png",
         "more_80_10_000": "more_80_10_0_srgb/j.png: one too many",
         "linked_80_10_000": "linked_80_10_0_srgb/b.png: a link out of the folder",
         "out_80_10_000": "out_80_10_0_srgb: a link out of the folder",
-        "huge_80_10_000": f"huge_80_10_0_srgb/c.png: {2**40} bytes; wanted at most",
+        "huge_80_10_000": f"huge_80_10_0_srgb/c.png: {2**40} bytes; expected at most",
         "fifo_80_10_000": "fifo_80_10_0_srgb/d.png: not a file",
         "fewer_80_10_000": "'fewer_80_10_000' has the cameras srgb; most views have gamma14, srgb",
-        "nothing": "folder 'nothing': wanted <view>_<camera>",
+        "nothing": "folder 'nothing': expected <view>_<camera>",
     }.items():
         assert reason in views.pop(key)
     assert not views
@@ -324,12 +327,12 @@ def test_val_is_drawn_by_scene_where_val_csv_tears_a_scene(tmp_path):
 
 
 def test_an_import_into_built_shards_or_into_its_own_folder_is_refused(dataset, exported, tmp_path):
-    with pytest.raises(ValueError, match="holds shards that were built and not imported; wanted another folder"):
+    with pytest.raises(ValueError, match="holds shards that were built and not imported; expected another folder"):
         import_drtmo(exported, dataset.shards, config())
     with pytest.raises(ValueError, match="lies in the folder that is imported"):
         import_drtmo(exported, exported / "shards", config())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"no stacks in it; wanted Bracketed_images/<view>_<camera>/\{a\.\.i\}\.png"):
+    with pytest.raises(ValueError, match=r"no stacks in it; expected Bracketed_images/<view>_<camera>/\{a\.\.i\}\.png"):
         import_drtmo(tmp_path / "empty", tmp_path / "shards", config())
 
 

@@ -46,7 +46,7 @@ def test_a_folder_tells_view_scene_and_camera(folder, view, scene, crf):
 
 @pytest.mark.parametrize("folder", ["photo", "_srgb", "photo_"])
 def test_a_folder_without_view_or_camera_is_refused(folder):
-    with pytest.raises(ValueError, match=f"folder '{folder}': wanted <view>_<camera>"):
+    with pytest.raises(ValueError, match=f"folder '{folder}': expected <view>_<camera>"):
         parse_stack_folder(folder)
 
 
@@ -101,8 +101,8 @@ def test_exposures_are_nine_half_stops_unless_a_list_tells_others():
 @pytest.mark.parametrize(
     ("times", "reason"),
     [
-        ({"a": 1.0, "c": 2.0}, "pictures ac; wanted every one from a on"),
-        ({"a": 2.0, "b": 1.0}, "wanted them rising"),
+        ({"a": 1.0, "c": 2.0}, "pictures ac; expected every one from a on"),
+        ({"a": 2.0, "b": 1.0}, "expected them rising"),
     ],
 )
 def test_times_without_a_picture_or_that_fall_are_refused(times, reason):
@@ -113,10 +113,10 @@ def test_times_without_a_picture_or_that_fall_are_refused(times, reason):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("s/a.png,1,s/b.png", "line 2: 3 values; wanted x, x_exp, y, y_exp"),
-        ("s/a.png,fast,s/b.png,2", "line 2: the time 'fast'; wanted a positive number"),
+        ("s/a.png,1,s/b.png", "line 2: 3 values; expected x, x_exp, y, y_exp"),
+        ("s/a.png,fast,s/b.png,2", "line 2: the time 'fast'; expected a positive number"),
         ("s/a.png,0,s/b.png,2", "line 2: the time '0'"),
-        ("s/a.png,1,s/b.jpg,2", "line 2: 's/b.jpg'; wanted <view>_<camera>/<letter>.png"),
+        ("s/a.png,1,s/b.jpg,2", "line 2: 's/b.jpg'; expected <view>_<camera>/<letter>.png"),
         ("a.png,1,s/b.png,2", "line 2: 'a.png'; wanted"),
         ("s/a.png,1,t/a.png,2", "line 2: 't/a.png' at 2; a.png was at 1 before"),
     ],

@@ -76,9 +76,9 @@ BAD_TARS = {
     "2^62 by PAX": (pax(f"size={2**62}") + END_BLOCKS, "4611686018427387904 bytes"),
     "no number by PAX": (pax("size=-5") + END_BLOCKS, "size '-5' in its PAX header"),
     "damaged PAX": (member("p", b"999 a=b\n", type=tarfile.XHDTYPE) + END_BLOCKS, "damaged PAX header"),
-    "huge PAX": (member("p", b" " * 70000, type=tarfile.XHDTYPE) + END_BLOCKS, "wanted at most 65536"),
-    "huge long name": (member("p", b"n" * 70000, type=tarfile.GNUTYPE_LONGNAME) + END_BLOCKS, "wanted at most 65536"),
-    "twice": (sample("a") + member("a.png") + END_BLOCKS, "sample a: member 'a.png' stands twice"),
+    "huge PAX": (member("p", b" " * 70000, type=tarfile.XHDTYPE) + END_BLOCKS, "expected at most 65536"),
+    "huge long name": (member("p", b"n" * 70000, type=tarfile.GNUTYPE_LONGNAME) + END_BLOCKS, "expected at most 65536"),
+    "twice": (sample("a") + member("a.png") + END_BLOCKS, "sample a: member 'a.png' occurs twice"),
     "key again": (SOUND + sample("a") + END_BLOCKS, "sample a: its members do not lie together"),
     "interleaved": (member("a.json") + member("b.json") + member("a.png") + member("b.png") + END_BLOCKS,
                     "sample a: its members do not lie together"),
@@ -176,9 +176,9 @@ def test_a_crash_is_the_result_of_the_task_that_crashed_and_of_no_other():
     [
         ("a.hdr", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 30000 +X 30000\n\x02\x02", "claims 30000x30000 pixels"),
         ("a.hdr", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 8000 +X 8000\n\x02\x02", "in a file of 53 bytes: damaged"),
-        ("a.hdr", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 0 +X 8000\n\x02\x02", "wanted at least one"),
+        ("a.hdr", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 0 +X 8000\n\x02\x02", "expected at least one"),
         ("a.hdr", b"\x89PNG\r\n\x1a\n" + bytes(100), "expected #?RADIANCE"),
-        ("a.pfm", b"PF\n999999999 999999999\n-1.0\n" + bytes(12), "wanted at most 268435456 pixels"),
+        ("a.pfm", b"PF\n999999999 999999999\n-1.0\n" + bytes(12), "expected at most 268435456 pixels"),
         ("a.pfm", b"PF\n100 100\n-1.0\n" + bytes(12), "cut short: 28 bytes, expected 120016"),
         ("a.tif", b"\x89PNG\r\n\x1a\n" + bytes(100), "no sound TIFF directory"),
         ("a.tif", b"II*\0" + struct.pack("<I", 2**32 - 1), "no sound TIFF directory"),
@@ -202,7 +202,11 @@ def test_an_exr_header_that_claims_a_giant_is_refused(tmp_path):
     content = path.read_bytes()
     window = struct.pack("<4i", 0, 0, 3, 3)
     assert content.count(window) == 2  # of data and display
-    for last, reason in [(2**15, "wanted at most 268435456"), (2**13, "damaged"), (-5, "wanted at least one|readable")]:
+    for last, reason in [
+        (2**15, "expected at most 268435456"),
+        (2**13, "damaged"),
+        (-5, "expected at least one|readable"),
+    ]:
         path.write_bytes(content.replace(window, struct.pack("<4i", 0, 0, last, last)))
         with pytest.raises(ValueError, match=rf"a\.exr: .*({reason})"):
             read_radiance(path)

@@ -256,8 +256,8 @@ def spoil_json(about: dict, **changes) -> bytes:
     ("change", "reason"),
     [
         (lambda files, about: {**files, "json": b"{"}, "member json: not JSON"),
-        (lambda files, about: {**files, "json": b"[1]"}, "member json: wanted an object"),
-        (lambda files, about: {**files, "json": spoil_json(about, crf="other")}, "member json: crf 'other'; wanted '"),
+        (lambda files, about: {**files, "json": b"[1]"}, "member json: expected an object"),
+        (lambda files, about: {**files, "json": spoil_json(about, crf="other")}, "member json: crf 'other'; expected"),
         (lambda files, about: {**files, "json": spoil_json(about, letters="abc")}, "member json: letters 'abc'"),
         (lambda files, about: {**files, "json": spoil_json(about, part="val")}, "member json: part 'val'"),
         (lambda files, about: {**files, "json": spoil_json(about, size=None)}, "member json: size None"),
@@ -268,7 +268,7 @@ def spoil_json(about: dict, **changes) -> bytes:
          "member c.png: no PNG picture of 32x32"),
         (lambda files, about: {**files, "c.png": encode_png(np.full((32, 32, 3), 255, np.uint8), "opencv")},
          "member c.png: a level of 255; its camera gives at most 254"),
-        (lambda files, about: {name: files[name] for name in files if name != "c.png"}, "wanted those of the form"),
+        (lambda files, about: {name: files[name] for name in files if name != "c.png"}, "expected those of the form"),
     ],
 )  # fmt: skip
 def test_a_sample_with_right_checksums_is_decoded_and_held_against_the_index(shards, change, reason):
@@ -291,7 +291,7 @@ def test_pixels_that_are_not_the_expansion_of_the_radiance_are_found_by_deep(sha
     rewrite(shards, shard, samples)
     assert verify_shards(shards, workers=None).faults == ()
     (fault,) = verify_shards(shards, deep=True, workers=None).faults
-    assert fault == Fault(shard, key, "member c.png: not what the radiance sample of its view expands to")
+    assert fault == Fault(shard, key, "member c.png: differs from the expanded radiance sample of its view")
 
 
 def test_a_sample_with_other_exposures_than_the_index_is_found(shards):
@@ -346,7 +346,7 @@ def test_counts_are_held_against_catalog_scenes_and_folder(dataset, every_shard)
     faults = verify_shards(shards, decode=False, views=dataset.views, workers=None).faults
     key = json.loads(gone["json"])["view"]
     assert Fault("index.json", key, "no shard has it in the form radiance; the catalog has its view") in faults
-    assert Fault("pixels/other.tar", None, "the index does not know it") in faults
+    assert Fault("pixels/other.tar", None, "the index does not list it") in faults
     assert len(faults) == 2
     scenes = read_json(dataset.folder / "scenes.json")
     scenes["scenes"][0]["part"] = "nowhere"

@@ -494,10 +494,10 @@ def test_of_several_pages_or_frames_the_first_is_read_and_their_number_told(tmp_
 def test_a_tiff_of_other_samples_or_colours_is_told_in_one_line(tmp_path):
     path = tmp_path / "odd.tif"
     for picture, options, reason in [
-        (noise().astype(np.float32), {"photometric": "rgb"}, "floating-point samples; wanted unsigned"),
+        (noise().astype(np.float32), {"photometric": "rgb"}, "floating-point samples; expected unsigned"),
         (noise(channels=1).astype(np.float32), {}, "floating-point samples"),
         (noise(channels=1).astype(np.int16), {}, "signed samples"),
-        (noise(channels=1).astype(np.uint32), {}, "32 bits a sample; wanted 8 or 16 bits"),
+        (noise(channels=1).astype(np.uint32), {}, "32 bits a sample; expected 8 or 16 bits"),
         (noise(), {"photometric": "rgb", "subfiletype": 1}, "holds thumbnails alone"),
         (noise(channels=5), {"photometric": "rgb", "planarconfig": "contig"}, "5 samples a pixel"),
     ]:
@@ -509,7 +509,7 @@ def test_a_tiff_of_12_bits_is_told_in_one_line(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", noise(channels=1))
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as file:
         file.pages[0].tags[258].overwrite(12)
-    refused(tmp_path / "a.tif", "12 bits a sample; wanted 8 or 16 bits")
+    refused(tmp_path / "a.tif", "12 bits a sample; expected 8 or 16 bits")
 
 
 @pytest.mark.parametrize("name", ["EPS", "PDF", "QOI"])
@@ -517,7 +517,7 @@ def test_another_format_is_refused_by_its_name_though_pillow_reads_it(tmp_path, 
     file = io.BytesIO()
     Image.fromarray(corners()).save(file, name)
     (tmp_path / "other.jpg").write_bytes(file.getvalue())
-    refused(tmp_path / "other.jpg", f"a {name} file", "wanted JPEG, PNG, TIFF, WebP, HEIC")
+    refused(tmp_path / "other.jpg", f"a {name} file", "expected JPEG, PNG, TIFF, WebP, HEIC")
 
 
 def test_heads_without_a_body_are_told_by_their_kind(tmp_path):
@@ -534,9 +534,9 @@ def test_what_is_no_picture_is_told_in_one_line(tmp_path):
     (tmp_path / "empty.jpg").touch()
     refused(tmp_path / "empty.jpg", "the file is empty (0 bytes)")
     (tmp_path / "text.jpg").write_text("this is no picture")
-    refused(tmp_path / "text.jpg", "not a readable picture; wanted JPEG, PNG, TIFF, WebP")
+    refused(tmp_path / "text.jpg", "not a readable picture; expected JPEG, PNG, TIFF, WebP")
     (tmp_path / "folder.jpg").mkdir()
-    refused(tmp_path / "folder.jpg", "a folder; wanted a picture file")
+    refused(tmp_path / "folder.jpg", "a folder; expected a picture file")
     refused(tmp_path / "none.jpg", "no such file")
 
 

@@ -117,5 +117,5 @@ def test_a_sheet_shows_the_pictures_themselves(dataset, tmp_path):
     for place, ldr in enumerate(stack):
         left = margin + place * (32 + gap)
         assert (sheet[top : top + 32, left : left + 32] == ldr).all()
-    with pytest.raises(ValueError, match=r"sheet\.gif: '\.gif'; wanted a name that ends in \.jpg or \.png"):
+    with pytest.raises(ValueError, match=r"sheet\.gif: '\.gif'; expected a name that ends in \.jpg or \.png"):
         write_sheet(Contents(dataset.shards), tmp_path / "sheet.gif", views=3, seed=0)

@@ -73,7 +73,7 @@ def test_a_sample_is_a_tar_of_its_own():
 
 def test_bytes_are_held_against_their_crc32c():
     check_bytes(b"123456789", 0xE3069283, "the check value of CRC-32C, RFC 3720")
-    with pytest.raises(IntegrityError, match=r"shard-7, sample x: damaged: crc32c .*, wanted e3069283"):
+    with pytest.raises(IntegrityError, match=r"shard-7, sample x: damaged: crc32c .*, expected e3069283"):
         check_bytes(b"123456780", 0xE3069283, "shard-7, sample x")
 
 

@@ -114,8 +114,8 @@ def test_a_sidecar_saved_by_a_spreadsheet_may_begin_with_a_byte_order_mark(tmp_p
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("file,kind\nPlace 0.exr,fisheye\n", "line 2: kind 'fisheye'; wanted one of auto, pano, photo"),
-        ("file,scale\nPlace 0.exr,-1\n", "line 2: scale '-1'; wanted a positive number"),
+        ("file,kind\nPlace 0.exr,fisheye\n", "line 2: kind 'fisheye'; expected one of auto, pano, photo"),
+        ("file,scale\nPlace 0.exr,-1\n", "line 2: scale '-1'; expected a positive number"),
         ("file,scale\nPlace 0.exr,big\n", "line 2: scale 'big'"),
         ("file,scale\nPlace 0.exr,nan\n", "line 2: scale 'nan'"),
         ("file\nPlace 0.exr\nPlace 0.exr\n", "line 3: 'Place 0.exr' is listed twice"),
@@ -189,7 +189,7 @@ def test_a_linked_folder_and_a_linked_file_are_scenes(folder, tmp_path, scene_ra
 
 def test_what_has_the_name_of_a_scene_and_is_none_is_told(folder):
     (folder / "gone.exr").symlink_to(folder / "absent.exr")
-    with pytest.raises(ValueError, match=r"gone\.exr: a link that leads nowhere; remove it or mend it"):
+    with pytest.raises(ValueError, match=r"gone\.exr: a link that leads nowhere; remove it or repair it"):
         scan_scenes(folder, sidecar=None, **SHARES)
     (folder / "gone.exr").unlink()
     (folder / "gone.exr").symlink_to("gone.exr")
@@ -197,7 +197,7 @@ def test_what_has_the_name_of_a_scene_and_is_none_is_told(folder):
         scan_scenes(folder, sidecar=None, **SHARES)
     (folder / "gone.exr").unlink()
     os.mkfifo(folder / "pipe.hdr")  # which would be read for ever
-    with pytest.raises(ValueError, match=r"pipe\.hdr: a pipe, socket or device; wanted a file"):
+    with pytest.raises(ValueError, match=r"pipe\.hdr: a pipe, socket or device; expected a file"):
         scan_scenes(folder, sidecar=None, **SHARES)
     (folder / "pipe.hdr").unlink()
     Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.exr")).write_bytes(b"x")
@@ -249,10 +249,12 @@ def test_files_that_may_be_hdr_and_are_not_read_are_counted(tmp_path, scene_radi
     for name in ("a.jxr", "deep/b.JXR", "c.dng", "d.jpg", "e.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"no HDR file in it; wanted \.exr .*merge the photographs in it \(1 \.dng\)"):
+    with pytest.raises(
+        ValueError, match=r"no HDR file in it; expected \.exr .*merge the photographs in it \(1 \.dng\)"
+    ):
         find_hdr_files(tmp_path)
     (tmp_path / "c.dng").unlink()
-    with pytest.raises(ValueError, match=r"no HDR file in it; wanted \.exr .*; not read: 2 \.jxr$"):
+    with pytest.raises(ValueError, match=r"no HDR file in it; expected \.exr .*; not read: 2 \.jxr$"):
         find_hdr_files(tmp_path)
     write_exr(tmp_path / "f.exr", scene_radiance(0))
     scan = scan_scenes(tmp_path, sidecar=None, seed=0, val_share=0.0, test_share=0.0)

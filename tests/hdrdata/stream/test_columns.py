@@ -94,8 +94,8 @@ def test_the_head_of_an_index_is_checked(dataset_copy):
     path = dataset_copy.shards / "radiance" / "index.json"
     good = json.loads(path.read_text())
     for change, problem in (
-        ({"shardlist": [{**good["shardlist"][0], "url": "../x.tar"}]}, "wanted a path inside the folder"),
-        ({"columns": {"radiance": {**good["columns"]["radiance"], "file": "/etc/passwd"}}}, "wanted a path inside"),
+        ({"shardlist": [{**good["shardlist"][0], "url": "../x.tar"}]}, "expected a path inside the folder"),
+        ({"columns": {"radiance": {**good["columns"]["radiance"], "file": "/etc/passwd"}}}, "expected a path inside"),
         ({"shardlist": 1}, "shardlist: "),
         ({"algorithm": "other"}, "made by 'other'; expected"),
     ):

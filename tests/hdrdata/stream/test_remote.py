@@ -165,7 +165,7 @@ def test_a_server_that_stays_away_is_an_error_that_names_the_url_and_is_never_sk
 
 def test_a_server_without_ranges_is_refused_but_for_the_cache(server, tmp_path):
     server.ranges = False
-    with pytest.raises(ValueError, match=r"ignores Range requests .* wanted cache=FOLDER"):
+    with pytest.raises(ValueError, match=r"ignores Range requests .* expected cache=FOLDER"):
         open_quickly(server)[0]
     server.requests = []
     with open_quickly(server, cache=tmp_path) as reader:

@@ -28,7 +28,7 @@ def view_of_panorama(panorama: np.ndarray, size: int, fov: float, pitch: float, 
 
 
 def dot_panorama(longitude: float, latitude: float, height: int = 256) -> np.ndarray:
-    """A panorama that is dark but for a bright pixel at the angles, in degrees; its centre is (0, 0)."""
+    """A panorama that is dark except for a bright pixel at the angles, in degrees; its centre is (0, 0)."""
     panorama = np.full((height, 2 * height, 3), 1e-3, dtype=np.float32)
     row = int((0.5 - latitude / 180) * height)
     column = int((longitude / 360 + 0.5) * 2 * height) % (2 * height)
@@ -122,7 +122,7 @@ def test_a_view_has_a_mean_of_one_half_whatever_its_scale(seed, stops):
 
 def test_light_above_the_largest_half_float_is_clipped_and_counted():
     linear = np.full((512, 512, 3), 1e-6, dtype=np.float32)
-    linear[0, 0] = 1.0  # its share of the mean makes it 0.5 * 512 * 512 = 131,072, but for the rest's 21 %
+    linear[0, 0] = 1.0  # its share of the mean makes it 0.5 * 512 * 512 = 131,072, except for the rest's 21 %
     view, _, clipped = normalise_view(linear)
     assert view[0, 0].tolist() == [65504] * 3
     assert clipped == 1 / 512**2
@@ -195,7 +195,9 @@ def test_a_view_that_magnifies_too_much_is_refused_or_made_smaller(ingest_config
     source = 1024 * 80 / 360
     assert fit_size(source, ingest_config(view_size=256)) == 256
     assert fit_size(source, ingest_config(view_size=341)) == 341  # 1.499 times
-    with pytest.raises(ValueError, match=r"512 pixels would magnify its 228 source pixels 2\.25 times; wanted at most"):
+    with pytest.raises(
+        ValueError, match=r"512 pixels would magnify its 228 source pixels 2\.25 times; expected at most"
+    ):
         fit_size(source, ingest_config(view_size=512))
     smaller = fit_size(source, ingest_config(view_size=512, on_magnified="shrink"))
     assert smaller == 336  # 341 or less, a multiple of 16

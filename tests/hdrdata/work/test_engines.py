@@ -153,7 +153,7 @@ def test_a_node_that_does_not_see_the_folders_or_has_other_versions_is_named(tmp
         engine_ray._make_on_a_node((str(ROOT), tmp_path / "none", {}), make_number, tmp_path, {"number": 1})
     with pytest.raises(OSError, match=r"Ray node \S+: does not see /nowhere"):
         engine_ray._make_on_a_node(("/nowhere", token, {}), make_number, tmp_path, {"number": 1})
-    with pytest.raises(OSError, match=r"Ray node \S+: has numpy [\d.]+; wanted 0\.1, as where the run began"):
+    with pytest.raises(OSError, match=r"Ray node \S+: has numpy [\d.]+; expected 0\.1, as where the run began"):
         engine_ray._make_on_a_node((os.getcwd(), token, {"numpy": "0.1"}), make_number, tmp_path, {"number": 1})
     assert files(tmp_path) == {"token": ""}
 

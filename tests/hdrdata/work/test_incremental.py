@@ -84,7 +84,7 @@ def test_another_algorithm_makes_everything_again(tmp_path):
     update(tmp_path, entries({"a": 1}))
     outcome = bring_up_to_date(tmp_path, "numbers-2", entries({"a": 1}), make_file, title="numbers", workers=1)
     assert counts(outcome) == (1, 0, 0, 0)
-    with pytest.raises(ValueError, match="made by 'numbers-2', wanted 'numbers-1'; run its stage again"):
+    with pytest.raises(ValueError, match="made by 'numbers-2', expected 'numbers-1'; run its stage again"):
         read_index(tmp_path, ALGORITHM)
     with pytest.raises(ValueError, match=r"no index\.json in it; run the stage"):
         read_index(tmp_path / "none", ALGORITHM)
@@ -108,7 +108,7 @@ def test_a_refused_entry_is_skipped_and_counted_where_that_is_wanted(tmp_path):
         update(tmp_path, wanted)
     with pytest.raises(ValueError, match="all 1 were refused; the first: bad"):
         update(tmp_path / "none", wanted[1:], on_error="skip")
-    with pytest.raises(ValueError, match="on_error 'ignore'; wanted 'stop' or 'skip'"):
+    with pytest.raises(ValueError, match="on_error 'ignore'; expected 'stop' or 'skip'"):
         update(tmp_path, wanted, on_error="ignore")
 
 

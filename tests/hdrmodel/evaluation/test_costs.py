@@ -55,7 +55,7 @@ def test_a_baseline_of_a_picture_of_any_size_is_counted(name):
     small, large = (summarize_baseline(config, size) for size in (1, 65))
     assert 0 < small.macs <= large.macs
     assert any(f"{large.parameters:,}" in line for line in format_baselines([large]))
-    with pytest.raises(ValueError, match=r"0x0 pixels: wanted a side from 1 to 32768"):
+    with pytest.raises(ValueError, match=r"0x0 pixels: expected a side from 1 to 32768"):
         summarize_baseline(config, 0)
 
 
@@ -126,7 +126,7 @@ def test_counting_draws_no_random_numbers():
 
 @pytest.mark.parametrize("size", [0, -512, 32769])
 def test_an_impossible_size_is_refused(size):
-    with pytest.raises(ValueError, match=rf"{size}x{size} pixels: wanted a side from 1 to 32768"):
+    with pytest.raises(ValueError, match=rf"{size}x{size} pixels: expected a side from 1 to 32768"):
         summary_of(size=size)
 
 

@@ -305,7 +305,7 @@ def test_predictions_of_another_program_are_scored_and_missing_ones_named(datase
     assert count == len(list((tmp_path / "inputs").glob("*.png"))) == len(cases)
     theirs = tmp_path / "theirs"
     for case in cases:
-        write_exr(theirs / f"{case.key}.exr", case.radiance * 7.03)  # the truth but for rounding, at its own scale
+        write_exr(theirs / f"{case.key}.exr", case.radiance * 7.03)  # the truth except for rounding, at its own scale
     summary = evaluate_predictions(dataset.shards, theirs, tmp_path / "scores", "other", config)
     scores = summary["scores"]
     assert set(scores) == {"network", *SHARED} and summary["kind"] == "predictions"
@@ -368,7 +368,7 @@ def test_the_shipped_weights_have_rows_without_seeds(dataset, tmp_path, config):
 
 def test_weights_of_another_variant_are_refused(scored, dataset, config):
     folder, _ = scored
-    with pytest.raises(ValueError, match=r"runs/7/.*: weights of the variant 'base'; wanted 'spatial'"):
+    with pytest.raises(ValueError, match=r"runs/7/.*: weights of the variant 'base'; expected 'spatial'"):
         evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "spatial", SEEDS, config)
     with pytest.raises(ValueError, match=r"runs/1/weights\.safetensors: not a readable safetensors file"):
         evaluate(dataset.shards, folder.parent / "runs", folder.parent / "other", "base", (7, 1), config)

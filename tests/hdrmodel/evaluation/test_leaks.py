@@ -93,7 +93,7 @@ def test_a_scene_in_two_parts_is_refused(clean, scenes, build, tmp_path):
     court = scenes[1]["court"]
     merge(shards, build(tmp_path / "other", replace(court, part="test"), name="other"))
     line = refused(shards)
-    assert f"scene '{court.key}' of the parts 'train' and 'test': one scene in both; wanted each" in line
+    assert f"scene '{court.key}' of the parts 'train' and 'test': one scene in both; expected each" in line
 
 
 def test_a_scene_in_two_parts_by_other_forms_is_refused(clean, scenes, build, tmp_path):

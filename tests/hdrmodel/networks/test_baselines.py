@@ -263,9 +263,9 @@ def test_a_baseline_s_loss_is_single_precision_whatever_the_network_s(name, prec
 
 
 def test_what_a_baseline_cannot_be_trained_on_is_refused(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"the form 'pixels' holds no radiance, .*wanted train\.form radiance"):
+    with pytest.raises(ValueError, match=r"the form 'pixels' holds no radiance, .*expected train\.form radiance"):
         train(dataset.shards, tmp_path / "run", "expandnet", 0, config("form=pixels"))
-    with pytest.raises(ValueError, match=r"one sample and a crop of 32 pixels leave .* wanted a crop above 32"):
+    with pytest.raises(ValueError, match=r"one sample and a crop of 32 pixels leave .* expected a crop above 32"):
         train(dataset.shards, tmp_path / "run", "hdrcnn", 0, config("accumulate=2"))
     assert not (tmp_path / "run").exists()
     train(dataset.shards, tmp_path / "run", "hdrunet", 0, config("accumulate=2", "steps=1"))  # it normalises nothing

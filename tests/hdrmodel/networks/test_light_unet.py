@@ -134,8 +134,8 @@ def test_a_sample_is_a_function_of_its_position_alone(shards):
         a, b = one[position], other[position]
         assert a["key"] == b["key"] and a["response_known"] == b["response_known"]
         assert all(torch.equal(a[name], b[name]) for name in ("picture", "clipped", "stops"))
-    assert not torch.equal(one[0]["picture"], one[len(one)]["picture"])  # the next epoch draws anew
-    with pytest.raises(ValueError, match=r"view .* has 32x32 pixels; wanted at least the crop of 64"):
+    assert not torch.equal(one[0]["picture"], one[len(one)]["picture"])  # the next epoch draws again
+    with pytest.raises(ValueError, match=r"view .* has 32x32 pixels; expected at least the crop of 64"):
         LightDataset(shards, 64, augmentation, seed=0)
 
 
@@ -258,14 +258,14 @@ def test_a_run_cut_short_and_resumed_ends_with_the_same_weights(dataset, tmp_pat
 
 
 def test_a_profile_that_tells_nothing_of_light_is_refused(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"train\.light: null; wanted what light is learned from"):
+    with pytest.raises(ValueError, match=r"train\.light: null; expected what light is learned from"):
         train(dataset.shards, tmp_path / "run", "lightunet", 0, load_profile("quick", ["crop=32"]))
-    with pytest.raises(ValueError, match=r"train\.loss\.light: the term wants train\.light"):
+    with pytest.raises(ValueError, match=r"train\.loss\.light: the term needs train\.light"):
         train(dataset.shards, tmp_path / "run", "base", 0, load_profile("quick", ["loss.light=1", "crop=32"]))
     with pytest.raises(ValueError, match=r"train\.validation_stacks: 0; the schedule 'plateau' listens"):
         train(dataset.shards, tmp_path / "run", "base", 0,
               load_profile("quick", ["schedule=plateau", "validation_stacks=0", "crop=32"]))  # fmt: skip
-    with pytest.raises(ValueError, match=r"train\.schedule: 'wsd' wants train\.light"):
+    with pytest.raises(ValueError, match=r"train\.schedule: 'wsd' needs train\.light"):
         train(dataset.shards, tmp_path / "run", "base", 0, load_profile("quick", ["schedule=wsd", "crop=32"]))
     assert not (tmp_path / "run").exists()
 

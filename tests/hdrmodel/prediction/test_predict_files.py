@@ -247,7 +247,7 @@ def test_what_is_named_like_a_photograph_and_is_no_file_is_told(predict, tmp_pat
     else:
         (tmp_path / "in/b.png").symlink_to("nowhere.png")
     result = predict(tmp_path / "in", "-o", tmp_path / "hdr")
-    what = "a pipe; wanted a picture file" if kind == "pipe" else "a link to no file"
+    what = "a pipe; expected a picture file" if kind == "pipe" else "a link to no file"
     assert result.exit_code == 1 and result.stderr == f"Error: {tmp_path}/in/b.png: {what}\n"
     assert (tmp_path / "hdr/a.exr").is_file()
 
@@ -383,7 +383,7 @@ def test_a_list_of_the_first_version_holds_what_it_lists(made, predict):
 def test_an_output_that_somebody_changed_is_not_replaced(made, predict):
     (made / "a.exr").write_bytes(b"x" * (made / "a.exr").stat().st_size)
     result = predict("in", "-o", "hdr", "--stack", "--white", "2")
-    assert "hdr/a.exr: changed since it was made here; wanted another folder, or --anew" in result.stderr
+    assert "hdr/a.exr: changed since it was made here; expected another folder, or --anew" in result.stderr
     assert (made / "a.exr").read_bytes().startswith(b"xxx")
 
 
@@ -403,7 +403,7 @@ def test_without_the_list_what_is_there_is_another_s(made, predict):
     (made / INDEX).unlink()
     result = predict("in", "-o", "hdr", "--stack")
     assert result.exit_code == 1 and states_of(made) == before
-    assert "hdr/a.exr: is there, not made here; wanted another folder, or --anew to replace it" in result.stderr
+    assert "hdr/a.exr: is there, not made here; expected another folder, or --anew to replace it" in result.stderr
     assert "2 made" in well(predict("in", "-o", "hdr", "--stack", "--anew")).stdout
     assert "2 there before" in well(predict("in", "-o", "hdr", "--stack")).stdout
 
@@ -416,7 +416,7 @@ def test_what_was_made_is_no_photograph_though_it_is_among_them(predict, tmp_pat
     before = states_of(tmp_path)
     assert "0 made, 2 there before" in well(predict(".", "-o", out, "--stack")).stdout
     assert states_of(tmp_path) == before
-    refused(predict(f"{out}/a.preview.png", "-o", out), "made by this command; wanted photographs")
+    refused(predict(f"{out}/a.preview.png", "-o", out), "made by this command; expected photographs")
 
 
 # Cut short
@@ -592,7 +592,9 @@ def test_outputs_that_would_meet_are_refused(predict, tmp_path, monkeypatch):
     make_photos(tmp_path, "in/a.png", "in/a.preview.jpg", "in/b.png", "in/b.stack/c.jpg")
     monkeypatch.chdir(tmp_path)
     both = ("--format", "png-pq")
-    refused(predict("in", "-o", "hdr", *both), "hdr/a.preview.png: would be made of in/a.p", "wanted a folder for each")
+    refused(
+        predict("in", "-o", "hdr", *both), "hdr/a.preview.png: would be made of in/a.p", "expected a folder for each"
+    )
     refused(predict("in", "-o", "hdr", *both, "--no-preview", "--stack"), "hdr/b.stack/c.png: would be made of in/b.")
     assert not Path("hdr").exists()
 
@@ -614,7 +616,7 @@ def test_an_output_never_takes_the_place_of_an_input(predict, tmp_path, monkeypa
     (tmp_path / "link.tif").hardlink_to(tmp_path / "b.jpg")
     before = {name: sha256_of(tmp_path / name) for name in names_in(tmp_path)}
     monkeypatch.chdir(tmp_path)
-    refused(predict(*arguments), "an output would take the place of this input; wanted another folder")
+    refused(predict(*arguments), "an output would take the place of this input; expected another folder")
     assert {name: sha256_of(tmp_path / name) for name in names_in(tmp_path)} == before
 
 
@@ -624,7 +626,7 @@ def test_a_photograph_that_is_no_input_is_not_replaced_either(predict, tmp_path,
     monkeypatch.chdir(tmp_path)
     result = predict("a.png", "c.png", "-o", ".", "--format", "ultrahdr")
     assert result.exit_code == 1
-    assert result.stderr == "Error: a.jpg: is there, not made here; wanted another folder, or --anew to replace it\n"
+    assert result.stderr == "Error: a.jpg: is there, not made here; expected another folder, or --anew to replace it\n"
     assert Path("a.jpg").read_bytes() == before and Path("c.jpg").is_file()
     well(predict("a.png", "c.png", "-o", ".", "--format", "ultrahdr", "--anew"))
     assert Path("a.jpg").read_bytes() != before
@@ -635,12 +637,12 @@ def test_a_photograph_that_is_no_input_is_not_replaced_either(predict, tmp_path,
     ("arguments", "reason"),
     [
         (("-o", "hdr", "--format", "exr", "--format", "exr-float"), "exr and exr-float are both .exr files"),
-        (("-o", "hdr", "--format", "avif-pq", "--format", "avif-hlg"), "are both .avif files; wanted one of them"),
+        (("-o", "hdr", "--format", "avif-pq", "--format", "avif-hlg"), "are both .avif files; expected one of them"),
         (("-o", "hdr", "--format", "gif"), "unknown format 'gif'; known: exr, exr-float, hdr"),
         (("-o", "a.exr", "--format", "hdr"), "a.exr: format hdr is written as .hdr"),
         (("-o", "a.png", "--format", "preview"), "a.png: format preview is written as .preview.png"),
-        (("b.png", "-o", "c.exr"), "c.exr: one file for 2 photographs; wanted a folder"),
-        (("-o", "a.txt"), "a.txt: is a file; wanted a folder, or a name that ends in one of .exr, .hdr, .jpg"),
+        (("b.png", "-o", "c.exr"), "c.exr: one file for 2 photographs; expected a folder"),
+        (("-o", "a.txt"), "a.txt: is a file; expected a folder, or a name that ends in one of .exr, .hdr, .jpg"),
         (("-o", "hdr", "--nits", "0"), "nits must be positive and finite, got 0"),
         (("-o", "hdr", "--white", "nan"), "white must be positive and finite, got nan"),
         (("-o", "hdr", "--crf", "kodak"), "unknown CRF 'kodak'; known: "),
@@ -670,7 +672,7 @@ def test_weights_that_are_none_are_one_line(tmp_path):
             (tmp_path / name).write_bytes(content)
         refused(run("predict", tmp_path / "a.png", "-o", tmp_path / "hdr", "--weights", tmp_path / name), name, reason)
     refused(
-        run("predict", tmp_path / "a.png", "-o", tmp_path / "hdr", "--weights", tmp_path), ": a folder; wanted a file"
+        run("predict", tmp_path / "a.png", "-o", tmp_path / "hdr", "--weights", tmp_path), ": a folder; expected a file"
     )
 
 
@@ -733,7 +735,7 @@ def test_a_file_that_is_not_listed_is_never_replaced_without_anew(
     (folder / name).write_bytes(b"another's")
     out = {"folder": ("-o", "out"), "file": ("-o", f"out/{name}"), "beside": ()}[mode]
     arguments = ("in/a.webp", *out, "--format", format_name, "--no-preview")
-    refused(predict(*arguments), f"{folder}/{name}: is there, not made here; wanted another folder, or --anew")
+    refused(predict(*arguments), f"{folder}/{name}: is there, not made here; expected another folder, or --anew")
     assert (folder / name).read_bytes() == b"another's" and len(names_in(folder)) == (2 if mode == "beside" else 1)
     well(predict(*arguments, "--anew"))
     assert (folder / name).read_bytes() != b"another's"
@@ -779,7 +781,7 @@ def test_jpeg_is_ultra_hdr_too(predict, tmp_path, monkeypatch):
 def test_a_suffix_of_another_kind_of_picture_is_refused_with_the_list(predict, tmp_path, monkeypatch, name):
     make_photos(tmp_path, "a.png")
     monkeypatch.chdir(tmp_path)
-    wanted = "wanted a folder, or a name that ends in one of .exr, .hdr, .jpg, .avif, .png, .preview.png, .jpeg"
+    wanted = "expected a folder, or a name that ends in one of .exr, .hdr, .jpg, .avif, .png, .preview.png, .jpeg"
     refused(predict("a.png", "-o", name), f"{name}: no format is written as {Path(name).suffix}; {wanted}")
     assert names_in(tmp_path) == ["a.png"]
     Path(name).mkdir()  # but a folder is one, whatever its name

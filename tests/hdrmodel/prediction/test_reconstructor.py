@@ -152,24 +152,24 @@ def test_a_baseline_makes_light_and_its_stack_is_that_light_exposed(baselines, n
 
 @pytest.mark.parametrize("name", PREDICTING)
 def test_a_baseline_has_no_irradiance_to_show(baselines, name):
-    with pytest.raises(ValueError, match=f"from 'irradiance': {name} estimates no X; wanted 'stack'"):
+    with pytest.raises(ValueError, match=f"from 'irradiance': {name} estimates no X; expected 'stack'"):
         baselines[name](noise(), "irradiance")
 
 
 def test_light_from_the_irradiance_leaves_no_stack(reconstructor):
-    with pytest.raises(ValueError, match="from 'irradiance' no stack is made; wanted from 'stack'"):
+    with pytest.raises(ValueError, match="from 'irradiance' no stack is made; expected from 'stack'"):
         reconstructor.predict(noise(), "irradiance", keep_stack=True)
 
 
 def test_an_empty_photograph_is_refused(reconstructor):  # of other shapes the test's own checks would speak first
-    with pytest.raises(ValueError, match=r"uint8 pixels of shape \(0, 8, 3\); wanted 8 or 16 bit"):
+    with pytest.raises(ValueError, match=r"uint8 pixels of shape \(0, 8, 3\); expected 8 or 16 bit"):
         reconstructor(np.zeros((0, 8, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"precision": "fp8"}, "precision 'fp8'; wanted one of fp32, bf16, fp16"),
+        ({"precision": "fp8"}, "precision 'fp8'; expected one of fp32, bf16, fp16"),
         ({"precision": "fp16", "device": "cpu"}, "half floats are for GPUs"),
     ],
 )

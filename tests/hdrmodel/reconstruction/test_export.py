@@ -173,7 +173,7 @@ def test_tiles_by_onnx_make_what_the_whole_frame_makes(folder, number):
 def test_a_baseline_is_not_exported(name, tmp_path):
     path = tmp_path / "w.safetensors"
     save_weights(path, initial_network(name, "attnet", 0.05, seed=0), {})
-    with pytest.raises(ValueError, match=rf"^{path}: {name} has no N1, N2 and N3; wanted weights of HDR-AttNet$"):
+    with pytest.raises(ValueError, match=rf"^{path}: {name} has no N1, N2 and N3; expected weights of HDR-AttNet$"):
         export_onnx(path, tmp_path / "onnx")
     assert not (tmp_path / "onnx").exists()
 
@@ -209,7 +209,7 @@ def refused(path, match, backend=None):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_refused_in_a_line_that_names_it(own_folder, name):
     (own_folder / name).unlink()
-    refused(own_folder, rf"{name}: no such file; wanted a folder that `export` wrote")
+    refused(own_folder, rf"{name}: no such file; expected a folder that `export` wrote")
 
 
 @pytest.mark.parametrize("content", [b"", b"no network", None])
@@ -221,7 +221,7 @@ def test_a_damaged_file_is_refused_in_a_line_that_names_it(own_folder, content):
 
 def test_a_foreign_file_is_refused_in_a_line_that_names_it(own_folder):
     with_fact(own_folder / "n3.onnx", "format", "of another program")
-    refused(own_folder, r"n3\.onnx: format 'of another program'; wanted what `export` wrote")
+    refused(own_folder, r"n3\.onnx: format 'of another program'; expected what `export` wrote")
 
 
 def test_files_of_two_exports_are_refused_in_a_line(own_folder):
@@ -237,7 +237,7 @@ def test_files_in_each_other_s_place_are_refused_in_a_line(own_folder):
 
 
 def test_the_backend_wants_its_own_kind_of_weights(folder, weights):
-    refused(folder, "a folder; wanted a file of weights, or --backend onnx", "torch")
+    refused(folder, "a folder; expected a file of weights, or --backend onnx", "torch")
     refused(weights, "not a folder; expected the folder that .* wrote, for --backend onnx", "onnx")
     by_onnx, by_torch = load_network(folder), load_network(weights)
     assert by_onnx.variant == by_torch.variant == "spatial"

@@ -89,7 +89,7 @@ def change_outside(picture, core, margin):
 
 
 def columns_seen(function, picture, core):
-    """How far to the left and right of its columns `core` the output's gradient reaches: also where it is tiny."""
+    """Return how far left and right of its columns `core` the output's gradient reaches, also where it is tiny."""
     picture = picture.clone().requires_grad_()
     function(picture)[..., core].sum().backward()
     seen = picture.grad.abs().sum(dim=(0, 1, 2)).nonzero()[:, 0]

@@ -180,7 +180,7 @@ def test_a_photograph_of_no_more_pixels_than_a_tile_is_not_cut(rows, columns, nu
 def test_a_tile_too_small_for_its_margins_is_refused_in_a_line():
     frame = Frame(PHOTOGRAPH)
     spatial = subnetworks_of(stirred_network("spatial"), torch.device("cpu"), torch.float32)
-    with pytest.raises(ValueError, match=r"^tile 255: wanted 0, or at least 256 pixels for this network$"):
+    with pytest.raises(ValueError, match=r"^tile 255: expected 0, or at least 256 pixels for this network$"):
         choose_tiles(spatial, frame, 255)  # a margin of 96 on each side, and 64
     assert len(choose_tiles(spatial, frame, 256)) == 4 * 6
 

@@ -158,7 +158,7 @@ def test_another_picture_under_the_same_key_is_refused(folders, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["base", "nowhere"], "nowhere: no such file; wanted a folder of scores"),
+        (["base", "nowhere"], "nowhere: no such file; expected a folder of scores"),
         (["base", "base", "--method", "magic"], "no method 'magic'; it has network, step0, input_crf, oracle"),
         (["base", "base", "--method-b", "magic"], "no method 'magic'"),
     ],

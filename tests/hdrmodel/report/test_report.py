@@ -624,8 +624,8 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
     content = json.loads(summary.read_text())
     for broken, wanted in (
         ({"stacks": "many"}, r"base/summary\.json: summary\.stacks: .*got 'many'"),
-        ({"format": None}, r"base/summary\.json: format None; wanted 'scores-3': evaluate again"),
-        ({"protocol": {"ldr": "peak 1"}}, r"base/summary\.json: protocol: no 'merge'; wanted ldr, merge, "),
+        ({"format": None}, r"base/summary\.json: format None; expected 'scores-3': evaluate again"),
+        ({"protocol": {"ldr": "peak 1"}}, r"base/summary\.json: protocol: no 'merge'; expected ldr, merge, "),
         ({"kind": "guess"}, r"base/summary\.json: summary\.kind: .*got 'guess'"),
     ):
         write_json(summary, content | broken)
@@ -633,7 +633,7 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
             write_report(*inputs, tmp_path, ("base",), (0,))
         assert "\n" not in str(error.value)
     write_json(summary, content)
-    with pytest.raises(ValueError, match=r"base/summary\.json: scores of the seeds \[0\]; wanted \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"base/summary\.json: scores of the seeds \[0\]; expected \[0, 1\]"):
         write_report(*inputs, tmp_path, ("base",), (0, 1))
     for method, key in (("oracle", None), ("network", "ssim_ldr")):
         scores = json.loads(json.dumps(content["scores"]))
@@ -646,8 +646,8 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
     text = rows.read_text()
     for broken, wanted in (
         (text.replace("psnr_ldr", "psnr"), r"per_picture\.csv: no column 'psnr_ldr'"),
-        (text.replace("20.3,", "high,", 1), r"per_picture\.csv: line 2: psnr_ldr 'high'; wanted a number"),
-        (text + "church-000_gamma,church\n", r"per_picture\.csv: line 22: 2 fields; wanted 15"),
+        (text.replace("20.3,", "high,", 1), r"per_picture\.csv: line 2: psnr_ldr 'high'; expected a number"),
+        (text + "church-000_gamma,church\n", r"per_picture\.csv: line 22: 2 fields; expected 15"),
         (text.splitlines()[0], r"per_picture\.csv: no rows"),
     ):
         rows.write_text(broken)
@@ -658,7 +658,7 @@ def test_inputs_that_break_their_contract_are_named(inputs, tmp_path):
 def test_pictures_that_break_their_contract_are_named(inputs, tmp_path):
     folder = inputs[1] / "base" / "pictures" / "church-000_gamma"
     write_exr(folder / "network.exr", np.zeros((8, 9, 3), np.float16))
-    with pytest.raises(ValueError, match=r"network\.exr: 9x8 pixels; wanted 48x48 pixels, as the input"):
+    with pytest.raises(ValueError, match=r"network\.exr: 9x8 pixels; expected 48x48 pixels, as the input"):
         write_report(*inputs, tmp_path, ("base",), (0,))
     write_exr(folder / "network.exr", np.zeros((SIDE, SIDE, 3), np.float32))
     with pytest.raises(ValueError, match=r"network\.exr: float32 pixels"):
@@ -700,10 +700,10 @@ def test_the_stage_reads_the_variants_and_seeds_of_params(inputs, tmp_path, monk
     result = run(report_stage, ["runs", "scores", "report"])
     assert result.exit_code == 1 and "scores/se/summary.json: no such file" in result.output
     Path("params.yaml").write_text("scan: {}\n")
-    assert "variants: wanted a list of names" in run(report_stage, ["runs", "scores", "report"]).output
+    assert "variants: expected a list of names" in run(report_stage, ["runs", "scores", "report"]).output
     for wrong in ("[0, 0]", "[true]", "[-1]", "[]", "0"):
         Path("params.yaml").write_text(f"variants: [base]\nseeds: {wrong}\n")
-        assert "seeds: wanted a list of whole numbers" in run(report_stage, ["runs", "scores", "report"]).output
+        assert "seeds: expected a list of whole numbers" in run(report_stage, ["runs", "scores", "report"]).output
 
 
 def test_the_curves_of_all_variants_and_seeds_are_one_file_and_each_variant_has_a_picture(inputs, tmp_path):

@@ -96,7 +96,7 @@ def test_loader_workers_do_not_change_the_sequence_of_photographs(radiance_shard
 
 
 def test_photographs_without_radiance_are_refused(pixel_shards):
-    with pytest.raises(ValueError, match=r"the form 'pixels' holds no radiance, .*wanted train\.form radiance$"):
+    with pytest.raises(ValueError, match=r"the form 'pixels' holds no radiance, .*expected train\.form radiance$"):
         PhotoDataset(pixel_shards, 16, 0, True, "none")
 
 
@@ -162,7 +162,7 @@ def test_the_ratio_is_that_of_the_two_exposures_and_the_longer_one_is_brighter(f
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("rotation", ["none", "quarter", "any"])
 def test_both_pictures_of_a_pair_are_turned_alike(form, rotation, dataset):
-    """Where both exposures are the same, so are the pictures, whatever the augmentation."""
+    """Return where both exposures are the same, so are the pictures, whatever the augmentation."""
     shards = Shards(dataset.shards, "train", form)
     pairs = make_pairs(shards, seed=5, rotation=rotation)
     identities = [p for p in range(pairs.items) if (s := pairs[p]["key"].split(":")[1].split("-"))[0] == s[1]][:9]
@@ -182,7 +182,7 @@ def test_pairs_are_drawn_without_bias(radiance_shards):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_crop_larger_than_a_view_is_refused_with_the_views_name(form, dataset):
-    with pytest.raises(ValueError, match=r"view .* has 32x32 pixels; wanted at least the crop of 64"):
+    with pytest.raises(ValueError, match=r"view .* has 32x32 pixels; expected at least the crop of 64"):
         make_pairs(Shards(dataset.shards, "train", form), crop=64)
 
 

@@ -17,7 +17,7 @@ FEWER = 250  # simulations, where each takes longer
 
 
 def band(simulations: int) -> float:
-    """How far the share of covering intervals may lie from 95 %: binomial, left once in a thousand times."""
+    """Return how far the share of covering intervals may lie from 95 %: binomial, left once in a thousand times."""
     return 3.3 * math.sqrt(0.95 * 0.05 / simulations)
 
 
@@ -304,15 +304,15 @@ def test_the_same_seed_gives_the_same_interval_and_another_nearly():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: mean_interval(table([1, 2], "ab", picture="pp")), "'p': of the scenes 'b' and 'a'; wanted one"),
-        (lambda: mean_interval(table([1, 2], "aa", "00", "pp")), "picture 'p': 2 values of the seed '0'; wanted one"),
-        (lambda: mean_interval(table([1, 2], "ab"), 99), "99 resamples; wanted at least 100"),
-        (lambda: mean_interval(table([1, 2], "ab"), level=95.0), "level 95; wanted a number in"),
+        (lambda: mean_interval(table([1, 2], "ab", picture="pp")), "'p': of the scenes 'b' and 'a'; expected one"),
+        (lambda: mean_interval(table([1, 2], "aa", "00", "pp")), "picture 'p': 2 values of the seed '0'; expected one"),
+        (lambda: mean_interval(table([1, 2], "ab"), 99), "99 resamples; expected at least 100"),
+        (lambda: mean_interval(table([1, 2], "ab"), level=95.0), "level 95; expected a number in"),
         (
             lambda: difference_interval(table([1, 2], "ab"), table([1, 2], "ac"), True, None),
             "picture 'p001': of scene 'b' in one table and of 'c' in the other",
         ),
-        (lambda: stratum_of(np.array([0.5, 1.5])), "clipped share 1.5; wanted a number in"),
+        (lambda: stratum_of(np.array([0.5, 1.5])), "clipped share 1.5; expected a number in"),
     ],
 )
 def test_wrong_tables_are_refused(wrong, message):

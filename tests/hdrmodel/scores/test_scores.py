@@ -53,12 +53,12 @@ def only(row: str):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (replaced("psnr_ldr", "psnr_lrd"), r"no column 'psnr_ldr'; wanted key, scene, view"),
-        (lambda text: text.splitlines()[0] + "\n", "no rows; wanted one a stack, method and seed"),
+        (replaced("psnr_ldr", "psnr_lrd"), r"no column 'psnr_ldr'; expected key, scene, view"),
+        (lambda text: text.splitlines()[0] + "\n", "no rows; expected one a stack, method and seed"),
         (lambda text: "", "no column 'key'"),
-        (only("0.5,1,x,2,3"), "line 2: lpips_ldr 'x'; wanted a number"),
+        (only("0.5,1,x,2,3"), "line 2: lpips_ldr 'x'; expected a number"),
         (only("0.5,1,nan,2,3"), "line 2: lpips_ldr 'nan'; wanted"),
-        (only("0.5,1"), "line 2: 8 fields; wanted 11"),
+        (only("0.5,1"), "line 2: 8 fields; expected 11"),
         (only("1.5,1,1,2,3"), "line 2: clipped_share '1.5'; wanted"),
         (only(",1,1,2,3"), "line 2: clipped_share 'nan'; wanted"),
         (lambda text: text + text.splitlines()[1] + "\n", "key, method and seed of line 2: place0_0_film, network, 0"),
@@ -76,7 +76,7 @@ def test_wrong_rows_are_refused_in_a_line_that_names_the_file(tmp_path, change, 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "scores-1"}, r"format 'scores-1'; wanted 'scores-3': evaluate again"),
+        ({"format": "scores-1"}, r"format 'scores-1'; expected 'scores-3': evaluate again"),
         ({"format": None}, "format None; wanted"),
         ({"seeds": "0"}, r"summary\.seeds: .*got '0'"),
         ({"kind": "other", "stacks": "x"}, r"summary\.kind: .* and more"),
@@ -92,7 +92,9 @@ def test_a_wrong_summary_is_refused_in_a_line_that_names_the_file(tmp_path, chan
 
 
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(ValueError, match=rf"^{re.escape(str(tmp_path / 'nowhere'))}: no such file; wanted a folder of"):
+    with pytest.raises(
+        ValueError, match=rf"^{re.escape(str(tmp_path / 'nowhere'))}: no such file; expected a folder of"
+    ):
         read_scores(tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"per_picture\.csv: no such file"):
         read_scores(tmp_path)

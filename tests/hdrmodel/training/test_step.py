@@ -82,7 +82,7 @@ def test_a_step_returns_the_loss_and_its_terms():
 
 
 def test_accumulated_parts_give_the_gradient_of_the_whole_batch():
-    """Where batch normalisation does not look at the batch (eval mode): the mean of the halves' gradients."""
+    """Return where batch normalisation does not look at the batch (eval mode): the mean of the halves' gradients."""
     whole, parts = (make_stepper(seed=1, learning_rate=1e-9, clip_gradient=None) for _ in range(2))
     for stepper in (whole, parts):
         stepper.network.eval()

@@ -203,7 +203,7 @@ def test_what_dvclive_left_half_written_does_not_stop_a_resumption(dataset, tmp_
 def test_weights_that_are_not_finite_are_not_kept(dataset, tmp_path):
     """The loss of the last step is finite, what the optimizer makes of it is not."""
     changes = ("steps=1", "learning_rate=1e39", "clip_gradient=null", "schedule=constant")
-    with pytest.raises(ValueError, match=r"step 1: the weights are no longer finite, after \w+-.*; wanted a lower"):
+    with pytest.raises(ValueError, match=r"step 1: the weights are no longer finite, after \w+-.*; expected a lower"):
         train(dataset.shards, tmp_path / "run", "base", 0, config(*changes))
     assert not (tmp_path / "run" / "weights.safetensors").exists()
     assert not (tmp_path / "run" / "last.ckpt").exists()
@@ -214,7 +214,7 @@ def test_a_damaged_checkpoint_is_named(content, dataset, tmp_path):
     (tmp_path / "last.ckpt").write_bytes(content or b"")
     if content is None:
         torch.save([1, 2], tmp_path / "last.ckpt")
-    with pytest.raises(ValueError, match=r"last\.ckpt: not a readable checkpoint; delete it to begin anew"):
+    with pytest.raises(ValueError, match=r"last\.ckpt: not a readable checkpoint; delete it to start again"):
         train(dataset.shards, tmp_path, "base", 0, config())
 
 
@@ -231,10 +231,10 @@ def test_a_loss_that_is_not_finite_stops_with_the_samples_names(log_every, datas
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("crop=64", r"view .* has 32x32 pixels; wanted at least the crop of 64"),
+        ("crop=64", r"view .* has 32x32 pixels; expected at least the crop of 64"),
         ("accumulate=3", r"a batch of 2 does not divide into 3 parts"),
         ("preset=resnet", r"unknown preset 'resnet'"),
-        ("accumulate=2", r"a part of one sample and a crop of 32 pixels leave .* wanted a crop above 64"),
+        ("accumulate=2", r"a part of one sample and a crop of 32 pixels leave .* expected a crop above 64"),
     ],
 )
 def test_bad_parameters_are_refused_by_name(change, message, dataset, tmp_path):
@@ -411,10 +411,10 @@ def test_the_perceptual_term_takes_the_trunk_of_the_configuration():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("lss=3", r"'lss=3': wanted NAME=VALUE"),
-        ("loss.nrm=l2", r"'loss.nrm=l2': wanted NAME=VALUE"),
-        ("steps", r"'steps': wanted NAME=VALUE"),
-        ("steps=[", r"'steps=\[': the value is no YAML"),
+        ("lss=3", r"'lss=3': expected NAME=VALUE"),
+        ("loss.nrm=l2", r"'loss.nrm=l2': expected NAME=VALUE"),
+        ("steps", r"'steps': expected NAME=VALUE"),
+        ("steps=[", r"'steps=\[': the value is not YAML"),
         ("steps=0", r"train\.steps: .*greater than 0"),
         ("learning_rate=.inf", r"train\.learning_rate: .*finite"),
         ("width=100", r"train\.width: .*less than or equal to 4"),

@@ -421,7 +421,9 @@ def test_a_photograph_that_is_not_the_input_is_told_and_not_shown(tmp_path):
     assert 'id="divider"' not in text and "photo.png is not shown: has changed since" in text
     write_png(tmp_path / "photo.png", np.full((HEIGHT, HEIGHT, 3), 9, np.uint8))
     text = page_of(tmp_path, make_scene(), **named)
-    assert 'id="divider"' not in text and "not shown: 40x40 pixels; wanted the shape of the HDR picture, 60x40" in text
+    assert (
+        'id="divider"' not in text and "not shown: 40x40 pixels; expected the shape of the HDR picture, 60x40" in text
+    )
     for away in (f"../{tmp_path.name}/photo.png", str(tmp_path / "photo.png"), "none.png", "a" * 300, ".."):
         assert "photograph" not in page_of(tmp_path, make_scene(), **{"hdrmodel.input": away}).split("<script")[0]
 
@@ -484,8 +486,8 @@ def test_what_cannot_be_shown_is_one_line_that_names_it(tmp_path):
         ("one.webp", None, page, r"one\.webp: '\.webp' is not an HDR format"),
         ("one.exr", "text.png", page, r"text\.png: not a readable picture"),
         ("one.exr", "none.png", page, r"none\.png: no such file"),
-        ("one.exr", "square.png", page, r"square\.png: 9x9 pixels; wanted the shape"),
-        ("one.exr", None, tmp_path / "one.exr", r"one\.exr: wanted a name that ends in \.html"),
+        ("one.exr", "square.png", page, r"square\.png: 9x9 pixels; expected the shape"),
+        ("one.exr", None, tmp_path / "one.exr", r"one\.exr: expected a name that ends in \.html"),
     ):
         with pytest.raises(ValueError, match=said) as refused:
             write_viewer(tmp_path / name, out, photo and tmp_path / photo)

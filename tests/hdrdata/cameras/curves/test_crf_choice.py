@@ -64,7 +64,7 @@ def test_fewer_different_curves_than_wanted_are_refused(dorf):
     curves = {name: gamma_crf(name, exponent) for name, exponent in [("a", 1.0), ("b", 1.0), ("c", 2.0)]}
     assert [one.name for one in choose_representatives(curves, 2, seed=0)] == ["a", "c"]
     for k in (0, 3):
-        with pytest.raises(ValueError, match=f"k is {k}; wanted 1 to 2, the number of different curves"):
+        with pytest.raises(ValueError, match=f"k is {k}; expected 1 to 2, the number of different curves"):
             choose_representatives(curves, k, seed=0)
 
 
@@ -81,7 +81,7 @@ def test_select_prints_a_recipe_that_is_taken_as_it_stands(dorf, tmp_path):
     assert run("crf", "select", dorf, "--k", 4, "-o", tmp_path / "crfs.csv").stdout == result.stdout
     with (tmp_path / "crfs.csv").open(newline="") as file:
         assert [row["name"] for row in csv.DictReader(file)] == [row["name"] for row in rows]
-    assert "wanted a name that ends with .json or .csv" in run("crf", "select", dorf, "-o", "x.txt").stderr
+    assert "expected a name that ends with .json or .csv" in run("crf", "select", dorf, "-o", "x.txt").stderr
     assert "--spread has no meaning" in run("crf", "select", dorf, "--spread", 1).stderr
 
 
@@ -103,7 +103,7 @@ def test_an_emor_file_is_a_basis_and_is_drawn_from_only_with_a_spread():
     choices = yaml.safe_load("crfs:" + result.stdout.partition("crfs:")[2])["crfs"]
     recipe = choose_recipe(RecipeConfig.parse("recipe", {"name": "mine", "crfs": choices, "evs": [0]}))
     assert {crf.name for crf in recipe.crfs} <= set(curves)
-    with pytest.raises(ValueError, match="drawn curves rise; wanted 5: a smaller spread"):
+    with pytest.raises(ValueError, match="drawn curves rise; expected 5: a smaller spread"):
         curve_set(emor, (1e6,), 5, seed=0)
 
 
@@ -128,9 +128,9 @@ def test_plot_writes_both_formats_and_names_what_it_does_not_know(dorf, tmp_path
     blue = np.array([0xB2, 0x72, 0x00])  # of the first curve, as BGR
     assert (picture == blue).all(axis=2).sum() > 1000
     assert "unknown CRF 'kodak'; known: " in run("crf", "plot", "kodak", "-o", tmp_path / "x.svg").stderr
-    assert "wanted a name that ends with .svg or .png" in run("crf", "plot", "-o", tmp_path / "x.pdf").stderr
+    assert "expected a name that ends with .svg or .png" in run("crf", "plot", "-o", tmp_path / "x.pdf").stderr
     many = {str(k): gamma_crf(str(k), 1 + k / 10) for k in range(17)}
-    with pytest.raises(ValueError, match="17 curves; wanted at most 16, which can be distinguished"):
+    with pytest.raises(ValueError, match="17 curves; expected at most 16, which can be distinguished"):
         draw_curves(tmp_path / "x.svg", many, {}, stops=False)
     assert not (tmp_path / "x.svg").exists()
     del many["16"]
