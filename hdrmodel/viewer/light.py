@@ -110,6 +110,13 @@ def measure_light(radiance: Float32[np.ndarray, "height width 3"], file: Path) -
     )
 
 
+def far_from_one(radiance: Float32[np.ndarray, "height width 3"]) -> int:
+    """Return the power of two that the largest value has, if stops around 1 would not show the picture; else 0."""
+    largest = float(radiance.max(initial=0))
+    power = math.frexp(largest)[1] if largest > 0 else 0
+    return power if not -MOST_STOPS // 2 <= power <= MOST_STOPS - 2 else 0
+
+
 def shrink_light(
     radiance: Float32[np.ndarray, "height width 3"], max_pixels: int
 ) -> Float32[np.ndarray, "less_height less_width 3"]:

@@ -22,7 +22,16 @@ from hdrdata.files.radiance import read_light, repair_radiance
 from hdrdata.files.suffixes import RADIANCE_SUFFIXES
 from hdrdata.photos.photo import read_photo
 from hdrmodel.viewer.encoded import ENCODED, WHITE, read_encoded
-from hdrmodel.viewer.light import BINS, FAR, false_colors, measure_light, pack_light, shrink_light, tonemap_photographic
+from hdrmodel.viewer.light import (
+    BINS,
+    FAR,
+    false_colors,
+    far_from_one,
+    measure_light,
+    pack_light,
+    shrink_light,
+    tonemap_photographic,
+)
 from hdrmodel.viewer.words import (
     attribute_text,
     bars_path,
@@ -93,12 +102,16 @@ def write_viewer(
     else:
         (radiance, repairs), format_name = read_light(file, Override(layer)), ""
         radiance = radiance.astype(np.float32, copy=False)
+    power = far_from_one(radiance)
+    if power:  # 1e-30 and 1e12 are only another unit, but the page counts stops around 1
+        np.ldexp(radiance, -power, out=radiance)
     measures = measure_light(radiance, file)
     full_height, full_width, _ = radiance.shape
     shown = shrink_light(radiance, max_pixels)
     del radiance  # of a large picture twelve bytes a pixel
     packed, unit, exact = pack_light(shown)
     attributes = _read_attributes(file) if file.suffix.lower() == ".exr" else {}
+    attributes |= {"values": f"shown divided by 2^{power}, because their unit is far from 1"} if power else {}
     white = WHITE if encoded else attributes.get("whiteLuminance")
     white = white if isinstance(white, float) and 0 < white < math.inf else None
     response = _inverse_response(attributes)

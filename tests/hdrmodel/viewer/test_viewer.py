@@ -530,3 +530,11 @@ def test_a_layer_is_shown_by_its_name(tmp_path):
     for layer in ("key", "rim"):
         write_viewer(tmp_path / "a.exr", tmp_path / f"{layer}.html", None, layer=layer)
     assert (tmp_path / "key.html").read_bytes() != (tmp_path / "rim.html").read_bytes()
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e12, 1e30])
+def test_a_scene_in_another_unit_is_shown_and_its_unit_stated(tmp_path, scale):
+    light = np.random.default_rng(0).lognormal(0, 1, (20, 32, 3)) * scale
+    write_exr(tmp_path / "a.exr", light.astype(np.float32))
+    page = write_viewer(tmp_path / "a.exr", tmp_path / "a.html", None)
+    assert "because their unit is far from 1" in page.read_text()
