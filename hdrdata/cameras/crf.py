@@ -70,7 +70,7 @@ def sampled_crf(name: str, exposures: np.ndarray, responses: np.ndarray, *, smoo
     if x[0] != 0 or x[-1] != 1 or (np.diff(x) <= 0).any():
         raise ValueError(f"CRF {name}: exposures run from {x[0]:g} to {x[-1]:g}; expected them rising from 0 to 1")
     if y.min() < 0 or y.max() > 1:
-        raise ValueError(f"CRF {name}: responses reach from {y.min():g} to {y.max():g}; wanted [0, 1]")
+        raise ValueError(f"CRF {name}: responses reach from {y.min():g} to {y.max():g}; expected [0, 1]")
     fall = np.flatnonzero(np.diff(y) < 0)
     if fall.size:
         k = int(fall[0])

@@ -117,7 +117,7 @@ def test_times_without_a_picture_or_that_fall_are_refused(times, reason):
         ("s/a.png,fast,s/b.png,2", "line 2: the time 'fast'; expected a positive number"),
         ("s/a.png,0,s/b.png,2", "line 2: the time '0'"),
         ("s/a.png,1,s/b.jpg,2", "line 2: 's/b.jpg'; expected <view>_<camera>/<letter>.png"),
-        ("a.png,1,s/b.png,2", "line 2: 'a.png'; wanted"),
+        ("a.png,1,s/b.png,2", "line 2: 'a.png'; expected"),
         ("s/a.png,1,t/a.png,2", "line 2: 't/a.png' at 2; a.png was at 1 before"),
     ],
 )

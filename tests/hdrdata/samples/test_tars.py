@@ -56,7 +56,7 @@ def test_a_sample_has_the_same_bytes_anywhere(contents, here, there):
 
 @pytest.mark.parametrize("key", ["IMG_2.3", "", "a b", "dir/a", "Upper", "a" * 101])
 def test_a_key_that_a_reader_would_cut_is_refused(key):
-    with pytest.raises(ValueError, match=r"wanted 1 to 100 of \[a-z0-9_-\] \(a dot would end the key\)"):
+    with pytest.raises(ValueError, match=r"expected 1 to 100 of \[a-z0-9_-\] \(a dot would end the key\)"):
         pack_sample(key, "pixels", {"json": b""}, 0)
 
 

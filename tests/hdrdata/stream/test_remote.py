@@ -283,8 +283,8 @@ def test_threads_share_a_reader(server):
 
 
 HOSTILE = {
-    "a shard outside the folder": (lambda row, name: {f"../{name}": row}, r"wanted a path inside the folder"),
-    "an absolute shard": (lambda row, name: {f"/etc/{name}": row}, r"wanted a path inside the folder"),
+    "a shard outside the folder": (lambda row, name: {f"../{name}": row}, r"expected a path inside the folder"),
+    "an absolute shard": (lambda row, name: {f"/etc/{name}": row}, r"expected a path inside the folder"),
     "a digest that is a path": (
         lambda row, name: {name: row | {"files": {name: {"size": 9999, "sha256": "../../x"}}}},
         r"rows\..*sha256",

@@ -320,7 +320,7 @@ def test_predictions_of_another_program_are_scored_and_missing_ones_named(datase
     fewer = evaluate_predictions(dataset.shards, theirs, tmp_path / "scores", "other", config, allow_missing=True)
     assert fewer["stacks"] == len(cases) - 1 and fewer["missing"] == [cases[0].key]
     write_exr(theirs / f"{cases[0].key}.exr", cases[0].radiance[:-1])
-    with pytest.raises(ValueError, match=rf"{cases[0].key}\.exr: \d+x\d+ pixels; wanted"):
+    with pytest.raises(ValueError, match=rf"{cases[0].key}\.exr: \d+x\d+ pixels; expected"):
         evaluate_predictions(dataset.shards, theirs, tmp_path / "scores", "other", config)
 
 

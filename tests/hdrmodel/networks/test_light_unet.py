@@ -224,7 +224,7 @@ def test_a_run_begins_with_the_weights_that_it_is_given(dataset, tmp_path):
     )
     assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
     with pytest.raises(ValueError, match=r"train\.start: .*weights\.safetensors holds baseline='lightunet' width=0\.1; "
-                                         r"wanted baseline='lightunet' width=0\.2"):  # fmt: skip
+                                         r"expected baseline='lightunet' width=0\.2"):  # fmt: skip
         train(dataset.shards, tmp_path / "third", "lightunet", 0, load_profile("release", (*changes, "width=0.2")))
     assert not (tmp_path / "third").exists()
 

@@ -78,7 +78,7 @@ def test_a_missing_file_is_refused_by_name(tmp_path):
 
 def test_foreign_tensors_are_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
-    with pytest.raises(ValueError, match=r"wanted weights that `train` wrote"):
+    with pytest.raises(ValueError, match=r"expected weights that `train` wrote"):
         load_weights(tmp_path / "w.safetensors")
 
 
