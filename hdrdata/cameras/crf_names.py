@@ -1,6 +1,7 @@
 """Camera responses by name or description, as parameters give them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -110,7 +111,8 @@ def _crf_of_text(text: str, known: tuple[str, ...]) -> CameraResponse:
     if len(curves) > 1 and curve not in curves:
         problem = f"no curve '{curve}'" if curve else f"{len(curves)} curves"
         raise ValueError(f"{file}: {problem}; expected {file}:CURVE with one of {', '.join(curves)}")
-    return curves[curve] if curve in curves else next(iter(curves.values()))
+    found = curves[curve] if curve in curves else next(iter(curves.values()))
+    return replace(found, name=f"file-{found.name}") if found.name in known else found  # not a response of that name
 
 
 def _curves_of_file(path: Path) -> dict[str, CameraResponse]:

@@ -42,9 +42,9 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True,
               help="JPEG quality in Ultra HDR, of the gain map and of a base image that is not the file's own. From 99 "
                    "on, the map of a large photograph has full resolution and light is within 3 %.")  # fmt: skip
-@click.option("--crf", default="srgb", show_default=True, metavar="NAME",
-              help="The photographs' camera response; `hdrdata crf list` names them. auto: estimated from each, by "
-                   "the network.")  # fmt: skip
+@click.option("--crf", default="srgb", show_default=True, metavar="NAME|FORMULA|FILE",
+              help="Camera response of the photographs: a name of `hdrdata crf list`, gamma:EXPONENT, sigmoid:N,SIGMA, "
+                   "a file of a response; or auto: estimate it from each photograph and its EXIF.")  # fmt: skip
 @click.option("--background", type=click.Choice(["black", "white"]), default="black", show_default=True,
               help="Background of transparent pixels.")  # fmt: skip
 @click.option("--ignore-gain-map", is_flag=True,
@@ -115,7 +115,7 @@ def predict(
 
     keep_memory()
     chosen, scale = formats_of(out, formats, preview), Scale(nits, white)
-    response = "auto" if crf == "auto" else choose_crf(crf)
+    response = "auto" if crf == "auto" else choose_crf(crf, ("auto",))
     if backend == "onnx" and device == "cuda":
         raise ValueError("--device cuda: ONNX Runtime is used on the CPU; expected 'auto' or 'cpu', or --backend torch")
     loaded = load_network(weights, backend)

@@ -29,7 +29,14 @@ from hdrmodel.prediction.index import PredictionIndex, PredictionIndexes, check_
 from hdrmodel.prediction.memory import memory_errors_named
 from hdrmodel.prediction.places import STACK, check_places, places_of, suffix_of, without_limits
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress, levels_of
-from hdrmodel.prediction.renditions import SRGB, ChosenResponse, choose_response, response_facts, to_display_light
+from hdrmodel.prediction.renditions import (
+    SRGB,
+    ChosenResponse,
+    choose_response,
+    response_facts,
+    response_id,
+    to_display_light,
+)
 from hdrmodel.reconstruction.reconstruct import expose_again
 
 WRITERS = 6  # of what the bytes of outputs depend on besides the settings: with another number all are made again
@@ -64,7 +71,7 @@ class PredictSettings:
     def digest(self, name: str) -> str:
         """Of what one output depends on: of the settings except for those that choose the outputs, and its format."""
         kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack")}
-        return digest_of({**kept, "output": name, "writers": WRITERS})
+        return digest_of({**kept, "crf": response_id(self.crf), "output": name, "writers": WRITERS})
 
 
 @dataclass
@@ -313,7 +320,13 @@ def _reconstruct(
         return Prediction(read.light, None if stack is None else np.rint(255 * stack).astype(np.uint8))
     try:
         made = reconstructor.predict(
-            read.ldr, settings.origin, settings.stack, progress, clipped if read.clip_rule else None, chosen.crf
+            read.ldr,
+            settings.origin,
+            settings.stack,
+            progress,
+            clipped if read.clip_rule else None,
+            chosen.crf,
+            chosen.source,
         )
     except ValueError as error:
         raise ValueError(f"{photo}: {error}") from error

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from hdrdata.cameras.clipping import fill_clipped
 from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_crf
+from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, Device
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.batches import Photograph, to_ldr, to_pictures
@@ -139,6 +140,7 @@ class HDRReconstructor:
         progress: Progress = lambda share: None,
         clipped: Bool[np.ndarray, "height width 3"] | None = None,
         crf: CameraResponse | Literal["auto"] | None = None,
+        source: Device = UNKNOWN_DEVICE,
     ) -> Prediction:
         """Reconstruct one photograph.
 
@@ -155,6 +157,7 @@ class HDRReconstructor:
             progress: told now and then what share is done.
             clipped: clipped values of a lossy photograph (`hdrdata.cameras.clipping`); None: only white is clipped.
             crf: its camera response; None: the one of this object.
+            source: the device that made it, as EXIF states it, to estimate the response.
 
         Raises:
             ValueError: if `origin` is not known to the network, or the photograph is too large for it.
@@ -168,13 +171,13 @@ class HDRReconstructor:
         if isinstance(camera, CameraResponse) and not keep_stack and not _has_white(ldr, camera):
             return Prediction(_own_light(ldr, camera), None, camera)
         if self._baseline is not None:
-            return self._predict_by_baseline(ldr, camera, keep_stack)
+            return self._predict_by_baseline(ldr, camera, keep_stack, source)
         frame = Frame(ldr)
         tiles = choose_tiles(self._subnetworks, frame, self.tile)
         if origin == "irradiance":
-            return Prediction(*self._radiance_of_x(frame, tiles, camera, progress))
+            return Prediction(*self._radiance_of_x(frame, tiles, camera, progress, source))
         exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
-        camera = response_of(to_ldr(sparse(ldr)), sparse(exposure.picture), camera)
+        camera = response_of(to_ldr(sparse(ldr)), sparse(exposure.picture), camera, source)
         _, up, down = self._subnetworks
         makers = [(up if ev > 0 else down, 2.0**ev) for ev in HALF_STOPS]
         deeps = [None if ratio == 1 else maker.look(exposure, tiles, ratio) for maker, ratio in makers]
@@ -196,9 +199,11 @@ class HDRReconstructor:
                 progress((1 + 7 * number / len(tiles)) / 8)
         return Prediction(radiance.finished(), stack, camera)
 
-    def _predict_by_baseline(self, ldr: Photograph, camera: CameraResponse | Levels, keep_stack: bool) -> Prediction:
+    def _predict_by_baseline(
+        self, ldr: Photograph, camera: CameraResponse | Levels, keep_stack: bool, source: Device
+    ) -> Prediction:
         if isinstance(self._baseline, LightUNet):
-            stops, camera = look_from_afar(self._baseline, ldr, camera)
+            stops, camera = look_from_afar(self._baseline, ldr, camera, source)
             radiance = enlarge(stops, ldr.shape[:2])  # which becomes it, band by band: 12 bytes a pixel, once
             for rows in _bands(len(ldr)):
                 radiance[rows] = keep_levels(to_ldr(ldr[rows]), np.exp2(radiance[rows]), camera)
@@ -206,7 +211,7 @@ class HDRReconstructor:
             photograph = to_ldr(ldr)
             batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
             (estimate,) = to_pictures(self._baseline(batch))
-            camera = response_of(photograph, estimate, camera)
+            camera = response_of(photograph, estimate, camera, source)
             radiance = keep_levels(photograph, estimate, camera)
         stack = _levels(expose_again(radiance, to_ldr(ldr), HALF_STOPS, camera)) if keep_stack else None
         return Prediction(radiance, stack, camera)
@@ -222,10 +227,15 @@ class HDRReconstructor:
         return Frame(exposure)
 
     def _radiance_of_x(
-        self, frame: Frame, tiles: Sequence[Box], camera: CameraResponse | Levels, progress: Progress
+        self,
+        frame: Frame,
+        tiles: Sequence[Box],
+        camera: CameraResponse | Levels,
+        progress: Progress,
+        source: Device,
     ) -> tuple[Radiance, None, CameraResponse]:
         exposure = self._estimate(frame, tiles, progress).picture
-        camera = response_of(to_ldr(sparse(frame.picture)), sparse(exposure), camera)
+        camera = response_of(to_ldr(sparse(frame.picture)), sparse(exposure), camera, source)
         told, estimated = 0.0, 0.0  # light of what is neither white nor black, by the photograph and by X
         for rows in _bands(len(exposure)):
             ldr = to_ldr(frame.picture[rows])

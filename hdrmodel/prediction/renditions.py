@@ -7,13 +7,22 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
-from hdrdata.cameras.crf_names import choose_crf
+from hdrdata.cameras.crf_names import choose_crf, named_crfs
+from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, Device, FileKind, device_of
 from hdrdata.cameras.merge import keep_levels
+from hdrdata.photos.formats.exif import load, made_by
 from hdrdata.photos.photo import Photo
 from hdrmodel.networks.batches import Photograph, to_ldr
 from hdrmodel.outputs.bands import bands
 
 SRGB = "srgb"
+METHOD = "auto-2"  # another number where the same photograph gives another estimate
+_STATED: dict[FileKind, str] = {
+    "camera": "by a camera",
+    "phone": "by a phone",
+    "rendering": "by a renderer or of a screen",
+    "unknown": "device unknown",
+}
 SAMPLES = 86  # of the inverse response in a file: every third level
 
 
@@ -23,6 +32,7 @@ class ChosenResponse:
 
     crf: CameraResponse | Literal["auto"]
     reason: str
+    source: Device = UNKNOWN_DEVICE  # the device that made the photograph, for an estimate
 
 
 def choose_response(photo: Photo, crf: str) -> ChosenResponse:
@@ -38,8 +48,18 @@ def choose_response(photo: Photo, crf: str) -> ChosenResponse:
     if photo.light is not None:
         return ChosenResponse(srgb_crf(), "the file contains light")
     if crf == "auto":
-        return ChosenResponse("auto", "estimated from the photograph")
-    return ChosenResponse(choose_crf(crf), "given by --crf" if crf != SRGB else "the default")
+        source = device_of(*made_by(load(photo.exif)))
+        return ChosenResponse("auto", f"estimated from the photograph, {_STATED[source.kind]}", source)
+    return ChosenResponse(choose_crf(crf, ("auto",)), "given by --crf" if crf != SRGB else "the default")
+
+
+def response_id(crf: str) -> str:
+    """Return what outputs depend on of `--crf`: a name, or the curve of a file, or the method that estimates."""
+    if crf == "auto":
+        return METHOD
+    if crf in named_crfs():
+        return crf
+    return " ".join(f"{exposure:.9g}" for exposure in choose_crf(crf, ("auto",)).inverse(np.linspace(0, 1, 256)))
 
 
 def response_facts(crf: CameraResponse, reason: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PIL import ExifTags, Image
 
 ORIENTATION = 274
+MAKE, MODEL, SOFTWARE = 271, 272, 305
 EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, WIDTH, HEIGHT = 34665, 40965, 40961, 40962, 40963
 THUMBNAIL, STRIP = (513, 514), (273, 279)  # tags of place and size
 SRGB, ADOBE, UNCALIBRATED = 1, 2, 65535  # of ColorSpace; 2 is not in the EXIF standard, but is written
@@ -64,6 +65,16 @@ def orientation_of(exif: Image.Exif | None) -> int:
     except Exception:  # of a damaged entry
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def made_by(exif: Image.Exif | None) -> tuple[str, str, str]:
+    """Return maker, model and software; empty where EXIF does not state them."""
+    try:
+        values = [exif.get(tag, "") if exif is not None else "" for tag in (MAKE, MODEL, SOFTWARE)]
+    except Exception:  # of a damaged entry
+        values = ["", "", ""]
+    make, model, software = (str(value).strip("\0 ") if isinstance(value, str) else "" for value in values)
+    return make, model, software
 
 
 def is_adobe_rgb(exif: Image.Exif | None) -> bool:

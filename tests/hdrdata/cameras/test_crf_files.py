@@ -20,6 +20,11 @@ def test_a_response_that_was_written_is_read_again(tmp_path, name):
     assert crf.inverse(levels) == pytest.approx(named_crfs()[name].inverse(levels), rel=1e-6)
 
 
+def test_a_file_named_like_a_response_is_not_taken_for_it(tmp_path):
+    write_crf(tmp_path / "srgb.csv", named_crfs()["camera"])
+    assert choose_crf(str(tmp_path / "srgb.csv")).name == "file-srgb"
+
+
 def test_formulas_and_tables_of_levels(tmp_path):
     assert choose_crf("gamma:1/2.2")(X) == pytest.approx(X ** (1 / 2.2))
     assert choose_crf("sigmoid:0.9,0.6")(np.array([0.5])) == pytest.approx(1.6 * 0.5**0.9 / (0.5**0.9 + 0.6))
