@@ -95,8 +95,9 @@ def select_crfs(file: Path, k: int, seed: int, spread: tuple[float, ...], count:
 @click.option("-o", "--out", type=click.Path(dir_okay=False, path_type=Path), required=True,
               help="The chart, .svg or .png.")  # fmt: skip
 @click.option("--file", type=FILE, help="DoRF or EMoR file; its curves are drawn in grey, and can be named.")
+@click.option("--measured", is_flag=True, help="Also draw the measured cameras and phones, in grey.")
 @click.option("--log", "stops", is_flag=True, help="Exposure in stops below saturation, and not linear.")
-def plot_crfs(names: tuple[str, ...], out: Path, file: Path | None, stops: bool) -> None:
+def plot_crfs(names: tuple[str, ...], out: Path, file: Path | None, measured: bool, stops: bool) -> None:
     """Draw the camera responses NAMES over exposure; without NAMES all of `hdrdata crf list`, or those of the file.
 
     \b
@@ -105,9 +106,12 @@ def plot_crfs(names: tuple[str, ...], out: Path, file: Path | None, stops: bool)
     """
     from hdrdata.cameras.crf_files import read_curves
     from hdrdata.cameras.crf_names import named_crfs
+    from hdrdata.cameras.measured import all_models, measured_crf
     from hdrdata.publish.crf_chart import draw_curves
 
     held = read_curves(file) if file else {}
+    if measured:
+        held = {**{model: measured_crf(model) for model in all_models()}, **held}
     known = {**named_crfs(), **held}
     for name in names:
         if name not in known:
