@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from hdrdata.files.disk import sha256_of
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.columns import ShardFile
 from hdrdata.stream.remote import LocalFolder, RemoteFolder
+
+COPY = re.compile(r"[0-9a-f]{64}\.(tar|partial)")  # a whole copy and one that was begun, by SHA-256
 
 
 class CachedFolder:
@@ -119,10 +122,10 @@ class CachedFolder:
                     raise IntegrityError(f"{self.where(name)}: damaged: sha256 {found[:12]}; expected {expected[:12]}")
 
     def _make_room(self, size: int, partial: Path) -> None:
-        """Remove the least recently read copies until `size` more bytes fit."""
+        """Remove the least recently read copies until `size` more bytes fit; files of other names stay."""
         if self.limit is None:
             return
-        held = [(file.stat(), file) for pattern in ("*.tar", "*.partial") for file in self.cache.glob(pattern)]
+        held = [(file.stat(), file) for file in self.cache.iterdir() if COPY.fullmatch(file.name)]
         held = sorted((status.st_mtime_ns, status.st_size, file) for status, file in held if file != partial)
         used = sum(size for _, size, _ in held)
         for _, bytes_held, file in held:

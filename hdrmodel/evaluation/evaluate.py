@@ -4,8 +4,8 @@ Beside them always stand doing nothing, clipped values times the best factor of 
 merged true stack (the ceiling).
 """
 
+import contextlib
 import json
-import shutil
 import statistics
 import sys
 import time
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hdrdata.command import available_cores
-from hdrdata.files.disk import digest_of, sha256_of, write_bytes, write_json
+from hdrdata.files.disk import digest_of, read_json, sha256_of, write_bytes, write_json
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import (
     Case,
@@ -34,7 +34,7 @@ from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.evaluation.costs import network_costs
 from hdrmodel.evaluation.leaks import check_no_leak, scenes_of_parts
 from hdrmodel.evaluation.measuring import measure
-from hdrmodel.evaluation.pictures import LAST_PICTURE, PICTURES, is_pictured, write_pictures
+from hdrmodel.evaluation.pictures import LAST_PICTURE, PICTURE_FILES, PICTURES, is_pictured, write_pictures
 from hdrmodel.evaluation.subject import Estimates, Subject, subject_of_release, subject_of_weights
 from hdrmodel.evaluation.summary import rounded, rounded_scores, settings_of, summarise, versions_used, write_rows
 from hdrmodel.evaluation.without_network import Factors, choose_factors, estimate_without_network
@@ -220,10 +220,24 @@ def _write(
 
 
 def _remove_other_pictures(scores: Path, shown: set[str]) -> None:
-    """Remove the pictures of an evaluation of other cases."""
+    """Remove the pictures of an evaluation of other cases: the files that `write_pictures` writes, and no other."""
     for last in (scores / PICTURES).glob(f"*/{LAST_PICTURE}"):
         if last.parent.name not in shown and (last.parent / "network.exr").is_file():
-            shutil.rmtree(last.parent)
+            for name in PICTURE_FILES:
+                (last.parent / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty: somebody's files are in it
+                last.parent.rmdir()
+
+
+def _refuse_others(scores: Path) -> None:
+    """Refuse a folder in which files of another program have the names of ours, before any is replaced."""
+    for name in (SUMMARY, "metrics.json"):
+        if (scores / name).exists():
+            read_json(scores / name)  # raises if it is no JSON object
+    for name in (PER_PICTURE, "per_exposure.csv"):
+        path = scores / name
+        if path.exists() and not path.read_bytes().startswith(b"key,"):
+            raise ValueError(f"{path}: not a table of `hdrmodel evaluate`; expected another folder")
 
 
 def _in_threads(call: Callable[..., dict], items: Iterator[tuple]) -> Iterator[dict]:
@@ -265,6 +279,7 @@ def _resumed(scores: Path, digest: str, keys: Sequence[str]) -> dict[str, dict]:
         except (ValueError, KeyError, TypeError):
             done = {}  # not whole lines of ours: measured again
     if not done:
+        _refuse_others(scores)
         for name in (SUMMARY, "metrics.json", PER_PICTURE, "per_exposure.csv"):
             (scores / name).unlink(missing_ok=True)  # of another evaluation
     content = [{"digest": digest}, *done.values()]

@@ -14,6 +14,7 @@ from hdrmodel.evaluation.cases import Case, Estimate
 from hdrmodel.metrics.alignment import align_gain
 
 PICTURES, LAST_PICTURE = "pictures", "truth.png"  # what `write_pictures` writes last
+PICTURE_FILES = ("input.png", "stack.png", "truth_stack.png", "network.exr", "network.png", "truth.exr", LAST_PICTURE)
 
 OPENING, STOPS_DARKER = "opening.png", 3
 

@@ -16,7 +16,7 @@ def write_curves(variants: Sequence[Variant], runs: Path, seeds: Sequence[int], 
     Args:
         variants: trained variants have curves; another program's predictions have none.
         runs: has a folder a variant with a folder a seed.
-        plots: folder; what another report left in it is replaced.
+        plots: folder; DVC empties it before a report, and other files in it stay.
     """
     rows = [
         {"variant": variant.name, "seed": seed, "step": point.step, "psnr_ldr": point.psnr_ldr}
@@ -26,8 +26,7 @@ def write_curves(variants: Sequence[Variant], runs: Path, seeds: Sequence[int], 
     ]
     write_json(plots / "validation.json", rows)
     pictures = plots / "validation"
-    shutil.rmtree(pictures, ignore_errors=True)
-    pictures.mkdir(parents=True)
+    pictures.mkdir(parents=True, exist_ok=True)
     for variant in variants:
         picture = runs / variant.name / str(seeds[0]) / PICTURE
         if variant.runs and picture.is_file():

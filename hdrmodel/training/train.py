@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hdrdata.files.disk import write_json
+from hdrdata.files.disk import read_json, sha256_of, write_json
 from hdrmodel.networks.devices import choose_device, device_name
 from hdrmodel.networks.hdr_attnet import count_parameters
 from hdrmodel.networks.variants import Network
@@ -67,6 +67,7 @@ def _train(
 ) -> dict | None:
     setup = prepare(shards, run, variant, seed, config, world)
     run.mkdir(parents=True, exist_ok=True)
+    _refuse_others(run)
     progress = resume(run / CHECKPOINT, setup)
     if world.device.type == "cuda":
         torch.backends.cudnn.benchmark = True
@@ -87,6 +88,17 @@ def _train(
     write_json(run / RUN, record)
     (run / CHECKPOINT).unlink(missing_ok=True)
     return record
+
+
+def _refuse_others(run: Path) -> None:
+    """Refuse a folder whose weights or record no training wrote, or somebody changed, before they are replaced."""
+    if (run / CHECKPOINT).is_file():  # of a run that was cut short
+        return
+    record = read_json(run / RUN) if (run / RUN).is_file() else {}
+    if (run / WEIGHTS).is_file() and record.get("weights_sha256") != sha256_of(run / WEIGHTS):
+        raise ValueError(f"{run / WEIGHTS}: not as a training in this folder wrote it; expected another folder")
+    if record and "weights_sha256" not in record:
+        raise ValueError(f"{run / RUN}: not the record of a training; expected another folder")
 
 
 def _advance(setup: Setup, progress: Progress, log: Log, stop: "Stop") -> None:
