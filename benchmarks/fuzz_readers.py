@@ -1,10 +1,12 @@
-"""Read many malformed EXR, HDR, PFM and TIFF files in processes with limits, and tell what came of each.
+"""Read many malformed scenes, indexes, journals, recipes, catalogs and weights in processes with limits.
 
-Small sound files of many kinds are damaged by flipped bits, cuts, moved pieces and numbers that are put anywhere; each
-is read as `ingest` reads a scene. A process that dies, takes too long or asks for too much memory is named with its
-case; `--cases N --seed S` gives the same cases again, `--keep FOLDER` keeps the files of those that ended so.
+Small sound files of many kinds are damaged by flipped bits, cuts, moved pieces and numbers that are put anywhere, and
+texts also by values of another type; each is read as the commands read it. A process that dies, takes too long or asks
+for too much memory is named with its case; `--cases N --seed S` gives the same cases again, `--keep FOLDER` keeps the
+files of those that ended so.
 
     python benchmarks/fuzz_readers.py --cases 12000 --seed 0
+    python benchmarks/fuzz_readers.py --cases 10000 --format recipe
 """
 
 import json
@@ -24,6 +26,7 @@ import cv2
 import numpy as np
 import OpenEXR
 import tifffile
+from fuzz_lists import LISTS, make_lists, spoil_values
 from PIL import ImageCms
 
 from hdrdata.files.exr import write_exr
@@ -188,10 +191,12 @@ def spoil(content: bytes, random_: random.Random) -> bytes:
 
 
 def case(number: int, seed: int, seeds: dict[str, list[Path]]) -> tuple[str, Path, bytes]:
-    """The format, the sound file and the bytes of one case."""
+    """Return the format, the sound file and the bytes of one case."""
     random_ = random.Random(f"{seed}:{number}")
     kind = list(seeds)[number % len(seeds)]
     path = random_.choice(seeds[kind])
+    if kind in LISTS and random_.random() < 0.7:
+        return kind, path, spoil_values(path.read_bytes(), random_)
     return kind, path, spoil(path.read_bytes(), random_)
 
 
@@ -205,12 +210,13 @@ def read_cases(pipe: multiprocessing.connection.Connection, folder: Path) -> Non
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pipe.send("ready")
     light = peak_megabytes()
-    while (name := pipe.recv()) is not None:
+    while (named := pipe.recv()) is not None:
+        kind, name = named
         try:
-            check_radiance(folder / name, 1.0)
+            LISTS[kind](folder / name) if kind in LISTS else check_radiance(folder / name, 1.0)
             outcome = "read"
         except ValueError as error:
-            one_line = "\n" not in str(error) and str(folder / name) in str(error)
+            one_line = "\n" not in str(error) and len(str(error)) < 2000 and str(folder / name) in str(error)
             outcome = "refused in a line" if one_line else "refused in more"
             if "too large for the memory" in str(error) or "alloc" in str(error):
                 outcome = "too much memory"
@@ -226,8 +232,10 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Counter], list[str], float, float]:
-    """Read `cases` damaged files.
+def fuzz(
+    cases: int, seed: int, keep: Path | None = None, formats: tuple[str, ...] = ()
+) -> tuple[dict[str, Counter], list[str], float, float]:
+    """Read `cases` damaged files, of the given formats or of all pictures.
 
     Returns:
         by format the number of cases by outcome; a line for each that is not "read" or "refused in a line"; the longest
@@ -238,7 +246,8 @@ def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Cou
     findings, slowest, most = [], 0.0, 0.0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name)
-        seeds = make_seeds(folder)
+        seeds = {**make_seeds(folder), **make_lists(folder)}
+        seeds = {kind: seeds[kind] for kind in formats or [name for name in seeds if name not in LISTS]}
         process = pipe = None
         for number in range(cases):
             kind, sound, content = case(number, seed, seeds)
@@ -252,7 +261,7 @@ def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Cou
                 pipe.recv()
             begun = time.perf_counter()
             try:
-                pipe.send(file)
+                pipe.send((kind, file))
                 outcome, megabytes = pipe.recv() if pipe.poll(SECONDS) else ("too slow", 0.0)
                 most = max(most, megabytes)
             except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -279,10 +288,12 @@ def fuzz(cases: int, seed: int, keep: Path | None = None) -> tuple[dict[str, Cou
 @click.option("--cases", type=click.IntRange(1), default=12000, show_default=True, help="Files to read.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another number gives other damages.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the files that are findings.")
+@click.option("--format", "formats", multiple=True, metavar="NAME",
+              help=f"exr, hdr, pfm, tiff, {', '.join(LISTS)}. Repeatable. Default: the pictures.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def main(cases: int, seed: int, keep: Path | None, as_json: bool) -> None:
+def main(cases: int, seed: int, keep: Path | None, formats: tuple[str, ...], as_json: bool) -> None:
     begun = time.perf_counter()
-    table, findings, slowest, most = fuzz(cases, seed, keep)
+    table, findings, slowest, most = fuzz(cases, seed, keep, formats)
     seconds = time.perf_counter() - begun
     if as_json:
         click.echo(

@@ -18,7 +18,7 @@ def first_problem(error: ValidationError) -> str:
     """Return where the first problem is and what it is, in one line of at most 300 characters."""
     problem = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in problem["loc"])
-    text = f"{place}: {problem['msg']}" if place else problem["msg"]
+    text = " ".join((f"{place}: {problem['msg']}" if place else problem["msg"]).split())
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 

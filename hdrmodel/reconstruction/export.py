@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Float
+from pydantic import BaseModel, Field, Json, ValidationError
 from torch import Tensor, nn
 
+from hdrdata.config import first_problem
 from hdrdata.files.disk import sha256_of, written_whole
 from hdrmodel.networks.attention import SelfAttention
 from hdrmodel.networks.hdr_attnet import HDRAttNet, Pictures, continue_by_reflection, sensor_exposure, soft_mask
@@ -129,6 +131,20 @@ def _exported(module: nn.Module) -> "torch.onnx.ONNXProgram":
         )
 
 
+class _Network(BaseModel):
+    attention: str
+
+
+class _Facts(BaseModel):
+    """What the metadata of an ONNX file of ours state, all as texts."""
+
+    file: str
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    margin: Annotated[str, Field(pattern=r"^\d{0,6}$")]  # pixels; empty: the whole picture
+    channels: Annotated[int, Field(ge=1, le=1 << 20)]
+    network: Json[_Network]
+
+
 class OnnxSubnetwork:
     """N1, N2 or N3 run by ONNX Runtime on the CPU.
 
@@ -153,8 +169,13 @@ class OnnxSubnetwork:
         self.facts = {key.removeprefix("hdrmodel."): value for key, value in facts.items()}
         if self.facts.get("format") != FORMAT:
             raise ValueError(f"{path}: format {self.facts.get('format')!r}; expected what `export` wrote ({FORMAT})")
-        self.margin = int(self.facts["margin"]) if self.facts["margin"] else None
-        self.pixel_bytes = 100 * int(self.facts["channels"])  # measured
+        try:
+            stated = _Facts.model_validate(self.facts)
+        except ValidationError as error:
+            raise ValueError(f"{path}: its metadata: {first_problem(error)}; expected what `export` wrote") from error
+        self.margin = int(stated.margin) if stated.margin else None
+        self.pixel_bytes = 100 * stated.channels  # measured
+        self.attention = stated.network.attention
         self.estimates = len(self.session.get_inputs()) == 1
 
     def look(self, frame: Frame, tiles: Sequence[Box], ratio: float) -> Deep | None:
@@ -189,8 +210,7 @@ def load_network(weights: Path, backend: str | None = None) -> Loaded:
         if backend == "torch":
             raise ValueError(f"{weights}: a folder; expected a file of weights, or --backend onnx")
         subnetworks = load_onnx(weights)
-        facts = subnetworks[0].facts
-        return Loaded(subnetworks, json.loads(facts["network"])["attention"], facts["weights_sha256"])
+        return Loaded(subnetworks, subnetworks[0].attention, subnetworks[0].facts["weights_sha256"])
     if backend == "onnx":
         raise ValueError(
             f"{weights}: not a folder; expected the folder that `hdrmodel export --onnx` wrote, for --backend onnx"
