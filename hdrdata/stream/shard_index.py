@@ -1,7 +1,6 @@
 """The index of a folder of shards, which may come from anywhere: trusted only after its checks."""
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Collection
@@ -12,8 +11,14 @@ from jaxtyping import UInt8
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
 
 from hdrdata.cameras.exposure import table_from_thresholds
+<<<<<<< HEAD
 from hdrdata.files.disk import INDEX, digest_of
 from hdrdata.samples.layout import END_BLOCKS, KEY, SHARDS, SampleLayout
+=======
+from hdrdata.config import first_problem
+from hdrdata.files.disk import INDEX, digest_of, parse_json
+from hdrdata.samples.layout import END_BLOCKS, KEY, SHARDS
+>>>>>>> fa9528f (shards: an index that is too deep or has odd values is refused in a line)
 from hdrdata.stream.cache import Folder
 from hdrdata.stream.columns import SampleTable, ShardFile, load_columns, make_columns
 from hdrdata.stream.remote import LocalFolder
@@ -177,6 +182,7 @@ def read_shard_index(folder: Folder) -> dict:
     try:
         content = folder.read_whole(INDEX)
     except FileNotFoundError as error:
+<<<<<<< HEAD
         raise ValueError(f"{where.removesuffix(INDEX)}: no {INDEX} in it; expected a folder of shards") from error
     try:
         index = json.loads(content)
@@ -197,6 +203,14 @@ def _validated(schema: type[_Head] | type[_Index], index: dict, where: str) -> A
         problem = error.errors()[0]
         place = ".".join(str(part) for part in problem["loc"])
         raise ValueError(f"{where}: {place}: {problem['msg']}; expected an index of shards") from error
+=======
+        raise ValueError(f"{where.removesuffix(INDEX)}: no {INDEX} in it; wanted a folder of shards") from error
+    index = parse_json(content, where)
+    try:
+        checked = _Index.model_validate(index)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {first_problem(error)}; wanted an index of shards") from error
+>>>>>>> fa9528f (shards: an index that is too deep or has odd values is refused in a line)
     if checked.algorithm != SHARDS:
         raise ValueError(f"{where}: made by '{checked.algorithm}'; expected '{SHARDS}'; run the stage shard again")
     if problem := recipe_problem(index["recipe"]):

@@ -67,7 +67,8 @@ def _train(
 ) -> dict | None:
     setup = prepare(shards, run, variant, seed, config, world)
     run.mkdir(parents=True, exist_ok=True)
-    _refuse_others(run)
+    if world.leads:
+        _refuse_others(run)
     progress = resume(run / CHECKPOINT, setup)
     if world.device.type == "cuda":
         torch.backends.cudnn.benchmark = True
