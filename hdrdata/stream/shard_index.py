@@ -1,6 +1,7 @@
 """The index of a folder of shards, which may come from anywhere: trusted only after its checks."""
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Collection
@@ -11,14 +12,9 @@ from jaxtyping import UInt8
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, PositiveInt, ValidationError
 
 from hdrdata.cameras.exposure import table_from_thresholds
-<<<<<<< HEAD
-from hdrdata.files.disk import INDEX, digest_of
-from hdrdata.samples.layout import END_BLOCKS, KEY, SHARDS, SampleLayout
-=======
 from hdrdata.config import first_problem
 from hdrdata.files.disk import INDEX, digest_of, parse_json
-from hdrdata.samples.layout import END_BLOCKS, KEY, SHARDS
->>>>>>> fa9528f (shards: an index that is too deep or has odd values is refused in a line)
+from hdrdata.samples.layout import END_BLOCKS, KEY, SHARDS, SampleLayout
 from hdrdata.stream.cache import Folder
 from hdrdata.stream.columns import SampleTable, ShardFile, load_columns, make_columns
 from hdrdata.stream.remote import LocalFolder
@@ -182,13 +178,9 @@ def read_shard_index(folder: Folder) -> dict:
     try:
         content = folder.read_whole(INDEX)
     except FileNotFoundError as error:
-<<<<<<< HEAD
         raise ValueError(f"{where.removesuffix(INDEX)}: no {INDEX} in it; expected a folder of shards") from error
-    try:
-        index = json.loads(content)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{where}: not a JSON file: {error}") from error
-    if isinstance(index, dict) and "rows" not in index and "columns" in index:
+    index = parse_json(content, where)
+    if "rows" not in index and "columns" in index:
         index["rows"] = _rows_of_columns(folder, index)
     checked = _validated(_Index, index, where)
     for name, row in checked.rows.items():
@@ -200,17 +192,7 @@ def _validated(schema: type[_Head] | type[_Index], index: dict, where: str) -> A
     try:
         checked = schema.model_validate(index)
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
-        raise ValueError(f"{where}: {place}: {problem['msg']}; expected an index of shards") from error
-=======
-        raise ValueError(f"{where.removesuffix(INDEX)}: no {INDEX} in it; wanted a folder of shards") from error
-    index = parse_json(content, where)
-    try:
-        checked = _Index.model_validate(index)
-    except ValidationError as error:
-        raise ValueError(f"{where}: {first_problem(error)}; wanted an index of shards") from error
->>>>>>> fa9528f (shards: an index that is too deep or has odd values is refused in a line)
+        raise ValueError(f"{where}: {first_problem(error)}; expected an index of shards") from error
     if checked.algorithm != SHARDS:
         raise ValueError(f"{where}: made by '{checked.algorithm}'; expected '{SHARDS}'; run the stage shard again")
     if problem := recipe_problem(index["recipe"]):
