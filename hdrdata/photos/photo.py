@@ -21,7 +21,7 @@ from hdrdata.photos.colours.conversion import Conversion, by_encoding, by_light,
 from hdrdata.photos.colours.encodings import ADOBE_RGB, srgb_light
 from hdrdata.photos.colours.profiles import by_profile
 from hdrdata.photos.formats import exif as metadata
-from hdrdata.photos.formats.decoded import Decoded
+from hdrdata.photos.formats.decoded import AboveWhite, Decoded
 from hdrdata.photos.formats.jpeg import decode_jpeg
 from hdrdata.photos.formats.kinds import LOSSY, kind_of
 from hdrdata.photos.formats.others import decode_bmp, decode_gif, decode_netpbm
@@ -60,6 +60,7 @@ class Photo:
     light: Float32[np.ndarray, "height width 3"] | None = None  # of an HDR picture: BT.709's primaries, 1 is white
     exif: bytes | None = None  # its EXIF, a TIFF stream, with the orientation reset
     clip_rule: ClipRule | None = None  # which values of a lossy file are clipped; None: white alone
+    above: AboveWhite | None = None  # of camera RAW: measured light above white
 
 
 def read_photo(path: Path | str, own_colours: bool = False, background: str = "black", gain_map: bool = True) -> Photo:
@@ -176,7 +177,16 @@ def _read(path: Path, kind: str, own_colours: bool, background: str, gain_map: b
     upright = np.ascontiguousarray(TURNS[turn](ldr))
     light = None if light is None else np.ascontiguousarray(TURNS[turn](light))
     block = metadata.reset(decoded.exif, upright.shape[1], upright.shape[0])
-    return Photo(upright, tuple(notes), conversion.to_bt709, conversion.icc, light, block, _clip_rule_of(path, kind))
+    return Photo(
+        upright,
+        tuple(notes),
+        conversion.to_bt709,
+        conversion.icc,
+        light,
+        block,
+        _clip_rule_of(path, kind),
+        decoded.above,
+    )
 
 
 def _clip_rule_of(path: Path, kind: str) -> ClipRule | None:

@@ -334,6 +334,11 @@ def _reconstruct(
         raise ValueError(
             f"{photo}: these weights predict values that are not finite; expected others, or --precision fp32"
         )
+    if read.above is not None:
+        read.above.keep_in(made.radiance)
+        if made.stack is not None:
+            stack = expose_again(made.radiance, to_ldr(read.ldr), HALF_STOPS, made.response)
+            made = replace(made, stack=np.rint(255 * stack).astype(np.uint8))
     return made
 
 

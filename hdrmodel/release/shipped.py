@@ -36,6 +36,8 @@ def reconstruct(photo: Path | str, crf: str = "srgb") -> Float32[ndarray, "heigh
         return read.light
     clipped = None if read.clip_rule is None else clipped_values(read.ldr, read.clip_rule)
     radiance = _reconstructor(crf).predict(read.ldr, clipped=clipped).radiance
+    if read.above is not None:
+        read.above.keep_in(radiance)
     return radiance if read.to_bt709 is None else (radiance @ read.to_bt709.T).astype(radiance.dtype)
 
 

@@ -11,7 +11,33 @@ from hdrdata.photos.colours.encodings import Encoding
 from hdrdata.photos.colours.gain import GainMap
 
 XMP_LEFT = "its XMP was left out"
+FULL = 0.98  # of a photosite, from which on it is taken for full
 LOOSE = 4096  # bytes that a coder may make of one: `check_claim` asks for no more
+
+
+@dataclass(frozen=True)
+class AboveWhite:
+    """Measured light of a camera RAW file, whose kinds of photosites are full at different light."""
+
+    linear: np.ndarray  # (height, width, 3), linear light, 1 for white
+    saturation: np.ndarray  # (height, width), of the fullest photosite near; 1 is full
+    full: tuple[float, ...]  # light that fills each kind of photosite, the least is 1
+
+    def keep_in(self, radiance: np.ndarray) -> None:
+        """Put the measured light in the place of an estimate, in place.
+
+        Where no photosite is full, the measured light is right. Elsewhere it is where it is above white and below what
+        fills its own kind, and a lower bound else: the estimate is raised as a whole, so that it keeps its hue.
+        """
+        bright = self.linear.max(axis=2) > 1
+        right = bright & (self.saturation < FULL)
+        radiance[right] = self.linear[right]
+        bound = bright & ~right
+        measured, estimate = self.linear[bound], radiance[bound]
+        most, stated = (light.max(axis=1, keepdims=True) for light in (estimate, measured))
+        estimate = np.maximum(estimate * np.maximum(stated / np.maximum(most, 1e-6), 1), measured)
+        known = (measured > 1) & (measured < FULL * np.array(self.full, np.float32))
+        radiance[bound] = np.where(known, measured, estimate)
 
 
 @dataclass(frozen=True)
@@ -32,6 +58,7 @@ class Decoded:
     light: tuple[Callable[[np.ndarray], np.ndarray], str] | None = None  # of other colours; see `by_light`
     exif: bytes | None = None  # a TIFF stream
     gain: GainMap | None = None
+    above: AboveWhite | None = None
     turn: int | None = None  # the orientation that is still to be undone; None: as EXIF says
     turned: int = 1  # the orientation that is undone already
     notes: list[str] = field(default_factory=list)

@@ -15,7 +15,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from hdrdata.files.suffixes import RAW_SUFFIXES
 from hdrdata.photos.colours.conversion import deep_codes
-from hdrdata.photos.formats.decoded import Decoded, of_array
+from hdrdata.photos.formats.decoded import AboveWhite, Decoded, of_array
 from hdrdata.photos.formats.exif import Exposure, made_of, positive
 
 
@@ -25,6 +25,7 @@ class RawPicture:
 
     linear: Float32[np.ndarray, "height width 3"]  # sRGB primaries, >= 0; above 1, light that is white looks coloured
     saturation: Float32[np.ndarray, "height width"]  # of the fullest photosite up to two pixels away; 1 is full
+    full: tuple[float, ...] = (1.0, 1.0, 1.0)  # light that fills each kind of photosite
 
 
 def is_raw(path: Path) -> bool:
@@ -40,8 +41,9 @@ def can_read_raw() -> bool:
 def decode_raw(path: Path) -> Decoded:
     """Develop a camera RAW file as it was exposed: white balance of the camera, sRGB's curve and nothing more."""
     raw = read_raw(path, read_white_balance(path))
-    pixels = deep_codes(raw.linear)
-    return replace(of_array(pixels, notes=["developed from camera RAW"], turn=1), exif=_exif_block(raw_exposure(path)))
+    decoded = of_array(deep_codes(raw.linear), notes=["developed from camera RAW"], turn=1)
+    above = AboveWhite(raw.linear, raw.saturation, raw.full) if raw.linear.max() > 1 else None
+    return replace(decoded, exif=_exif_block(raw_exposure(path)), above=above)
 
 
 def _exif_block(exposure: Exposure) -> bytes | None:
@@ -116,7 +118,8 @@ def read_raw(path: Path, white_balance: list[float]) -> RawPicture:
         raise ValueError(f"{path}: no light in it that LibRaw decodes; expected whole numbers or floats of 32 bits")
     developed = np.repeat(developed, 3, axis=2) if developed.shape[2] == 1 else developed  # a monochrome sensor
     linear = developed * np.float32(max(white_balance) / min(white_balance) / 65535)  # LibRaw makes the largest 1
-    return RawPicture(*(np.ascontiguousarray(np.rot90(plane, turns)) for plane in (linear, fill)))
+    planes = (np.ascontiguousarray(np.rot90(plane, turns)) for plane in (linear, fill))
+    return RawPicture(*planes, tuple(value / min(white_balance[:3]) for value in white_balance[:3]))
 
 
 def _fill(raw: Any) -> Float32[np.ndarray, "height width"]:

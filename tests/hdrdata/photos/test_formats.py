@@ -17,6 +17,7 @@ from test_photo import P3_TO_SRGB, corners, encode_srgb, noise, orientation_exif
 
 from hdrdata.photos.colours.encodings import P3_TO_BT709
 from hdrdata.photos.colours.made import rgb_profile
+from hdrdata.photos.formats.decoded import AboveWhite
 from hdrdata.photos.photo import read_photo
 
 P3_ICC = rgb_profile("Display P3", P3_TO_BT709)
@@ -428,3 +429,23 @@ def test_a_file_of_every_kind_that_is_cut_short_is_one_line_or_whole(tmp_path, s
             np.testing.assert_array_equal(read_photo(path).ldr, ldr)
         except ValueError as error:
             assert str(path) in str(error) and "\n" not in str(error)
+
+
+def test_measured_light_above_white_is_kept_and_an_estimate_keeps_its_hue():
+    linear = np.array([[[0.5, 0.5, 0.5], [1.4, 0.9, 1.2], [1.4, 1.0, 1.5], [2.0, 1.0, 1.5]]], np.float32)
+    above = AboveWhite(linear, np.array([[0.5, 0.9, 1.0, 1.0]], np.float32), (2.0, 1.0, 1.5))
+    radiance = np.array([[[0.5, 0.5, 0.5], [1.1, 0.9, 1.1], [1.2, 1.2, 1.2], [1.6, 1.6, 1.6]]], np.float32)
+    above.keep_in(radiance)
+    # below white; no photosite full; red alone known, 1.25 times the rest for blue's bound; all full, raised to red's
+    expected = [[[0.5, 0.5, 0.5], [1.4, 0.9, 1.2], [1.4, 1.5, 1.5], [2.0, 2.0, 2.0]]]
+    np.testing.assert_allclose(radiance, expected, rtol=1e-6)
+
+
+def test_a_raw_file_keeps_light_above_the_clipping_point_of_green(tmp_path):
+    pytest.importorskip("rawpy")
+    light = np.full((32, 32, 3), [1.3, 0.9, 1.1])  # red is full at 2, blue at 1.25
+    write_dng(tmp_path / "a.dng", light, Fraction(1, 1), f_number=1.0)
+    photo = read_photo(tmp_path / "a.dng")
+    radiance = np.ones((32, 32, 3), np.float32)  # an estimate for what is white in the photograph
+    photo.above.keep_in(radiance)
+    assert radiance[16, 16] == pytest.approx([1.3, 0.9, 1.1], abs=0.01)
