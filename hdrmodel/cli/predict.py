@@ -35,6 +35,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
               help="Light of nine merged exposures, or of their source alone, in a fifth of the time.")  # fmt: skip
 @click.option("--stack", is_flag=True,
               help="Also NAME.stack/: nine exposures as PNG, with their ratios in stack.json and EXIF.")  # fmt: skip
+@click.option("--mask", is_flag=True,
+              help="Also NAME.mask.png: 255 for predicted values. `hdrmodel view` marks these pixels.")  # fmt: skip
 @click.option("--nits", type=float, default=203.0, show_default=True, metavar="CD/M2",
               help="Luminance of white, the light that clips the photograph.")  # fmt: skip
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",
@@ -72,6 +74,7 @@ def predict(
     preview: bool,
     origin: str,
     stack: bool,
+    mask: bool,
     nits: float,
     white: float,
     quality: int,
@@ -128,6 +131,7 @@ def predict(
         "exact": exact,
         "quality": quality,
     }
+    rest["mask"] = mask
     settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by, **rest)
     with _stopped_as_by_keys(), _progress_bar() as bar:
         task = bar.add_task("", visible=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8, UInt16
+from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 
 # Linear, BT.709 primaries, finite; 1 is the photograph's white. Light outside of BT.709's triangle is negative there.
 Radiance = Float32[np.ndarray, "height width 3"]
@@ -51,6 +51,7 @@ class Source:
     picture: Picture | None = None
     exif: bytes | None = None  # the photograph's, a TIFF stream, with its orientation reset
     quality: int = FINEST  # of the JPEGs in Ultra HDR, 1 to 100
+    mask: Bool[np.ndarray, "height width 3"] | None = None  # values that the network filled in
 
 
 # From a path, a radiance map, its scale and its source; what the file could not hold comes back.

@@ -89,6 +89,13 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
+def write_mask(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
+    """Write which values the network filled in as an RGB PNG: 255 where a channel is predicted, 0 elsewhere."""
+    mask = np.zeros(radiance.shape, bool) if source.mask is None else source.mask
+    write_png(path, mask.astype(np.uint8) * np.uint8(255))
+    return []
+
+
 def write_preview(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
     """Write an ordinary PNG, tone mapped by Reinhard's operator; a larger picture is first shrunk to 2048 pixels."""
     height, width, _ = radiance.shape

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Bool
 
 from hdrmodel.outputs.bands import FINEST, Picture, Radiance, Scale, Source, Writer
-from hdrmodel.outputs.display import avif_writer, png_writer, write_preview
+from hdrmodel.outputs.display import avif_writer, png_writer, write_mask, write_preview
 from hdrmodel.outputs.linear import exr_writer, write_hdr
 from hdrmodel.outputs.names import FORMAT_NAMES
 from hdrmodel.outputs.signals import SIGNALS
@@ -52,6 +53,9 @@ FORMATS = {
     for name, (suffix, meaning) in FORMAT_NAMES.items()
 }
 
+MASK = "mask"  # an output beside the formats
+OUTPUTS = {**FORMATS, MASK: Format(MASK, ".mask.png", write_mask, ANY_SIDE, "255 where a value is predicted", "scene")}
+
 
 def write_output(
     path: Path,
@@ -62,6 +66,7 @@ def write_output(
     picture: Picture | None = None,
     exif: bytes | None = None,
     quality: int = FINEST,
+    mask: Bool[np.ndarray, "height width 3"] | None = None,
 ) -> list[str]:
     """Write one radiance map, whole or not at all.
 
@@ -74,6 +79,7 @@ def write_output(
         facts: how the picture was made. OpenEXR, Radiance and 16-bit PNG files keep them; the others have no place.
         picture: the photograph, which Ultra HDR shows where HDR is not understood; None: the light up to white.
         quality: of the JPEGs in Ultra HDR.
+        mask: values that the network filled in, for the output "mask".
         exif: the photograph's, for OpenEXR's attributes, Ultra HDR, AVIF and PNG.
 
     Returns:
@@ -83,10 +89,10 @@ def write_output(
         ValueError: one line, if the format is unknown or does not take a picture of this size.
         OSError: naming the file, if it cannot be written.
     """
-    if format_name not in FORMATS:
+    if format_name not in OUTPUTS:
         raise ValueError(f"unknown format '{format_name}'; known: {', '.join(FORMATS)}")
-    chosen = FORMATS[format_name]
+    chosen = OUTPUTS[format_name]
     height, width, _ = radiance.shape
     chosen.check_size(path, width, height)
     assert np.isfinite(radiance.min()) and np.isfinite(radiance.max()), "a radiance map is finite"  # NaN is not
-    return chosen.write(path, radiance, scale, Source(facts, picture, exif, quality))
+    return chosen.write(path, radiance, scale, Source(facts, picture, exif, quality, mask))

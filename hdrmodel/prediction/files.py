@@ -23,7 +23,7 @@ from hdrmodel.networks.batches import to_ldr
 from hdrmodel.networks.variants import find_variant
 from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
-from hdrmodel.outputs.formats import FORMATS, write_output
+from hdrmodel.outputs.formats import MASK, OUTPUTS, write_output
 from hdrmodel.outputs.ultrahdr.writing import own_jpeg
 from hdrmodel.prediction.index import PredictionIndex, PredictionIndexes, check_writable
 from hdrmodel.prediction.memory import memory_errors_named
@@ -64,13 +64,14 @@ class PredictSettings:
     variant: str
     background: str = "black"  # of transparent pixels
     gain_map: bool = True  # a gain map in the photograph is its light
+    mask: bool = False  # also which values the network filled in
     quality: int = 90  # of the JPEGs in Ultra HDR
     metadata: bool = True  # the photograph's EXIF goes into the files
     exact: bool = False  # only white is clipped in lossy photographs too
 
     def digest(self, name: str) -> str:
         """Of what one output depends on: of the settings except for those that choose the outputs, and its format."""
-        kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack")}
+        kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack", "mask")}
         return digest_of({**kept, "crf": response_id(self.crf), "output": name, "writers": WRITERS})
 
 
@@ -131,7 +132,7 @@ def predict_files(
     if not photos:
         where = "beside them" if out is None else out
         raise ValueError(f"{where}: all pictures that are given were made by this command; expected photographs")
-    places = places_of(photos, inputs, out, settings.formats, settings.stack)
+    places = places_of(photos, inputs, out, settings.formats, settings.stack, settings.mask)
     check_places(places)
     outcomes = []
     with contextlib.ExitStack() as stack:
@@ -219,6 +220,7 @@ class _Rest:
     to_bt709: np.ndarray | None
     picture: Picture | None
     exif: bytes | None
+    mask: np.ndarray | None
     filled: np.ndarray | None  # the photograph with its clipped values at white, for display light
 
     @classmethod
@@ -235,11 +237,13 @@ class _Rest:
         if "ultrahdr" in places:
             picture = Picture(photo.ldr, photo.to_bt709, photo.icc, own_jpeg(path.read_bytes(), photo.ldr))
         matrix = None if photo.light is not None else photo.to_bt709
-        displayed = any(name != STACK and FORMATS[name].rendition == "display" for name in places)
+        displayed = any(name != STACK and OUTPUTS[name].rendition == "display" for name in places)
         filled = (
             fill_clipped(photo.ldr, clipped) if displayed and clipped is not None and response.name != SRGB else None
         )
-        return cls(matrix, picture, photo.exif if settings.metadata else None, filled)
+        return cls(
+            matrix, picture, photo.exif if settings.metadata else None, clipped if MASK in places else None, filled
+        )
 
 
 def _write(
@@ -255,7 +259,7 @@ def _write(
     done, is_scene = [], True
     for name, path in sorted(places.items(), key=lambda place: _turn_of(place[0])):
         try:
-            if name != STACK and is_scene and FORMATS[name].rendition == "display":
+            if name != STACK and is_scene and OUTPUTS[name].rendition == "display":
                 is_scene = False
                 if rest.filled is not None:
                     to_display_light(made.radiance, rest.filled, made.response, rest.to_bt709)
@@ -263,7 +267,9 @@ def _write(
                     facts |= response_facts(srgb_crf(), DISPLAY)
             if name != STACK:
                 exif, picture = rest.exif, rest.picture
-                notes += write_output(path, made.radiance, name, settings.scale, facts, picture, exif, settings.quality)
+                notes += write_output(
+                    path, made.radiance, name, settings.scale, facts, picture, exif, settings.quality, rest.mask
+                )
             elif made.stack is not None:
                 icc = None if rest.to_bt709 is None else rgb_profile("the photograph's colours", rest.to_bt709)
                 write_exposures(path, made.stack, HALF_STOPS, exposure_of(rest.exif), facts, icc)
@@ -278,7 +284,7 @@ def _write(
 
 def _turn_of(name: str) -> int:
     """Return the order of writing: the stack, which takes memory, then scene light, which display light replaces."""
-    return 0 if name == STACK else 1 if FORMATS[name].rendition == "scene" else 2
+    return 0 if name == STACK else 1 if OUTPUTS[name].rendition == "scene" else 2
 
 
 def _without_strangers(places: dict[str, Path], index: PredictionIndex, errors: list[str]) -> dict[str, Path]:

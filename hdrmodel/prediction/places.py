@@ -9,7 +9,7 @@ from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.suffixes import RAW_SUFFIXES
 from hdrdata.photos.finding import PHOTO_SUFFIXES, output_stems
 from hdrmodel.outputs.exposures import exposure_files
-from hdrmodel.outputs.formats import FORMATS
+from hdrmodel.outputs.formats import FORMATS, MASK, OUTPUTS
 from hdrmodel.prediction.index import LONGEST_NAME
 
 PREVIEW, STACK = "preview", "stack"  # of a photograph's outputs, those that are not its HDR files
@@ -74,7 +74,12 @@ def _known() -> str:
 
 
 def places_of(
-    photos: list[Path], inputs: Sequence[str | Path], out: Path | None, formats: Sequence[str], stack: bool
+    photos: list[Path],
+    inputs: Sequence[str | Path],
+    out: Path | None,
+    formats: Sequence[str],
+    stack: bool,
+    mask: bool = False,
 ) -> Places:
     """Return where each output goes; a name that would be too long is cut, with a hash of it.
 
@@ -98,7 +103,8 @@ def places_of(
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out}: is a file; expected a folder, or a name that ends in {_known()}")
         stems = {photo: out / stem for photo, stem in output_stems(photos, tuple(inputs)).items()}
-    ends = {name: FORMATS[name].suffix for name in formats} | ({STACK: ".stack"} if stack else {})
+    ends = {name: OUTPUTS[name].suffix for name in (*formats, *([MASK] if mask else []))}
+    ends |= {STACK: ".stack"} if stack else {}
     return {
         photo: {name: out if end == suffix else _named(stem, end) for name, end in ends.items()}  # with its capitals
         for photo, stem in stems.items()
@@ -156,7 +162,7 @@ def without_limits(photo: Path, places: dict[str, Path], width: int, height: int
     for name, path in places.items():
         try:
             if name != STACK:
-                FORMATS[name].check_size(photo, width, height)
+                OUTPUTS[name].check_size(photo, width, height)
             kept[name] = path
         except ValueError as error:
             errors.append(str(error))

@@ -46,6 +46,7 @@ from hdrmodel.viewer.words import (
 )
 
 MAX_PIXELS = 2_000_000  # in the page, at 3 to 5 bytes each; larger pictures are shrunk by area
+OVERLAY = (200, 0, 255, 140)  # blue, green, red, alpha of predicted pixels
 LONGEST_STILL = 1280  # pixels, of the picture that is shown without a script
 INVERSE_RESPONSE = "hdrmodel.camera_response_inverse"  # of scene light, sampled over evenly spaced levels
 STRUCTURE = {
@@ -115,6 +116,7 @@ def write_viewer(
     white = WHITE if encoded else attributes.get("whiteLuminance")
     white = white if isinstance(white, float) and 0 < white < math.inf else None
     response = _inverse_response(attributes)
+    predicted, num_predicted = _read_mask(file, shown.shape, (full_height, full_width))
     beside = _embed_photo(photo, shown.shape) if photo is not None else _find_photo(file, attributes, shown.shape)
     opened = 0.0 if abs(measures.auto_ev) <= FAR or (beside and beside.uri) else measures.auto_ev
     still = tonemap_photographic(shrink_light(shown, LONGEST_STILL**2), measures.auto_ev, measures.largest)
@@ -127,6 +129,7 @@ def write_viewer(
                     if name not in STRUCTURE},
         light=packed, still=_jpeg_uri(still, 85), bars=bars_path(measures.counts),
         ticks=ticks_of(measures.low, measures.high),
+        predicted=predicted, num_predicted=num_predicted,
         response=printable(str(attributes.get("hdrmodel.camera_response", ""))) if response else "",
         data={"width": shown.shape[1], "height": shown.shape[0], "unit": unit, "white": white,
               "fullWidth": full_width, "fullHeight": full_height, "largest": measures.largest,
@@ -160,6 +163,24 @@ def _read_attributes(file: Path) -> dict[str, object]:
     """The attributes of an OpenEXR file that `read_radiance` has read."""
     with quiet_decoders(), OpenEXR.File(str(file), header_only=True) as exr:
         return dict(exr.parts[0].header)
+
+
+def _read_mask(file: Path, shape: tuple[int, ...], full: tuple[int, int]) -> tuple[str, int]:
+    """Return an overlay of the predicted pixels as an image, and their number, by NAME.mask.png beside the file.
+
+    A mask of another size is not of this file, and left out: ("", 0).
+    """
+    path = file.with_suffix(".mask.png")
+    values = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    if values is None or values.shape[:2] != full:
+        return "", 0
+    mask = (values.max(axis=2) > 0).astype(np.float32)
+    share = mask if mask.shape == shape[:2] else cv2.resize(mask, shape[1::-1], interpolation=cv2.INTER_AREA)
+    overlay = np.empty((*share.shape, 4), np.uint8)
+    overlay[:] = OVERLAY
+    overlay[:, :, 3] = np.rint(OVERLAY[3] * share)
+    content = cv2.imencode(".png", overlay)[1].tobytes()
+    return "data:image/png;base64," + base64.b64encode(content).decode(), int(np.count_nonzero(mask))
 
 
 def _inverse_response(attributes: dict[str, object]) -> list[float] | None:

@@ -1095,3 +1095,15 @@ def test_on_a_terminal_lines_go_where_they_belong_and_sigterm_leaves_nothing_hal
     assert b"\r\x1b[2KError: in/aa.png: the file is empty (0 bytes)\r\n" in said  # the bar's line is erased before
     assert said.endswith(b"interrupted; run it again to continue from here\r\n")
     assert names_in(tmp_path / "hdr") == ["[red] a.exr", INDEX]
+
+
+def test_the_mask_and_the_counts_say_which_values_are_predicted(predict, tmp_path):
+    ldr = noise()
+    ldr[4:8, 4:8, 1:] = 255
+    write_png(tmp_path / "a.png", ldr)
+    made = well(predict(tmp_path / "a.png", "-o", tmp_path / "hdr", "--mask", "--no-preview", "--json"))
+    (photo,) = json.loads(made.stdout)["photos"]
+    assert (photo["clipped_values"], photo["below_white"]) == (32, 0)
+    assert photo["response"] == "srgb (the default)"
+    mask = decode_png((tmp_path / "hdr/a.mask.png").read_bytes())
+    assert (mask == 255 * (ldr == 255)).all()

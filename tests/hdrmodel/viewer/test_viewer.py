@@ -18,10 +18,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import ExifTags, Image
 
+from hdrdata.cameras.crf_names import named_crfs
 from hdrdata.files.disk import sha256_of
 from hdrdata.files.exr import write_exr
 from hdrdata.files.ldr import write_png
 from hdrdata.files.radiance import read_radiance
+from hdrmodel.outputs.bands import Scale
+from hdrmodel.outputs.formats import FORMATS, write_output
+from hdrmodel.prediction.renditions import response_facts
 from hdrmodel.viewer.light import BINS, false_colors, luminance_of, measure_light, pack_light, shrink_light
 from hdrmodel.viewer.page import write_viewer
 from hdrmodel.viewer.words import bars_path, format_light, format_share, format_short, printable
@@ -538,3 +542,34 @@ def test_a_scene_in_another_unit_is_shown_and_its_unit_stated(tmp_path, scale):
     write_exr(tmp_path / "a.exr", light.astype(np.float32))
     page = write_viewer(tmp_path / "a.exr", tmp_path / "a.html", None)
     assert "because their unit is far from 1" in page.read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "preview"])
+def test_a_browser_shows_every_output_format(browser, tmp_path, name):
+    path = tmp_path / f"a{FORMATS[name].suffix}"
+    light = np.full((24, 32, 3), 0.25, np.float32)
+    light[:, 16:] = 4
+    write_output(path, light, name, Scale(), {})
+    browser.open(write_viewer(path, tmp_path / "a.html", None))
+    browser.run(DRAWN)
+    pixel = "[...canvas.getContext('2d').getImageData({}, 12, 1, 1).data.slice(0, 3)]"
+    assert np.abs(np.array(browser.run(pixel.format(4))) - 137).max() <= 3  # sRGB of 0.25
+    assert browser.run(pixel.format(28)) == [255, 255, 255]
+    assert [line for line in browser.said if "willReadFrequently" not in line] == []
+
+
+def test_scene_light_is_shown_by_the_response_of_the_file_and_predicted_pixels_are_marked(browser, tmp_path):
+    camera = named_crfs()["camera"]
+    light = np.full((24, 32, 3), float(camera.inverse(np.array(128 / 255))), np.float32)
+    light[:, 16:] = 4
+    facts = response_facts(camera, "given by --crf")
+    write_output(tmp_path / "a.exr", light, "exr", Scale(), facts)
+    write_output(tmp_path / "a.mask.png", light, "mask", Scale(), {}, mask=light > 1)
+    browser.open(write_viewer(tmp_path / "a.exr", tmp_path / "a.html", None))
+    browser.run(DRAWN)
+    level = browser.run("canvas.getContext('2d').getImageData(4, 12, 1, 1).data[0]")
+    assert abs(level - 128) <= 1  # the level that the light came from; sRGB shows it as 91
+    assert browser.run("find('predicted').hidden")
+    browser.run("find('mark').click()")
+    assert not browser.run("find('predicted').hidden")
+    assert "Mark predicted pixels (50.00" in (tmp_path / "a.html").read_text()
