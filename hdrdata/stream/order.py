@@ -58,7 +58,9 @@ class Draws:
         if not self.shuffle:
             return source, place
         if self._orders.get(source, (None, None))[0] != turn:  # the last one of each source is kept
-            self._orders[source] = turn, generator(self.seed, ORDER, turn, source).permutation(length)
+            order = np.arange(length, dtype=np.uint32)  # half the memory of `permutation`, in the same order
+            generator(self.seed, ORDER, turn, source).shuffle(order)
+            self._orders[source] = turn, order
         return source, int(self._orders[source][1][place])
 
 
