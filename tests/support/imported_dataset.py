@@ -42,5 +42,6 @@ def copy_form(shards: Path, folder: Path, form: str) -> Path:
     shutil.copytree(shards / form, folder / form)
     index = json.loads((shards / "index.json").read_text())
     index["rows"] = {name: row for name, row in index["rows"].items() if row["form"] == form}
+    index["columns"] = {form: index["columns"][form]}
     write_json(folder / "index.json", index)
     return folder
