@@ -58,6 +58,6 @@ def sample_stacks(
     """
     source = SOURCES[learns_from]
     if source.stacks is None:
-        raise ValueError("train.light: null; expected an augmentation, for this variant learns light (profile release)")
+        raise ValueError("train.light: null; expected what light is learned from (the profile release has it)")
     samples = source.stacks(shards, crop, seed, flips, rotation)
     return samples, partial(source.batch_of_stacks, LookUp(shards.tables).to(device))
