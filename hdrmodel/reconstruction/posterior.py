@@ -124,7 +124,7 @@ def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float
     A network that is trained on unknown cameras predicts a mean: its evidence is the mean curve of unknown cameras plus
     `SHRINKAGE` times the camera's deviation from it, plus an error. Errors, in bins of `BIN` levels, are normal with
     covariance s s' exp(-d^2 / (2 REACH^2)) + (NOISE^2 + COUNTED^2 / count) [same bin], d in levels, s = `_deviation`;
-    photographs are independent. Constants were fitted to held-out scenes (`benchmarks/responses.py`).
+    photographs are independent. Constants were chosen on photographs of scenes that the network was not trained on.
     """
     log = np.log(candidates.prior)
     centres = SHRINKAGE * candidates.stops + (1 - SHRINKAGE) * candidates.mean
