@@ -142,6 +142,11 @@ class Keys(Sequence[str]):
     def __getitem__(self, number: int) -> str:
         return self._samples.key(number)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None
+
     def __iter__(self) -> Iterator[str]:
         return (self._samples.key(number) for number in range(len(self)))
 
