@@ -131,3 +131,11 @@ def test_temporary_files_in_a_folder_that_is_not_ours_stay(tmp_path):
     (tmp_path / ".partial-abcd1234.txt").write_text("of another program")
     update(tmp_path, entries({"a": 1}))
     assert (tmp_path / ".partial-abcd1234.txt").exists()
+
+
+def test_damage_of_the_same_size_is_found_where_content_is_checked_and_only_there(tmp_path):
+    update(tmp_path, entries({"a": 1, "b": 2}))
+    (tmp_path / "b.txt").write_text("9")
+    assert counts(update(tmp_path, entries({"a": 1, "b": 2}))) == (0, 2, 0, 0)
+    assert counts(update(tmp_path, entries({"a": 1, "b": 2}), check_content=True)) == (1, 1, 0, 0)
+    assert (tmp_path / "b.txt").read_text() == "2"
