@@ -296,7 +296,7 @@ def test_a_scene_that_is_no_longer_the_scanned_one_is_named(tmp_path, scene_radi
     quay = tmp_path / "scenes" / "quay.exr"
     content = quay.read_bytes()
     quay.write_bytes(content + b"x")
-    with pytest.raises(ValueError, match=r"quay\.exr: its content is not that which was scanned"):
+    with pytest.raises(ValueError, match=r"quay\.exr: its content has changed since the scan"):
         ingest_scenes(*arguments, ingest_config(workers=1))
     skipped = ingest_scenes(*arguments, ingest_config(workers=1, on_error="skip"))
     assert [refusal.reason.split(":")[0] for refusal in skipped.refused] == [str(quay)]
