@@ -1,4 +1,4 @@
-"""Which values of a lossy photograph are clipped, by the file's own quantisation tables and chroma subsampling."""
+"""Clipped values of a lossy photograph, by the file's own quantisation tables and chroma subsampling."""
 
 import struct
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height wi
 
 @dataclass(frozen=True)
 class ClipRule:
-    """How far below white, in levels of 255, a lossy file leaves clipped values."""
+    """Distance below white, in levels of 255, at which a lossy file leaves clipped values."""
 
     least: float  # in smooth areas
     most: tuple[float, float, float]  # of red, green and blue, beside the strongest edges

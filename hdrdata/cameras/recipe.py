@@ -38,7 +38,7 @@ class _Range(Section):
 
 
 class Draws(Section):
-    """How many random cameras photograph each view, and which: another seed draws others."""
+    """Number and seed of the random cameras that photograph each view."""
 
     cameras: Annotated[int, Field(ge=1, le=1000)]
     seed: NonNegativeInt
@@ -135,7 +135,7 @@ class Usable(Section):
 
 
 class Steps(Section):
-    """What a camera does beside its response and exposures; None: it does not."""
+    """Steps of a camera beside its response and exposures; None: not done."""
 
     quantise: Quantise = "floor254"
     draws: Draws | None = None
@@ -269,7 +269,7 @@ RECIPES = {
         jpeg=Jpeg(low=90, high=100),
         usable=Usable(white=249, black=6, share=0.5, attempts=20),
     ),
-    # Percentile clipping, as in the AIM 2025 challenge on inverse tone mapping. Noise and JPEG are not told in numbers:
+    # Percentile clipping, as in the AIM 2025 challenge on inverse tone mapping. Noise and JPEG are unpublished:
     # they are HDRCNN's. The clustered curves are DrTMO's, which are representatives of k-means, too.
     "clipped": RecipeConfig(
         name="clipped",

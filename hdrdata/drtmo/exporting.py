@@ -22,7 +22,7 @@ ALGORITHM = "drtmo-export-1"
 
 @dataclass(frozen=True)
 class _Task:
-    """What one process needs to write the stacks of one view."""
+    """Input of the process that writes the stacks of one view."""
 
     shards: str
     part: str
@@ -43,7 +43,7 @@ def export_drtmo(
     is replaced or removed.
 
     Args:
-        parts: those that are wanted. What `out` has of another part stays, and is kept up to date.
+        parts: the parts to write. What `out` has of another part stays, and is kept up to date.
         png_encoder: of expanded pictures, see `encode_png`.
         workers: processes; 0 for one a core.
 

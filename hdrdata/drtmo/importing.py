@@ -37,7 +37,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ImportConfig(Section):
-    """How a folder of stacks becomes shards."""
+    """Parameters of an import."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
     licence: str  # of all images, as each sample states it

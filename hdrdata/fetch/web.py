@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a server is waited for."""
+    """Waiting times for a server."""
 
     attempts: int  # without a byte of progress
     pause_seconds: float  # after the first failure; doubled after each further one

@@ -25,7 +25,7 @@ LUMINANCE = luminance_weights(REC709)
 
 @dataclass(frozen=True)
 class Repairs:
-    """How many pixels of a radiance map were not usable light, and were replaced (see `repair_radiance`)."""
+    """Number of pixels of a radiance map that were not usable light and were replaced (see `repair_radiance`)."""
 
     negative: int
     nan: int

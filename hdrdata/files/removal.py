@@ -42,7 +42,7 @@ def remove_listed(folder: Path, listed: Mapping[str, Mapping], keep: Container[s
         keep: names that stay.
 
     Returns:
-        names of files that are no longer wanted and stay because their bytes are not the listed ones.
+        names of files that are no longer needed and stay because their bytes are not the listed ones.
     """
     changed = []
     for name, facts in listed.items():

@@ -16,7 +16,7 @@ Grey = UInt8[np.ndarray, "height width"]
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the pixels of the common part are in each picture."""
+    """Places of the pixels of the common part in each image."""
 
     transforms: tuple[Float64[np.ndarray, "3 3"], ...]  # from the middle picture's coordinates to each picture's
     left: int  # of the common part, in the middle picture

@@ -23,7 +23,7 @@ ALGORITHM = "brackets-2"  # raise the number when the same pictures give other v
 
 
 class MergeConfig(Section):
-    """How a bracket becomes a scene."""
+    """Parameters of a merge."""
 
     response: Literal["calibrate", "srgb", "linear"]  # of display pictures; RAW files are linear
     align: bool  # shift and turn the pictures onto the middle one

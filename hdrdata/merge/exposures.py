@@ -86,7 +86,7 @@ def check_brightness(
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the pictures of a bracket agree with their merged light."""
+    """Agreement of the images of a bracket with their merged light."""
 
     moved: Bool[np.ndarray, "height width"]  # where a picture shows something else than the others
     stops: tuple[float, ...]  # the median by which each picture is brighter than the others, where both are exposed

@@ -21,7 +21,7 @@ from hdrdata.work.index import describe_files
 
 
 class FolderConfig(Section):
-    """How the brackets of a folder are found and merged."""
+    """Parameters for finding and merging the brackets of a folder."""
 
     group_by: Literal["folder", "exif-time"]
     gap_seconds: NonNegativeFloat  # between one picture's end and the next's beginning, inside a bracket

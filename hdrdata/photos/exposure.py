@@ -1,4 +1,4 @@
-"""How a photograph in a file was exposed."""
+"""Exposure of a photograph, as stated in its file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The dataset card: README.md as Hugging Face wants it, croissant.json, licences.csv, and a picture of some stacks."""
+"""The dataset card: README.md for Hugging Face, croissant.json, licences.csv, and a picture of some stacks."""
 
 import csv
 import hashlib

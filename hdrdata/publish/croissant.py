@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from hdrdata.publish.contents import UNSTATED, Contents
 
-# The vocabulary of Croissant 1.0, as its specification wants it at the head of every file.
+# The vocabulary of Croissant 1.0, as its specification requires at the head of every file.
 CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",

@@ -20,7 +20,7 @@ ALGORITHM = "published-1"
 
 @dataclass(frozen=True)
 class Written:
-    """What one run did to the small files of a folder."""
+    """Result of one run over the small files of a folder."""
 
     new: int
     kept: int
@@ -48,7 +48,7 @@ def write_published(
 
     Args:
         dataset: digest of the dataset that they describe.
-        stale: names that are not wanted any more; removed if they are listed and still have the listed bytes.
+        stale: names that are no longer needed; removed if they are listed and still have the listed bytes.
         replace: names that may be replaced whatever their bytes.
 
     Raises:

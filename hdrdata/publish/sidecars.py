@@ -24,7 +24,7 @@ class Sidecar:
     pattern: str  # in the folder of a form
 
     def owns(self, name: str) -> bool:
-        """Return whether a path is that of such a file."""
+        """Return whether a path belongs to such a file."""
         path = PurePosixPath(name)
         return len(path.parts) == 2 and fnmatch(path.name, self.pattern)
 

@@ -1,4 +1,4 @@
-"""Which files show one scene: groups that stay in one part."""
+"""Files that show one scene: groups that stay in one part."""
 
 import re
 import unicodedata

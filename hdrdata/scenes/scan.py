@@ -19,7 +19,7 @@ from hdrdata.scenes.sidecar import read_sidecar
 
 
 class ScanConfig(Section):
-    """Where the scenes lie, and how their groups are split into parts."""
+    """Parameters of the stage scan: the folder of scenes, and the split of their groups into parts."""
 
     scenes: str  # folder
     sidecar: str | None  # a CSV in it: file, location_group, kind, licence, scale

@@ -1,4 +1,4 @@
-"""Where each sample of a form is, as columns of a NumPy file: opened at once, however many samples there are."""
+"""Places of the samples of a form, as columns of a NumPy file: opened at once, however many samples there are."""
 
 import hashlib
 import io
@@ -70,7 +70,7 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         """
         Args:
             columns: of all `files`, which are the shards of the form in the index's order.
-            chosen: names of the shards whose samples are wanted.
+            chosen: names of the shards whose samples are read.
 
         Raises:
             ValueError: if there are not as many columns as samples.

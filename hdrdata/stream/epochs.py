@@ -1,4 +1,4 @@
-"""Where a run is in its epochs: the steps of all ranks together, and the state that resumes them."""
+"""Position of a run in its epochs: the steps of all ranks together, and the state that resumes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

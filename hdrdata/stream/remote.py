@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Retry:
-    """How long a remote read is tried before it fails; a file on a disk is read once.
+    """Number and delay of the attempts of a remote read; a file on a disk is read once.
 
     Args:
         attempts: in all, the first one too.

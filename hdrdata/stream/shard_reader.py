@@ -1,4 +1,4 @@
-"""One part and form of a folder of shards by its index: any sample, only the wanted members, nothing unverified."""
+"""One part and form of a folder of shards by its index: any sample, only the needed members, nothing unverified."""
 
 import json
 import struct
@@ -22,7 +22,7 @@ from hdrdata.stream.columns import Keys
 from hdrdata.stream.remote import LocalFolder, Retry, open_folder
 from hdrdata.stream.shard_index import checked_tables, open_shard_index, sample_table, shard_files
 
-HEAD = 32  # bytes: more than tell the size of a PNG or of a radiance member
+HEAD = 32  # bytes: enough for the size of a PNG or of a radiance member
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Shards:
         """Open the index of `folder`.
 
         Args:
-            folder: path, or URL: `file:`, `http:`, `https:`, `s3:`, or another that fsspec knows.
+            folder: path, or URL: `file:`, `http:`, `https:`, `s3:`, or another that fsspec supports.
             part: "train", "val" or "test"; None for all, which `only` may narrow.
             form: "pixels" or "radiance"; "auto" for radiance where there is any.
-            only: names of shards in the index, if not all are wanted.
+            only: names of shards in the index; None for all.
             cache: folder for whole copies of the shards, `cache_limit` bytes at most; without it their samples are read
                 directly.
 
@@ -160,7 +160,7 @@ class Shards:
         return cameras
 
     def crf(self, name: str) -> CameraResponse:
-        """A camera response of the recipe, from the index alone: that of a foreign recipe, too.
+        """Return a camera response of the recipe, from the index alone; also of a foreign recipe.
 
         Raises:
             ValueError: if the index has no table of it: the pictures were imported, of a camera that is not known.
@@ -285,7 +285,7 @@ class Shards:
         return next(name for name in self.samples[number][1].members if name.startswith(f"{first}."))
 
     def expand(self, sample: RadianceSample, crf: str, letters: str | None = None) -> StackSample:
-        """The stack of a radiance sample by one of `crfs`: bit for bit that of the pixels form."""
+        """Return the stack of a radiance sample by one of `crfs`, bit for bit as in the pixels form."""
         every = self.index["recipe"]["letters"]
         rows = [every.index(letter) for letter in (every if letters is None else letters)]
         if self.random_cameras is not None:
@@ -332,7 +332,7 @@ class Shards:
 
 
 def _spans(wanted: dict[str, Member], gap: int) -> list[list[str]]:
-    """What to read at once: neighbours that are at most `gap` bytes apart."""
+    """Ranges to read at once: neighbours that are at most `gap` bytes apart."""
     spans: list[list[str]] = []
     end = 0
     for label in sorted(wanted, key=lambda label: wanted[label].offset):

@@ -51,7 +51,7 @@ class StackReader:
         return self._ends[-1]
 
     def __getitem__(self, number: int) -> StackSample:
-        """A stack; of the pixels form only the wanted exposures are read.
+        """Return a stack; of the pixels form only the chosen exposures are read.
 
         Raises:
             IndexError: if there is no such number.
@@ -194,7 +194,7 @@ def open_stacks(
     if isinstance(urls, Mapping):
         raise TypeError("folders with weights; expected hdrdata.StackLoader for a mixture, or a list of folders")
     retry = retry or Retry()
-    folders: dict[str, set[str] | None] = {}  # with the shards that are wanted, or None for all
+    folders: dict[str, set[str] | None] = {}  # with the chosen shards, or None for all
     for pattern in [urls] if isinstance(urls, str | Path) else urls:
         for url in braceexpand(str(pattern)) if "{" in str(pattern) else [str(pattern)]:
             folder, shard = _folder_of(url, retry) if url.endswith(".tar") else (url, None)
@@ -235,10 +235,10 @@ def _folder_of(shard: str, retry: Retry) -> tuple[str, str]:
 
 
 def _letters_of(shards: Shards, exposures: str | Sequence[int | float] | None) -> str | None:
-    """The wanted pictures by letter.
+    """Return the chosen exposures by letter.
 
     Raises:
-        ValueError: if there is no such exposure, or none is wanted.
+        ValueError: if there is no such exposure, or none is chosen.
     """
     every = dict(zip(shards.index["recipe"]["letters"], shards.evs, strict=True))
     if exposures is None:

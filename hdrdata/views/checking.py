@@ -1,4 +1,4 @@
-"""What a file gives a dataset, before one is made."""
+"""Report of what a file gives a dataset, before the dataset is made."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the pixels of a scene look like: clipped, black, encoded, of another layout, or another scene's again."""
+"""Appearance of the pixels of a scene: clipped, black, encoded, of another layout, or another scene's again."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Make only what is missing: a folder of files that knows from what each was made.
+"""Make only what is missing: a folder of files with a record of what each was made from.
 
 `bring_up_to_date` has an engine run one pure task an entry. An entry whose digest (sources' bytes, parameters, tables
 and the algorithm's version) stands in `index.json`, and whose files are there, is kept. `index.json` is written last
@@ -22,7 +22,7 @@ from hdrdata.work.worker import Make, Take
 
 @dataclass(frozen=True)
 class Entry:
-    """What is wanted under one name: the digest of all that it depends on, and what its task needs to know."""
+    """One entry to make: its name, the digest of all that it depends on, and the input of its task."""
 
     name: str
     digest: str
@@ -39,14 +39,14 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run did."""
+    """Result of one run."""
 
-    rows: dict[str, dict]  # by entry's name, sorted: "digest", "files" and what the task told
+    rows: dict[str, dict]  # by entry's name, sorted: "digest", "files" and the facts that the task returned
     new: int
     kept: int
     removed: int
     refused: tuple[Refusal, ...] = ()
-    changed: tuple[str, ...] = ()  # files that are no longer wanted, and stay because somebody changed them
+    changed: tuple[str, ...] = ()  # files that are no longer needed, and stay because somebody changed them
 
     def summary(self) -> str:
         """Return '2 new, 70 kept, 1 removed, 3 refused', or that nothing has changed."""
@@ -72,13 +72,13 @@ def bring_up_to_date(
     check_content: bool = False,
     finish: Callable[[dict[str, dict]], dict] = lambda rows: {},
 ) -> Outcome:
-    """Make the entries of `folder` that are missing or made otherwise, remove what is no longer wanted, write the
+    """Make the entries of `folder` that are missing or made otherwise, remove what is no longer needed, write the
     index. Only files that the folder's index or journal lists, with the bytes listed there, are removed.
 
     Args:
         algorithm: name and version of the way the files are made, such as "views-1"; part of every entry's digest.
         make: called in another process as make(folder, entry.task); writes its files whole or not at all and returns
-            {"files": describe_files(...), ...} with whatever else the row should tell. A ValueError refuses the entry.
+            {"files": describe_files(...), ...} with further facts for the row. A ValueError refuses the entry.
         title: verb for the progress bar.
         workers: tasks at a time; 0 for one a core. The result does not depend on it, nor on the engine.
         engine: what runs the tasks; see `hdrdata.work.engines`.
@@ -170,7 +170,7 @@ def _run(
 ) -> None:
     """Make entries with an engine, and show how far it is."""
     tasks = {name: entry.task for name, entry in missing.items()}
-    if len(tasks) < 2:  # whose bar would tell nothing
+    if len(tasks) < 2:  # a bar would show nothing
         if tasks:
             run_tasks(engine, folder, tasks, make, take, workers, isolated=isolated)
         return

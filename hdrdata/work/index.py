@@ -25,7 +25,7 @@ class _File(BaseModel):
 
 
 class Row(BaseModel):
-    """What an index and a journal state about one entry; a stage adds keys of its own."""
+    """Facts about one entry in an index and a journal; a stage adds keys of its own."""
 
     model_config = ConfigDict(extra="allow", strict=True)
     digest: str

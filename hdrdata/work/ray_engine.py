@@ -83,7 +83,7 @@ def _connect(workers: int) -> ModuleType:
                 ray.init(address, runtime_env={"env_vars": same_code}, **quiet)
             except (OSError, RuntimeError, ValueError) as error:
                 reason = str(error).splitlines()[0]
-                hint = "" if "RAY_AUTH_MODE" in os.environ else " (if it wants a token: set RAY_AUTH_MODE=token)"
+                hint = "" if "RAY_AUTH_MODE" in os.environ else " (if it requires a token: set RAY_AUTH_MODE=token)"
                 raise ValueError(f"RAY_ADDRESS '{address}': no Ray cluster to work with: {reason}{hint}") from error
         else:
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one to the user's home

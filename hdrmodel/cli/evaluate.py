@@ -9,7 +9,7 @@ import click
 from hdrdata.command import OneLineErrors
 from hdrmodel.scores.methods import METHODS
 
-EXIT_ABSENT = 3  # of `evaluate`, where a metric is not to be had
+EXIT_ABSENT = 3  # of `evaluate`, if a metric is unavailable
 
 
 @click.command(cls=OneLineErrors)

@@ -64,7 +64,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a method makes of the input; None where it makes no such thing."""
+    """Result of a method for one input; None for what it does not make."""
 
     stack: Float32[np.ndarray, "exposures height width 3"] | None  # LDR [0, 1]
     radiance: Float32[np.ndarray, "height width 3"] | None  # linear; 1 is what saturates the input
@@ -120,7 +120,7 @@ def write_inputs(shards: Shards, folder: Path, crfs_a_view: int | None, views_a_
 
 
 def estimate_by_network(case: Case, network: Network, device: torch.device) -> Reconstruction:
-    """What a network makes of the input: a stack and a radiance map."""
+    """Result of a network for one input: a stack and a radiance map."""
     return reconstruct(network, to_batch(case.input[None]).to(device), case.evs, case.crf)
 
 

@@ -16,14 +16,14 @@ METRICS = (  # PU21-SSIM follows viewers poorly (Hanji et al., SIGGRAPH 2022) an
 
 
 class BootstrapConfig(Section):
-    """How the intervals are drawn."""
+    """Parameters of the bootstrap."""
 
     resamples: Annotated[int, Field(ge=100)] = 2000
     seed: NonNegativeInt = 0
 
 
 class EvaluateConfig(Section):
-    """How a variant is measured."""
+    """Parameters of an evaluation."""
 
     crfs_a_view: PositiveInt | None = 1  # how many of the camera responses each view is measured under; null: all
     views_a_scene: PositiveInt | None = None  # how many views of each scene, spread evenly; null: all

@@ -56,7 +56,7 @@ def evaluate(
     `per_picture.csv` has a row for each picture, method and, where the method depends on it, seed;
     `per_exposure.csv` the LDR metrics of each generated exposure; `metrics.json` the means over all seeds,
     `summary.json` these with their intervals, each seed's own, and how they were measured; `pictures/` what the report
-    shows of the first seed. An evaluation that was cut short goes on with the next picture.
+    shows of the first seed. An interrupted evaluation continues with the next image.
 
     Args:
         runs: has a folder a seed with `weights.safetensors`.
@@ -111,7 +111,7 @@ def evaluate_predictions(
         layer: of .exr files, the name of the layer that is the picture.
 
     Raises:
-        ValueError: naming the files that are missing, or the one that is wrong.
+        ValueError: naming the missing files, or the wrong one.
     """
     predictions = PredictionFiles(folder, layer)
     keys = case_keys(open_test_part(shards), config.crfs_a_view, config.views_a_scene)
@@ -325,7 +325,7 @@ def _rows_of(reader: Shards) -> list:
 
 
 def _costs(subject: Subject, reader: Shards, device: torch.device) -> dict:
-    """What the network costs, on the first picture, by itself and with all threads; nothing of another program."""
+    """Return the network's costs, on the first image, by itself and with all threads; nothing of another program."""
     if subject.network is None:
         return {}
     case = next(read_cases(reader, 1))

@@ -168,7 +168,7 @@ def _cell(summary: dict, method: str, key: str) -> str:
 
 
 def _command() -> str:
-    """What was typed, without the folder that the program lies in."""
+    """Return the command line, without the folder of the program."""
     program = Path(sys.argv[0])
     name = f"python -m {program.parent.name}.{program.stem}" if program.suffix == ".py" else program.name
     return f"{name} {shlex.join(sys.argv[1:])}".rstrip()
@@ -186,7 +186,7 @@ def table_of(rows: Iterable[dict], column: str) -> Table:
 
 
 def _data_digests(reader: Shards) -> list[str]:
-    """What a run trained on these shards is marked with, in either form."""
+    """Return the mark of a run that was trained on these shards, in either form."""
     rows = reader.index["rows"].values()
     return [digest_of([row["files"] for row in rows if row["form"] == form]) for form in ("radiance", "pixels")]
 

@@ -1,4 +1,4 @@
-"""What stands beside every network: doing nothing, clipped values times a factor (the floors), the merged true stack.
+"""Methods without a network: doing nothing, clipped values times a factor (the floors), the merged true stack.
 
 Clipped values times one factor beat most of what is called a result, so that is the floor that a verdict is against.
 The factor is the best by PU21-PSNR after a gain, which needs no search: a clipped value's light is one number of the
@@ -29,7 +29,7 @@ ELSEWHERE = 1.25  # where there is no train part: the best on 154 views of 29 re
 
 @dataclass(frozen=True)
 class Factors:
-    """What clipped values are multiplied by: chosen once, on the train part."""
+    """Factors for clipped values, chosen once, on the train part."""
 
     known: float  # the camera response known
     srgb: float  # the input taken for sRGB

@@ -1,1 +1,1 @@
-"""How near a picture comes to its reference, after which alignment."""
+"""Metrics between an image and its reference, and alignments before them."""

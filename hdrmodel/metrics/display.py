@@ -1,4 +1,4 @@
-"""How near a picture comes to its reference: PSNR, SSIM, LPIPS on display-referred values, mu-law and PU21 on light.
+"""Metrics between an image and its reference: PSNR, SSIM, LPIPS on display-referred values, mu-law and PU21 on light.
 
 All return one value a picture; means are the caller's. All refuse pictures of different shapes, NaN and values out of
 range with a ValueError that names the value. Display-referred pictures are LDR or already tone-mapped ones, in [0,

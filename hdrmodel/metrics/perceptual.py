@@ -21,7 +21,7 @@ from hdrmodel.networks.trunks import (
 
 
 class LpipsConfig(Section):
-    """Which LPIPS, and where its trunk is if it cannot be downloaded."""
+    """Choice of LPIPS, and the place of its trunk if it cannot be downloaded."""
 
     trunk: Literal["alex", "squeeze", "vgg"] | None  # null: no LPIPS
     trunk_file: str | None

@@ -31,7 +31,7 @@ VIEWERS_DECIBELS = 3.5  # PU21-PSNR: Hanji et al., "the caveats of quality asses
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is called, where it is defined and how to read its numbers."""
+    """Name of a metric, its domain, and how to read its numbers."""
 
     key: str
     name: str
@@ -145,7 +145,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class _Needs:
-    """What some metrics need."""
+    """Requirements of some metrics."""
 
     lpips: LpipsConfig
     device: torch.device

@@ -101,7 +101,7 @@ def pad_by_reflection(pictures: Pictures, multiple: int) -> Float[Tensor, "batch
 
 
 def continue_by_reflection(pictures: Pictures, multiple: int) -> Float[Tensor, "batch 3 padded_height padded_width"]:
-    """`pad_by_reflection` by the same operations for every size, as an exported network wants it."""
+    """`pad_by_reflection` by the same operations for every size, as an exported network requires."""
     rows, columns = (  # ONNX rounds quotients towards 0, so that none may be negative
         reflected_indices(size, 0, (size + multiple - 1) // multiple * multiple, pictures.device)
         for size in pictures.shape[-2:]

@@ -236,7 +236,7 @@ def _dense_pool(channels: int) -> list[nn.Module]:
 
 @dataclass(frozen=True)
 class TrunkSource:
-    """Where a trunk's weights are and what they are the weights of."""
+    """Place of a trunk's weights, and the network that they belong to."""
 
     find: Callable[[Path | None], Path]
     convolutions: tuple[tuple[str, ...], ...]  # their names in the state dict, by stage

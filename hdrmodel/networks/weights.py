@@ -79,7 +79,7 @@ def load_weights(path: Path | str) -> tuple[Network, dict]:
 
 
 class _Header(BaseModel):
-    """What the header of a weights file states."""
+    """Facts in the header of a weights file."""
 
     model_config = ConfigDict(extra="allow")
     format: Literal["hdrmodel-1"]

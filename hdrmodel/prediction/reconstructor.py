@@ -44,7 +44,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is made of one photograph."""
+    """Result for one photograph."""
 
     radiance: Radiance  # linear, BT.709 primaries, >= 0; 1 is what saturates the photograph
     stack: Stack | None  # the pictures at `HALF_STOPS`, where they were asked for
@@ -146,15 +146,15 @@ class HDRReconstructor:
 
         X is estimated once; of it come the eight other exposures, which are merged (`merge_generated`). From
         "irradiance", X itself is the light, scaled to agree with the photograph: a fraction of the work. Either way
-        the network speaks for white values alone (`hdrdata.cameras.merge.keep_levels`): photographed again, the result
+        the network only fills in clipped values (`hdrdata.cameras.merge.keep_levels`): photographed again, the result
         is the photograph, level by level. So a photograph, or a tile of a large one, without white is not asked for at
         all, unless the stack is kept or the camera response is estimated.
 
         Args:
             ldr: RGB as the camera encoded it, 8 or 16 bit.
-            origin: of the light that the photograph does not tell.
+            origin: source of the light of clipped pixels.
             keep_stack: also keep the pictures: 27 bytes a pixel.
-            progress: told now and then what share is done.
+            progress: called now and then with the share that is done.
             clipped: clipped values of a lossy photograph (`hdrdata.cameras.clipping`); None: only white is clipped.
             crf: its camera response; None: the one of this object.
             source: the device that made it, as EXIF states it, to estimate the response.
@@ -265,7 +265,7 @@ def _has_white(photograph: Photograph | Radiance, camera: CameraResponse) -> boo
 
 
 def _own_light(photograph: Photograph | Radiance, camera: CameraResponse) -> Radiance:
-    """Light of a photograph without white, of which no network has anything to say."""
+    """Return the light of a photograph without clipped pixels, which needs no network."""
     radiance = np.empty(photograph.shape, np.float32)
     for rows in _bands(len(photograph)):
         ldr = to_ldr(photograph[rows])

@@ -136,7 +136,7 @@ class _Network(BaseModel):
 
 
 class _Facts(BaseModel):
-    """What the metadata of an ONNX file of ours state, all as texts."""
+    """Metadata of an ONNX file of ours, all as text."""
 
     file: str
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -201,7 +201,7 @@ def load_network(weights: Path, backend: str | None = None) -> Loaded:
     """Read a file of weights that `train` wrote, or a folder that `export_onnx` wrote.
 
     Args:
-        backend: "torch" wants the one, "onnx" the other; None takes either.
+        backend: "torch" requires the former, "onnx" the latter; None accepts both.
 
     Raises:
         ValueError: naming the file or folder, if it is neither, or not the expected one.

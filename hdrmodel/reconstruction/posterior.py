@@ -37,7 +37,7 @@ DARKEST = 2.0**-14
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a network predicts for each level 1 to 253 of one photograph, over its unclipped values."""
+    """Prediction of a network for each level 1 to 253 of one photograph, over its unclipped values."""
 
     counts: Float64[np.ndarray, " 253"]
     stops: Float64[np.ndarray, " 253"]  # the mean of the predictions, log2 of light; 0 where the level does not occur

@@ -1,4 +1,4 @@
-"""The camera response of a photograph: as it is known, or estimated from what a network sees in the photograph."""
+"""The camera response of a photograph: known, or estimated from the prediction of a network."""
 
 import math
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def response_of(
 
     Args:
         photograph: LDR [0, 1].
-        light: what the network sees in it, linear.
+        light: the network's prediction, linear.
         crf: the response, or how the levels were made.
         device: what EXIF states about the device, for an estimate.
     """

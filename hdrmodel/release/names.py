@@ -1,4 +1,4 @@
-"""Where what is shipped lies, without PyTorch."""
+"""Paths of the shipped files, without PyTorch."""
 
 from pathlib import Path
 

@@ -42,13 +42,13 @@ def _difference(ours: Method, other: Method, metric: Metric) -> Difference | Non
 
 
 def base_of(variants: Sequence[Variant]) -> Method:
-    """What differences are to: the network without attention, or else the first variant."""
+    """Base of the differences: the network without attention, or else the first variant."""
     base = next((variant for variant in variants if variant.name == "base"), variants[0])
     return Method(base.label, base, "network", base.color)
 
 
 def compared(variants: Sequence[Variant], base: Method) -> list[Method]:
-    """What is compared to the base: the other variants, and doing nothing."""
+    """Methods that are compared to the base: the other variants, and doing nothing."""
     methods = [method for method in methods_of(variants) if method.name in ("network", *labels_of("floor"))]
     return [method for method in methods if (method.variant, method.name) != (base.variant, base.name)]
 

@@ -41,7 +41,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Change:
-    """How far a method is from the base by one metric."""
+    """Difference of a method to the base by one metric."""
 
     method: Method
     metric: Metric

@@ -87,7 +87,7 @@ class Validation(Section):
 
 
 class Run(Section):
-    """What the report reads of `runs/<variant>/<seed>/run.json`."""
+    """Facts of `runs/<variant>/<seed>/run.json` that the report reads."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 

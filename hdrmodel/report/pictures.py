@@ -44,7 +44,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Shown:
-    """Which scenes the page shows, and how much of their light."""
+    """Choice of the scenes on the page, and of the range of their light."""
 
     names: tuple[str, ...]
     of: int  # folders there are

@@ -29,7 +29,7 @@ class _Read(Section):
 
 
 class ColumnFacts(_Read):
-    """What a column of scores is, and how it is written and read."""
+    """Description of a column of scores, and how it is written and read."""
 
     metric: str
     name: str
@@ -53,7 +53,7 @@ class StratumScores(_Read):
 
 
 class Costs(_Read):
-    """What a reconstruction costs; None where it is not known, as with a folder of predictions."""
+    """Costs of a reconstruction; None if unknown, as for a folder of predictions."""
 
     parameters: int | None = None
     gmacs: float | None = None  # of a picture of `size` pixels a side
@@ -63,7 +63,7 @@ class Costs(_Read):
 
 
 class ClippedFactors(_Read):
-    """What the floors multiply clipped values by: the best on pictures of the train part."""
+    """Factors of the baselines for clipped values: the best on images of the train part."""
 
     known: float  # the camera response known
     srgb: float  # taken for sRGB
@@ -71,7 +71,7 @@ class ClippedFactors(_Read):
 
 
 class Bootstrap(_Read):
-    """How the intervals were drawn."""
+    """Parameters of the intervals."""
 
     resamples: int
     seed: int
@@ -151,7 +151,7 @@ class PictureScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """What was measured of one variant."""
+    """Scores of one variant."""
 
     path: Path  # as it was given: the folder, or the CSV
     pictures: PictureScores

@@ -1,4 +1,4 @@
-"""How far a mean score, or the difference of two, can be trusted: intervals over scenes and seeds."""
+"""Confidence intervals of a mean score, or of a difference, over scenes and seeds."""
 
 import math
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """How two methods differ on the pictures that both have a finite score of."""
+    """Difference of two methods on the images for which both have a finite score."""
 
     interval: Interval  # a - b, of the means over these pictures
     mean_a: float
@@ -74,7 +74,7 @@ class _Arm:
 
 @dataclass(frozen=True)
 class _Moments:
-    """What resamples give, one a row: the statistic minus the sample's, and each resample's own variance."""
+    """Results of resamples, one per row: the statistic minus the sample's, and each resample's own variance."""
 
     deviation: Float64[np.ndarray, " resamples"]
     parts: tuple[tuple[Float64[np.ndarray, " resamples"], int], ...]  # variance and degrees of freedom: scenes, seeds
@@ -322,7 +322,7 @@ def _weights(size: int, resamples: int, seed: int, stream: int) -> Float64[np.nd
 
 
 def _why_not(interval: Interval, resolution: float | None, unit: str) -> str:
-    """Why a difference is no verdict, or nothing."""
+    """Return why a difference is not a verdict, or an empty text."""
     if interval.low is None or interval.high is None:
         return "one scene"
     if interval.low <= 0 <= interval.high:

@@ -1,4 +1,4 @@
-"""Stop and go on: checkpoints, and signals that ask for one."""
+"""Stopping and resuming: checkpoints, and signals that ask for one."""
 
 import logging
 import pickle
@@ -36,7 +36,7 @@ def resume(path: Path, setup: Setup) -> Progress:
         begun, now = checkpoint.get("device"), device_name(device)
         if begun not in (None, now):
             LOGGER.warning(
-                "%s: begun on %s, goes on on %s: the last digits of its weights depend on it", path, begun, now
+                "%s: begun on %s, continued on %s: the last digits of its weights depend on it", path, begun, now
             )
         setup.stepper.load_state_dict(checkpoint["stepper"])
         torch.set_rng_state(checkpoint["random"]["cpu"].cpu())

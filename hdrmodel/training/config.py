@@ -11,7 +11,7 @@ from hdrmodel.sampling.light import Augmentation
 
 
 class PlateauConfig(Section):
-    """How the learning rate falls where validation no longer improves."""
+    """Decrease of the learning rate when validation no longer improves."""
 
     factor: Annotated[float, Field(gt=0, lt=1)]
     patience: NonNegativeInt  # validations without a new best before the rate falls
@@ -26,7 +26,7 @@ class LightConfig(Section):
 
 
 class TrainConfig(Section):
-    """How one variant is trained."""
+    """Parameters of training one variant."""
 
     form: Literal["radiance", "pixels"]  # of the shards; baselines learn from radiance alone
     preset: str  # HDR-AttNet's activations; baselines have none
@@ -54,7 +54,7 @@ class TrainConfig(Section):
     light: LightConfig | None  # null: the stacks of the shards, as in the papers
     log_every: PositiveInt  # steps
     validate_every: PositiveInt  # steps
-    validation_stacks: NonNegativeInt  # 0: nothing is validated, and no part val is wanted
+    validation_stacks: NonNegativeInt  # 0: nothing is validated, and no part val is needed
     checkpoint_every: PositiveInt  # steps
     loader_workers: NonNegativeInt  # of each process
     device: Device

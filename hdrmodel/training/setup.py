@@ -1,4 +1,4 @@
-"""What a training begins with: network, loss, samples; and the clock beside it."""
+"""Start of a training: network, loss, samples; and the clock beside it."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ HOW_TO_VALIDATE = {"validate_every", "validation_stacks"}  # nor do these, but t
 
 @dataclass
 class Progress:
-    """How far a run has come, and what it has to show for it."""
+    """Progress of a run, and its results so far."""
 
     step: int = 0
     logged: int = 0  # the last step of the means in `loss`
@@ -45,7 +45,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Setup:
-    """What does not change while a run trains, except for the weights inside `stepper`."""
+    """State that does not change while a run trains, except the weights inside `stepper`."""
 
     run: Path
     variant: str

@@ -42,7 +42,7 @@ def rate_at(step: int, config: TrainConfig) -> float:
 
 
 def precision_on(device: torch.device, precision: str) -> str:
-    """What a configured precision is on a device: "auto" is bf16 where its processor multiplies that, else fp32."""
+    """Return a configured precision on a device: "auto" is bf16 where its processor multiplies that, else fp32."""
     if precision != "auto":
         return precision
     if device.type == "cuda":
@@ -192,7 +192,7 @@ class Stepper:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from what `state_dict` gave under the same configuration."""
+        """Continue from a `state_dict` of the same configuration."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.scaler.load_state_dict(state["scaler"])

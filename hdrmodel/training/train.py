@@ -31,7 +31,7 @@ STEPS_BETWEEN_QUESTIONS = 8  # of several processes, whether one of them was ask
 def train(shards: Path | str, run: Path, variant: str, seed: int, config: TrainConfig) -> dict | None:
     """Train a variant and write `weights.safetensors`, `run.json` and `dvclive/` to the folder `run`.
 
-    A run that was cut short goes on from `last.ckpt` if configuration, seed, data and number of processes are the same,
+    An interrupted run continues from `last.ckpt` if configuration, seed, data and number of processes are the same,
     and ends with the weights it would have had: bit for bit on a CPU with as many threads, in one process or two (of
     more, PyTorch adds up the first gradients after a resumption in another order). One that ended starts again. Under
     torchrun all its processes train together, and the first one writes.
@@ -178,7 +178,7 @@ def _examine(setup: Setup, progress: Progress, log: Log) -> None:
 
 
 def _record(setup: Setup, progress: Progress) -> dict:
-    """What run.json holds, except for the weights' hash."""
+    """Return the content of run.json without the hash of the weights."""
     config, device = setup.config, setup.world.device
     return {
         "variant": setup.variant,

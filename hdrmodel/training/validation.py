@@ -1,4 +1,4 @@
-"""How good a network is on whole pictures of the part val."""
+"""Validation of a network on whole images of the part val."""
 
 import cv2
 import numpy as np

@@ -47,7 +47,7 @@ ENCODINGS: dict[str, Curve | None] = {
 
 @dataclass(frozen=True)
 class Colour:
-    """How stored values become linear Rec.709."""
+    """Conversion of stored values to linear Rec.709."""
 
     curve: Curve | None = None  # None: they are linear
     matrix: Matrix | None = None  # None: they are Rec.709

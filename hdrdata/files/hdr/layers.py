@@ -1,4 +1,4 @@
-"""Which channels of an OpenEXR file are the picture."""
+"""Choice of the channels of an OpenEXR file that are the image."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -12,7 +12,7 @@ MOST = 2**16  # items, properties and references that are looked at
 
 @dataclass
 class Items:
-    """What the meta box states, by item."""
+    """Facts in the meta box, by item."""
 
     content: bytes
     primary: int = 0

@@ -20,7 +20,7 @@ Band = Callable[[np.ndarray], np.ndarray]  # (height, width, colours) to (height
 
 @dataclass(frozen=True)
 class Conversion:
-    """How bands of stored pixels become a display picture by sRGB's curve."""
+    """Conversion of bands of stored pixels to a display image by sRGB's curve."""
 
     codes: Band
     dtype: type = np.uint8

@@ -22,7 +22,7 @@ NO_ISO = 65535  # of ISOSpeedRatings, 16 bits: the value is in another tag
 
 @dataclass(frozen=True)
 class Exposure:
-    """How a photograph was taken; None for what its file does not state."""
+    """Exposure facts of a photograph; None if its file does not state them."""
 
     seconds: float | None
     f_number: float | None

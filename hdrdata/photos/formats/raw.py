@@ -29,7 +29,7 @@ class RawPicture:
 
 
 def is_raw(path: Path) -> bool:
-    """Return whether the file's name is that of a camera RAW file."""
+    """Return whether the file has the name of a camera RAW file."""
     return path.suffix.lower() in RAW_SUFFIXES
 
 

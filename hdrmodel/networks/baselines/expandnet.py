@@ -17,7 +17,7 @@ from hdrmodel.networks.unet import scale_widths
 # evaluation looks at (1,000 cd/m2 where the median is 20: at most 14 in three of four views of the sample scenes) and
 # all but 0.2 % of those views' values, while the unsaturated values keep a sixteenth of the sigmoid's range.
 WHITE_RADIANCE = 16.0
-GLOBAL_SIDE = 256  # pixels of the picture that the global branch sees
+GLOBAL_SIDE = 256  # pixels of the input of the global branch
 
 
 class ExpandNet(RadianceNetwork):

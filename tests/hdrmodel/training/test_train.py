@@ -182,7 +182,7 @@ def test_a_run_that_goes_on_with_other_threads_says_that_its_digits_depend_on_th
         train(dataset.shards, tmp_path / "run", "base", 0, config("validation_stacks=0"))
     finally:
         torch.set_num_threads(before)
-    assert f"{before} threads), goes on on cpu" in caplog.text and f"{before + 1} threads)" in caplog.text
+    assert f"{before} threads), continued on cpu" in caplog.text and f"{before + 1} threads)" in caplog.text
 
 
 def test_what_dvclive_left_half_written_does_not_stop_a_resumption(dataset, tmp_path, monkeypatch):
