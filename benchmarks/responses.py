@@ -1,0 +1,97 @@
+"""Light of photographs by camera responses that no estimate has seen: sRGB, `camera`, `phone`, and estimates.
+
+    python benchmarks/responses.py SHARDS --hold-out "Sony ILCE-6000" --hold-out "Olympus XZ-1"
+
+Views of the test part of radiance shards at EV 0, as JPEGs of quality 90 to 95 by sRGB and the held-out models; mean
+curves and candidates do not contain the held-out models. Numbers are PU21-PSNR after a gain in dB; views of one scene
+are not independent.
+"""
+
+import threads  # noqa: F401  # isort: skip
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+import torch
+
+from hdrdata.cameras.crf import CameraResponse, sampled_crf, srgb_crf
+from hdrdata.cameras.exposure import exposure_table, look_up
+from hdrdata.cameras.measured import PHONES, all_models, mean_crf, measured_crf
+from hdrdata.cameras.merge import keep_levels
+from hdrdata.stream.shard_reader import Shards
+from hdrmodel.evaluation.cases import Case, Estimate
+from hdrmodel.evaluation.config import load_evaluation
+from hdrmodel.evaluation.measuring import measure
+from hdrmodel.metrics.absolute import psnr_pu21
+from hdrmodel.metrics.table import columns_of
+from hdrmodel.networks.light_photograph import see_photograph
+from hdrmodel.networks.weights import load_weights
+from hdrmodel.reconstruction.posterior import Evidence, candidates_of, mean_stops, middles_of
+from hdrmodel.release.names import WEIGHTS
+
+CONFIG = load_evaluation(["metrics=[psnr_pu21]", "alignments=[gain]", "device=cpu"])
+COLUMNS = columns_of(CONFIG.metrics, CONFIG.alignments)
+
+
+def rounded(response: CameraResponse) -> CameraResponse:
+    return replace(response, levels="round255")
+
+
+def estimated(evidence: Evidence, kind: str, models: tuple[str, ...]) -> CameraResponse:
+    """Return the posterior mean with the prior of a kind of file; held-out models are no candidates."""
+    stops = mean_stops([evidence], candidates_of(kind, "round255", None, models))
+    return rounded(sampled_crf("estimated", np.r_[0, np.exp2(stops), 1], np.r_[0, middles_of("round255"), 1]))
+
+
+def lights_of(network, ldr: np.ndarray, kind: str, own: CameraResponse, models: tuple[str, ...]) -> dict:
+    """Return the light of a photograph by each response."""
+    known = {"sRGB": rounded(srgb_crf()), "own": own}
+    known |= {name: rounded(mean_crf(name, models)) for name in ("camera", "phone")}
+    made = {
+        name: keep_levels(ldr, np.exp2(see_photograph(network, ldr, crf).stops), crf) for name, crf in known.items()
+    }
+    sight = see_photograph(network, ldr, None)
+    evidence = Evidence.of(sight.picture, sight.clipped, sight.stops)
+    for name, prior in (("auto", "unknown"), ("auto, EXIF", kind)):
+        made[name] = keep_levels(ldr, np.exp2(sight.stops), estimated(evidence, prior, models))
+    return made
+
+
+@click.command()
+@click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
+@click.option("--hold-out", "held", multiple=True, type=click.Choice(all_models()), required=True)
+@click.option("--count", type=click.IntRange(1), default=26, show_default=True, help="Views, spread evenly.")
+def main(shards: Path, weights: Path, held: tuple[str, ...], count: int) -> None:
+    """Measure responses on the test part of SHARDS."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    network, _ = load_weights(weights)
+    models = tuple(model for model in all_models() if model not in held)
+    source, rows = Shards(shards, "test", "radiance"), []
+    for turn, place in enumerate(np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).astype(int))):
+        view = source.radiance(int(place))
+        for model in ("sRGB", held[turn % len(held)]):
+            own = rounded(srgb_crf() if model == "sRGB" else measured_crf(model))
+            stack = look_up(view.radiance.view(np.uint16), exposure_table(own, 1.0, "round255"))
+            jpeg = cv2.imencode(".jpg", stack, [cv2.IMWRITE_JPEG_QUALITY, 90 + turn % 6])[1]
+            stack = np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
+            case = Case(view.key, view.key, view.scene, own, (0.0,), stack[None], view.radiance.astype(np.float32))
+            kind = "rendering" if model == "sRGB" else "phone" if model in PHONES else "camera"
+            made = lights_of(network, stack.astype(np.float32) / 255, kind, own, models)
+            estimates = [Estimate(None, light.astype(np.float32)) for light in made.values()]
+            found, _ = measure(case, estimates, COLUMNS, {"psnr_pu21": psnr_pu21}, CONFIG)
+            scores = {name: row["psnr_pu21_gain"] for name, row in zip(made, found, strict=True)}
+            rows.append((kind, scores))
+    for kind in ("camera", "phone", "rendering"):
+        some = [scores for each, scores in rows if each == kind]
+        if some:
+            means = "  ".join(f"{name} {np.mean([scores[name] for scores in some]):.2f}" for name in some[0])
+            print(f"{kind:10}{len(some):4} photographs: {means}")
+
+
+if __name__ == "__main__":
+    main()
