@@ -78,7 +78,8 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         ends = list(accumulate(file.samples for file in files))
         if len(columns) != (ends[-1] if ends else 0):
             raise ValueError(f"columns of {len(columns)} samples; expected {ends[-1] if ends else 0}")
-        self.form, self._columns = form, columns
+        self.form, self._columns = form, columns.view(np.ndarray)  # whose items cost less than a memmap's
+        self._last: tuple[int, tuple[str, SampleLayout]] | None = None  # asked for several times in a row
         self.files = [file for file in files if file.name in chosen and file.samples]
         self._starts = [ends[place] - file.samples for place, file in enumerate(files) if file in self.files]
         self._ends = list(accumulate(file.samples for file in self.files))
@@ -89,6 +90,9 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, number: int) -> tuple[str, SampleLayout]:
+        last = self._last
+        if last is not None and last[0] == number:
+            return last[1]
         place, row = self._locate(number)
         file = self.files[place]
         key, _, offset, length, crc32c, *members = self._columns[row].item()
@@ -107,6 +111,7 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         inside = all(member.offset + member.size <= offset + length for member in layout.members.values())
         if not inside or offset + length > file.size - len(END_BLOCKS) or not KEY.fullmatch(layout.key):
             raise IntegrityError(f"{file.name}, sample {layout.key!r}: the columns name bytes outside of it")
+        self._last = number, (file.name, layout)
         return file.name, layout
 
     def key(self, number: int) -> str:
@@ -127,7 +132,7 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         if self.path:
-            self._columns = np.load(self.path, mmap_mode="r", allow_pickle=False)
+            self._columns = np.load(self.path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
 
 
 class Keys(Sequence[str]):

@@ -233,7 +233,7 @@ class Shards:
         for place, name in enumerate(names[1:], start=1):  # each copied while the processor's cache holds it
             stack[place] = decode(members[name])
         evs = tuple(self.evs[every.index(letter)] for letter in letters)
-        return StackSample(self.samples[number][1].key, view, self._scenes[view], crf, evs, stack)
+        return StackSample(self.samples.key(number), view, self._scenes[view], crf, evs, stack)
 
     def _check_evs(self, number: int, about: dict) -> None:
         """Refuse a sample whose own exposures are not those of the index."""
