@@ -228,10 +228,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_a_folder_that_takes_no_file_is_told_by_the_name_that_was_wanted(tmp_path, monkeypatch):
-    def refuse(prefix, suffix, dir):
-        raise PermissionError(errno.EACCES, "Permission denied", f"{dir}/{prefix}x7f{suffix}")
+    def refuse(path, flags, mode=0o777):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("hdrdata.files.disk.os.open", refuse)
     with pytest.raises(PermissionError, match=r"Permission denied: '.*/a\.exr'$"), written_whole(tmp_path / "a.exr"):
         pass
 
