@@ -24,6 +24,7 @@ OURS = {  # file: function: calls, and why they touch nothing of another's
         "run": {"rename": 1, "replace": 1, "unlink": 1},  # tests/hdrdata/fetch: another's file stays
         "_forget": {"unlink": 1},  # what this run began
     },
+    "hdrdata/shards/pack.py": {"_remove_form": {"unlink": 1}},  # an index of shards of ours, and its columns
     "hdrdata/stream/cache.py": None,  # copies in a cache, whose names are their SHA-256
     "hdrdata/cli/scenes.py": {"expose": {"rename": 1}},  # to a name that was free
     "hdrmodel/evaluation/evaluate.py": None,  # `_refuse_others`, and names of `write_pictures` in its own folders
