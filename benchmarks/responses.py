@@ -19,7 +19,7 @@ import torch
 
 from hdrdata.cameras.crf import CameraResponse, sampled_crf, srgb_crf
 from hdrdata.cameras.exposure import exposure_table, look_up
-from hdrdata.cameras.measured import PHONES, all_models, mean_crf, measured_crf
+from hdrdata.cameras.measured import MODELS, PHONES, mean_crf, measured_crf
 from hdrdata.cameras.merge import keep_levels
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import Case, Estimate
@@ -63,14 +63,14 @@ def lights_of(network, ldr: np.ndarray, kind: str, own: CameraResponse, models: 
 @click.command()
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
-@click.option("--hold-out", "held", multiple=True, type=click.Choice(all_models()), required=True)
+@click.option("--hold-out", "held", multiple=True, type=click.Choice(MODELS), required=True)
 @click.option("--count", type=click.IntRange(1), default=26, show_default=True, help="Views, spread evenly.")
 def main(shards: Path, weights: Path, held: tuple[str, ...], count: int) -> None:
     """Measure responses on the test part of SHARDS."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     network, _ = load_weights(weights)
-    models = tuple(model for model in all_models() if model not in held)
+    models = tuple(model for model in MODELS if model not in held)
     source, rows = Shards(shards, "test", "radiance"), []
     for turn, place in enumerate(np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).astype(int))):
         view = source.radiance(int(place))

@@ -13,6 +13,22 @@ from jaxtyping import Float64
 from hdrdata.cameras.crf import CameraResponse, key_name, sampled_crf
 from hdrdata.cameras.crf_files import read_shipped_table
 
+MODELS = (
+    "Canon EOS 1000D",
+    "Canon EOS 550D",
+    "Canon EOS 5D Mark II",
+    "Canon EOS 600D",
+    "Canon EOS M3",
+    "Canon PowerShot SX100 IS",
+    "Sony D6503",
+    "Panasonic DMC-GF7",
+    "Samsung EX2F",
+    "Sony ILCE-6000",
+    "Xiaomi M2007J17C",
+    "NIKON D90",
+    "Samsung SM-A528B",
+    "Olympus XZ-1",
+)
 PHONES = ("Sony D6503", "Xiaomi M2007J17C", "Samsung SM-A528B")
 COMPONENTS = 3  # the first carries most of the variance
 Stops = Float64[np.ndarray, " 255"]  # log2 of the exposure of the levels 1 to 255; the last is 0
@@ -24,11 +40,6 @@ def measured_curves() -> dict[str, Stops]:
     """Return the measured curves by model, as EXIF names maker and model."""
     header, table = read_shipped_table("measured.csv")
     return {model: np.log2(table[1:, column]) for column, model in enumerate(header) if column > 0}
-
-
-def all_models() -> tuple[str, ...]:
-    """Return the names of the measured models."""
-    return tuple(measured_curves())
 
 
 def response_of_stops(name: str, stops: Stops) -> CameraResponse:
@@ -47,7 +58,7 @@ def measured_crf(model: str) -> CameraResponse:
 
 def others_than(crf: CameraResponse) -> tuple[str, ...]:
     """Return the measured models whose response a CRF is not: all, unless it is a `measured_crf`."""
-    return tuple(model for model in all_models() if key_name(model) != crf.name)
+    return tuple(model for model in MODELS if key_name(model) != crf.name)
 
 
 def mean_crf(kind: str, models: tuple[str, ...] | None = None) -> CameraResponse:

@@ -10,13 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 from hdrdata.cameras.crf import CameraResponse, Quantise
 from hdrdata.cameras.crf_files import read_dorf
 from hdrdata.cameras.crf_names import CrfChoice, FileCrf, MeasuredCrf, choose_crf
 from hdrdata.cameras.drawn_curves import draw_responses
-from hdrdata.cameras.measured import all_models
+from hdrdata.cameras.measured import MODELS
 from hdrdata.config import Section, read_yaml
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -98,6 +107,19 @@ class DrawnResponses(Section):
     models: tuple[str, ...] | None = None  # measured models to draw from, as `hdrdata.cameras.measured` names them
 
 
+def _kind_of_responses(value: object) -> object:
+    """Return the tag of a value of `Responses`, so that an error is about what was meant."""
+    return value.get("kind", "listed") if isinstance(value, dict) else getattr(value, "kind", "listed")
+
+
+Responses = Annotated[
+    Annotated[tuple[CrfChoice, ...], Field(min_length=1), Tag("listed")]
+    | Annotated[DrawnSigmoid, Tag("drawn_sigmoid")]
+    | Annotated[DrawnResponses, Tag("drawn_responses")],
+    Discriminator(_kind_of_responses),
+]
+
+
 class Noise(Section):
     """Gaussian noise of the sensor, whose value 1 is white: deviation sqrt(constant^2 + (signal * value)^2).
 
@@ -153,7 +175,7 @@ class RecipeConfig(Steps):
     """A recipe as parameters give it: whole, or `{like: hdrcnn, evs: [-2, 0, 2]}`, a known one with changes."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
-    crfs: Annotated[tuple[CrfChoice, ...], Field(min_length=1)] | DrawnSigmoid | DrawnResponses
+    crfs: Responses
     evs: Annotated[tuple[Annotated[float, Field(ge=-24, le=24)], ...], Field(min_length=1, max_length=len(LETTERS))]
 
     @model_validator(mode="before")
@@ -233,7 +255,7 @@ RECIPES = {
     # The measured models themselves, for evaluation: train with `models` that leave some out.
     "measured": RecipeConfig(
         name="measured",
-        crfs=tuple(MeasuredCrf(kind="measured", model=model) for model in all_models()),
+        crfs=tuple(MeasuredCrf(kind="measured", model=model) for model in MODELS),
         evs=HALF_STOPS,
         quantise="round255",
     ),

@@ -106,12 +106,12 @@ def plot_crfs(names: tuple[str, ...], out: Path, file: Path | None, measured: bo
     """
     from hdrdata.cameras.crf_files import read_curves
     from hdrdata.cameras.crf_names import named_crfs
-    from hdrdata.cameras.measured import all_models, measured_crf
+    from hdrdata.cameras.measured import MODELS, measured_crf
     from hdrdata.publish.crf_chart import draw_curves
 
     held = read_curves(file) if file else {}
     if measured:
-        held = {**{model: measured_crf(model) for model in all_models()}, **held}
+        held = {**{model: measured_crf(model) for model in MODELS}, **held}
     known = {**named_crfs(), **held}
     for name in names:
         if name not in known:

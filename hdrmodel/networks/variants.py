@@ -78,8 +78,10 @@ def describe_network(name: str, preset: str, width: float) -> Config:
 
 def read_description(described: dict) -> Config:
     """Return what the network of a file of weights is built from; ValueError or TypeError if it is not known."""
-    (name,) = (described[key] for key in ("attention", "baseline") if key in described)
-    return find_variant(name).config.model_validate(described)
+    names = [described[key] for key in ("attention", "baseline") if key in described]
+    if len(names) != 1:
+        raise ValueError(f"network {described}; expected one of attention and baseline")
+    return find_variant(names[0]).config.model_validate(described)
 
 
 def build_network(config: Config) -> Network:

@@ -60,13 +60,13 @@ def load_weights(path: Path | str) -> tuple[Network, dict]:
     try:
         with safe_open(path, framework="pt") as file:
             header = _checked_header((file.metadata() or {}).get("hdrmodel", "{}"))
-            config = read_description(header["network"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     except (OSError, SafetensorError) as error:
         raise ValueError(f"{path}: not a readable safetensors file: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())[:300]}") from error
     try:
+        config = read_description(header["network"])
         with torch.device("meta"):  # a description of a huge network takes no memory before it is refused
             build_network(config).load_state_dict({name: tensor.to("meta") for name, tensor in tensors.items()})
         network = build_network(config)

@@ -17,7 +17,7 @@ from hdrdata.cameras.crf import Levels
 from hdrdata.cameras.curves.file_kinds import FileKind
 from hdrdata.cameras.drawn_curves import EXPOSURES, curve_of_stops, draw_kind
 from hdrdata.cameras.exposure import WHITE
-from hdrdata.cameras.measured import PHONES, all_models, measured_curves
+from hdrdata.cameras.measured import MODELS, PHONES, measured_curves
 
 MEASURED_KINDS = ("mixture", "bent", "components")
 GROUPS = ("camera", "phone", "sigmoid", "srgb", "older")
@@ -96,7 +96,7 @@ def _prior(kind: FileKind, groups: tuple[str, ...]) -> Float64[np.ndarray, " cur
 
 @cache
 def _drawn(made: Levels, models: tuple[str, ...] | None) -> tuple[Float64[np.ndarray, "curves 253"], tuple[str, ...]]:
-    chosen, middles = all_models() if models is None else models, middles_of(made)
+    chosen, middles = MODELS if models is None else models, middles_of(made)
     parts = {
         "camera": (MEASURED_KINDS, tuple(model for model in chosen if model not in PHONES)),
         "phone": (MEASURED_KINDS, tuple(model for model in chosen if model in PHONES)),

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from hdrdata.cameras.measured import all_models
+from hdrdata.cameras.measured import MODELS
 
 FileKind = Literal["camera", "phone", "rendering", "unknown"]
 
@@ -61,7 +61,7 @@ def device_of(make: str, model: str, software: str) -> Device:
 
 def measured_model(make: str, model: str) -> str | None:
     """Return the measured model that EXIF states, as `hdrdata.cameras.measured` names it; None: another one."""
-    for name in all_models():
+    for name in MODELS:
         maker, rest = name.casefold().split(" ", 1)
         if make.strip().casefold().startswith(maker) and model.strip().casefold() in (name.casefold(), rest):
             return name

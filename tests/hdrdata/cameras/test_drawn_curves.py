@@ -13,7 +13,7 @@ from hdrdata.cameras.drawn_curves import (
     draw_curve,
 )
 from hdrdata.cameras.exposure import WHITE
-from hdrdata.cameras.measured import PHONES, all_models, fit_distribution, mean_crf, measured_curves
+from hdrdata.cameras.measured import MODELS, PHONES, fit_distribution, mean_crf, measured_curves
 
 GREY = int(np.searchsorted(EXPOSURES, 0.18))
 
@@ -38,7 +38,7 @@ def test_the_light_of_a_level_lies_in_its_step():
 
 
 def test_the_measured_curves_are_those_of_fourteen_models_and_their_means_have_names():
-    assert len(all_models()) == 14 and set(PHONES) < set(all_models())
+    assert len(MODELS) == 14 and set(PHONES) < set(MODELS)
     assert measured_curves()["Xiaomi M2007J17C"][127] == pytest.approx(np.log2(0.195188))  # level 128 of the table
     camera, phone = (named_crfs()[name] for name in ("camera", "phone"))
     assert np.log2(camera.inverse(np.array([128 / 255]))) == pytest.approx(-3.12, abs=0.01)  # stops below saturation
@@ -56,7 +56,7 @@ def test_unknown_responses_reach_from_srgb_to_the_strongest_shoulder():
 
 
 def test_held_out_models_are_not_drawn():
-    models = all_models()
+    models = MODELS
     rest = models[:3] + models[4:]
     held_out = curve_of_stops(measured_curves()[models[3]])
     for unknown in (False, True):
@@ -73,6 +73,10 @@ def test_held_out_models_are_not_drawn():
 
 @given(seed=st.integers(0, 2**32), few=st.integers(1, 14))
 def test_drawn_measured_curves_rise_to_white(seed, few):
-    distribution, draw = fit_distribution(all_models()[:few]), np.random.default_rng(seed)
+    distribution, draw = fit_distribution(MODELS[:few]), np.random.default_rng(seed)
     for stops in (distribution.draw_mixture(draw), distribution.draw_components(draw, 1.3)):
         assert stops.shape == (255,) and (np.diff(stops) >= 0).all() and stops[-1] == pytest.approx(0)
+
+
+def test_the_names_of_the_measured_models_are_those_of_the_table():
+    assert tuple(measured_curves()) == MODELS

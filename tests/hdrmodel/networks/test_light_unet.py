@@ -262,7 +262,7 @@ def test_a_profile_that_tells_nothing_of_light_is_refused(dataset, tmp_path):
         train(dataset.shards, tmp_path / "run", "lightunet", 0, load_profile("quick", ["crop=32"]))
     with pytest.raises(ValueError, match=r"train\.loss\.light: the term needs train\.light"):
         train(dataset.shards, tmp_path / "run", "base", 0, load_profile("quick", ["loss.light=1", "crop=32"]))
-    with pytest.raises(ValueError, match=r"train\.validation_stacks: 0; the schedule 'plateau' listens"):
+    with pytest.raises(ValueError, match=r"train\.validation_stacks: 0; the schedule 'plateau' needs"):
         train(dataset.shards, tmp_path / "run", "base", 0,
               load_profile("quick", ["schedule=plateau", "validation_stacks=0", "crop=32"]))  # fmt: skip
     with pytest.raises(ValueError, match=r"train\.schedule: 'wsd' needs train\.light"):
