@@ -110,10 +110,11 @@ def predict(
     from hdrdata.cameras.crf_names import choose_crf
     from hdrdata.command import printable
     from hdrmodel.outputs.bands import Scale
-    from hdrmodel.prediction.files import Outcome, PredictSettings, files_left_out, predict_files
+    from hdrmodel.prediction.files import Outcome, files_left_out, predict_files
     from hdrmodel.prediction.memory import keep_memory
     from hdrmodel.prediction.places import formats_of
     from hdrmodel.prediction.reconstructor import HDRReconstructor
+    from hdrmodel.prediction.settings import PredictSettings
     from hdrmodel.reconstruction.export import load_network
 
     keep_memory()

@@ -4,8 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from importlib import metadata
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,66 +12,31 @@ import numpy as np
 from hdrdata.cameras.clipping import clipped_values, fill_clipped
 from hdrdata.cameras.crf import WHITE, CameraResponse, srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
-from hdrdata.command import printable
-from hdrdata.files.disk import digest_of, sha256_of
+from hdrdata.files.disk import sha256_of
 from hdrdata.photos.colours.made import rgb_profile
 from hdrdata.photos.finding import find_photos, left_out
-from hdrdata.photos.formats.exif import Exposure, exposure_of
+from hdrdata.photos.formats.exif import exposure_of
 from hdrdata.photos.photo import Photo, check_file, read_photo
 from hdrmodel.networks.batches import to_ldr
-from hdrmodel.networks.variants import find_variant
-from hdrmodel.outputs.bands import Picture, Scale, bands
+from hdrmodel.outputs.bands import Picture, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import MASK, OUTPUTS, write_output
 from hdrmodel.outputs.ultrahdr.writing import own_jpeg
 from hdrmodel.prediction.index import PredictionIndex, PredictionIndexes, check_writable
 from hdrmodel.prediction.memory import memory_errors_named
 from hdrmodel.prediction.places import STACK, check_places, places_of, suffix_of, without_limits
-from hdrmodel.prediction.reconstructor import HDRReconstructor, Origin, Prediction, Progress, levels_of
+from hdrmodel.prediction.reconstructor import HDRReconstructor, Prediction, Progress, levels_of
 from hdrmodel.prediction.renditions import (
     SRGB,
     ChosenResponse,
     choose_response,
     response_facts,
-    response_id,
     to_display_light,
 )
+from hdrmodel.prediction.settings import PredictSettings, facts_of
 from hdrmodel.reconstruction.reconstruct import expose_again
 
-WRITERS = 6  # of what the bytes of outputs depend on besides the settings: with another number all are made again
-LIGHT = {
-    "stack": "the photograph's own; where it is white, merged from the generated exposures",
-    "irradiance": "the photograph's own; where it is white, the estimated sensor exposure at its scale",
-}
-OWN_LIGHT = "the photograph's own; where it is white, the network's"
 DISPLAY = "display light: the look of the photograph below white"
-HDR_LIGHT = "the photograph's own, which is HDR"
-
-
-@dataclass(frozen=True)
-class PredictSettings:
-    """What the files that are made depend on, beside the photograph."""
-
-    formats: tuple[str, ...]  # names in FORMATS, no two of one suffix
-    scale: Scale
-    origin: Origin
-    stack: bool  # also the nine exposures
-    crf: str
-    precision: str
-    backend: str
-    weights: str  # SHA-256
-    variant: str
-    background: str = "black"  # of transparent pixels
-    gain_map: bool = True  # a gain map in the photograph is its light
-    mask: bool = False  # also which values the network filled in
-    quality: int = 90  # of the JPEGs in Ultra HDR
-    metadata: bool = True  # the photograph's EXIF goes into the files
-    exact: bool = False  # only white is clipped in lossy photographs too
-
-    def digest(self, name: str) -> str:
-        """Of what one output depends on: of the settings except for those that choose the outputs, and its format."""
-        kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack", "mask")}
-        return digest_of({**kept, "crf": response_id(self.crf), "output": name, "writers": WRITERS})
 
 
 @dataclass
@@ -356,28 +320,3 @@ def _clipped_values(read: Photo, exact: bool, outcome: Outcome) -> np.ndarray:
     outcome.clipped_values = int(np.count_nonzero(clipped))
     outcome.below_white = int(np.count_nonzero(read.ldr[clipped] < np.iinfo(read.ldr.dtype).max))
     return clipped
-
-
-def facts_of(
-    photo: Path, digest: str, read: Photo, settings: PredictSettings, response: dict[str, str]
-) -> dict[str, str]:
-    """What a file of HDR light should tell of its making."""
-    exposure = exposure_of(read.exif) if settings.metadata else Exposure(None, None, None, None)
-    told = {"s": exposure.seconds, "f/": exposure.f_number, "ISO": exposure.iso}
-    generates = find_variant(settings.variant).reads == "exposures"
-    made = LIGHT[settings.origin] if generates else OWN_LIGHT
-    light = made if read.light is None else HDR_LIGHT
-    taken = ", ".join(f"{name} {value:g}" for name, value in told.items() if value is not None)
-    return {
-        "program": "hdr-attnet",
-        "version": metadata.version("hdr-attnet"),
-        "variant": settings.variant,
-        "weights_sha256": settings.weights,
-        "input": printable(photo.name),
-        "input_sha256": digest,
-        "exposure": taken or "unknown",
-        **response,
-        "light": light,
-        "unit": f"linear RGB, BT.709 primaries; {settings.scale.white:g} is the light that saturates the photograph, "
-        f"taken for {settings.scale.nits:g} cd/m2",
-    }

@@ -82,7 +82,18 @@ class PredictionIndex:
         Args:
             waiting: see `hdrdata.files.locks.folder_lock`.
         """
+        missing = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
+        if self.folder.exists() and not self.folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self.folder))
         self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield from self._working(waiting)
+        finally:
+            with contextlib.suppress(OSError):  # a folder that is not empty stays
+                for folder in missing:
+                    folder.rmdir()
+
+    def _working(self, waiting: Callable[[str], None]) -> Iterator[None]:
         with Journal.opened(self.folder / JOURNAL, waiting) as journal:
             self.rows, self._journal = self._read(), journal  # as the other process left it
             if self.rows or journal.found:  # else temporary files here are not ours

@@ -37,10 +37,11 @@ from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.outputs.bands import Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
-from hdrmodel.prediction.files import PredictSettings, predict_files
+from hdrmodel.prediction.files import predict_files
 from hdrmodel.prediction.index import INDEX, PredictionIndex
 from hdrmodel.prediction.places import formats_of
 from hdrmodel.prediction.reconstructor import HDRReconstructor, Prediction
+from hdrmodel.prediction.settings import PredictSettings
 from hdrmodel.reconstruction.export import load_network
 from hdrmodel.reconstruction.reconstruct import expose_again
 
@@ -527,7 +528,8 @@ def test_light_that_is_not_finite_is_never_written(predict, tmp_path, monkeypatc
         return made
 
     monkeypatch.setattr(HDRReconstructor, "predict", diverge)
-    refused(predict(tmp_path / "a.png", "-o", tmp_path / "a.exr"), "a.png: these weights make no finite light of it")
+    reason = "a.png: these weights predict values that are not finite"
+    refused(predict(tmp_path / "a.png", "-o", tmp_path / "a.exr"), reason)
     assert names_in(tmp_path) == ["a.png"]
 
 
@@ -1062,11 +1064,14 @@ def test_the_root_and_view_do_without_torch():
 TERMINAL = """
 import os, pathlib, signal, sys, time
 import hdrmodel.prediction.files
-original = hdrmodel.prediction.files.write_output
+original, replace = hdrmodel.prediction.files.write_output, pathlib.Path.replace
+def stop(*_):
+    pathlib.Path.replace = replace
+    os.kill(os.getpid(), signal.SIGTERM)
 def write(path, *arguments):
     time.sleep(0.3)  # the bar is drawn ten times a second
     if path.name == "b.exr":
-        pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+        pathlib.Path.replace = stop
     return original(path, *arguments)
 hdrmodel.prediction.files.write_output = write
 from hdrmodel.cli import main
