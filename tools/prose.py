@@ -21,7 +21,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("*.md", "docs")
 LIBRARIES = ("hdrdata", "hdrmodel", "stages")
-BUDGET = 61  # findings in the libraries that were there when the vocabulary was written; lower it, never raise it
+BUDGET = 58  # findings in the libraries that were there when the vocabulary was written; lower it, never raise it
 FIRST_WORDS = re.compile(r"(Of|What|Whether|How|Which|Where|Why)\b")
 RULES = [
     (re.compile(rule["avoid"], re.IGNORECASE), rule["write"])
