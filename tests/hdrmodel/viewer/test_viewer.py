@@ -560,7 +560,7 @@ def test_a_browser_shows_every_output_format(browser, tmp_path, name):
 
 def test_scene_light_is_shown_by_the_response_of_the_file_and_predicted_pixels_are_marked(browser, tmp_path):
     camera = named_crfs()["camera"]
-    light = np.full((24, 32, 3), float(camera.inverse(np.array(128 / 255))), np.float32)
+    light = np.full((24, 32, 3), float(camera.inverse(np.array([128 / 255]))[0]), np.float32)
     light[:, 16:] = 4
     facts = response_facts(camera, "given by --crf")
     write_output(tmp_path / "a.exr", light, "exr", Scale(), facts)
