@@ -111,7 +111,7 @@ def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Bool[np.ndarray, "
 
     A value is clipped from 255 - d on, where d is a tenth of the range of the levels in the 17x17 pixels around it,
     within the rule's bounds: quantisation leaves ringing beside strong edges, and next to nothing in a smooth sky.
-    So in a sky that is nearly white the levels keep their light, and around branches no dark specks remain.
+    So the levels of a smooth sky keep their light up to 251, and few dark specks remain around branches.
 
     Args:
         ldr: levels of 8 or 16 bits.
