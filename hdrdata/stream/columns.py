@@ -144,7 +144,9 @@ class Keys(Sequence[str]):
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __getitem__(self, number: int) -> str:
+    def __getitem__(self, number: int | slice) -> str | list[str]:
+        if isinstance(number, slice):
+            return [self._samples.key(each) for each in range(*number.indices(len(self)))]
         return self._samples.key(number)
 
     def __eq__(self, other: object) -> bool:

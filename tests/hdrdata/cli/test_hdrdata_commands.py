@@ -229,6 +229,8 @@ def test_build_refuses_a_bad_scene_by_name_or_skips_and_counts_it(tmp_path, scen
 
 
 PARAMS = {
+    "form": "both",
+    "run": {"engine": "local", "workers": 1},
     "scan": {"scenes": "scenes", "sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25},
     "ingest": {
         "view_size": 32,
@@ -240,11 +242,9 @@ PARAMS = {
         "on_magnified": "refuse",
         "max_repaired_share": 0.01,
         "on_error": "stop",
-        "engine": "local",
-        "workers": 1,
     },
-    "synthesize": {"recipe": "drtmo", "png_encoder": "opencv", "engine": "local", "workers": 1},
-    "shard": {"name": "tiny", "form": "both", "shards": {"train": 3, "val": 2, "test": 1}},
+    "synthesize": {"recipe": "drtmo", "png_encoder": "opencv"},
+    "shard": {"name": "tiny", "shards": {"train": 3, "val": 2, "test": 1}},
 }
 
 

@@ -338,7 +338,7 @@ def test_bytes_that_no_sample_owns_are_found(shards):
     del index["rows"][shard]["samples"][1]
     finish(shards, shard, index, content)
     faults = verify_shards(shards, decode=False, workers=None).faults
-    assert any(fault.sample == samples[2].key and "wanted" in fault.reason for fault in faults)
+    assert any(fault.sample == samples[2].key and "expected" in fault.reason for fault in faults)
 
 
 def test_counts_are_held_against_catalog_scenes_and_folder(dataset, every_shard):
