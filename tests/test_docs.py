@@ -194,7 +194,7 @@ def test_the_tables_that_commands_print_have_the_columns_that_they_print(places,
         shown = set(re.split(r"  +", line.strip())[1:])
         assert shown and shown <= names
     rows = [line.split()[0] for line in evaluated.splitlines()[1:] if line and line not in headings]
-    assert set(rows) == set(METHODS)
+    assert rows and set(rows) <= set(METHODS)
     monkeypatch.chdir(places(page))
     printed = run_command("hdrmodel compare data/scores/spatial data/scores/base", places(page))
     heading = next(line for line in printed.splitlines() if line.startswith("metric "))

@@ -151,7 +151,7 @@ def test_check_tells_a_line_a_file_and_does_the_others_after_a_bad_one(tmp_path,
 def test_verify_finds_what_is_damaged(dataset, tmp_path):
     assert hdrdata("verify", dataset.shards).output == f"{dataset.shards}: all 114 samples are whole\n"
     shutil.copytree(dataset.shards, tmp_path / "shards")
-    shard = next((tmp_path / "shards" / "pixels").iterdir())
+    shard = next((tmp_path / "shards" / "pixels").glob("*.tar"))
     shard.write_bytes(shard.read_bytes()[:-3000])
     result = hdrdata("verify", tmp_path / "shards")
     assert result.exit_code == 1
@@ -186,7 +186,7 @@ def test_crf_list_tells_two_values_of_each(tmp_path):
 
 def test_build_makes_a_dataset_and_then_says_that_nothing_has_changed(dataset, tmp_path):
     options = ["--view-size", 32, "--workers", 2, "--seed", 34, "--val-share", 0.25, "--test-share", 0.25]
-    options += ["--train-shards", 3, "--val-shards", 2, "--test-shards", 1, "--name", "tiny"]
+    options += ["--train-shards", 3, "--val-shards", 2, "--test-shards", 1, "--name", "tiny", "--sidecar", "scenes.csv"]
     first = hdrdata("build", dataset.scenes, tmp_path / "out", *options)
     assert first.exit_code == 0, first.output
     made = read_json(tmp_path / "out" / "shards" / "index.json")["shardlist"]
@@ -231,7 +231,7 @@ def test_build_refuses_a_bad_scene_by_name_or_skips_and_counts_it(tmp_path, scen
 PARAMS = {
     "form": "both",
     "run": {"engine": "local", "workers": 1},
-    "scan": {"scenes": "scenes", "sidecar": None, "seed": 34, "val_share": 0.25, "test_share": 0.25},
+    "scan": {"scenes": "scenes", "sidecar": "scenes.csv", "seed": 34, "val_share": 0.25, "test_share": 0.25},
     "ingest": {
         "view_size": 32,
         "fov_degrees": 80,

@@ -36,7 +36,7 @@ from hdrdata.photos.photo import read_photo
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.outputs.bands import Scale
-from hdrmodel.outputs.formats import FORMATS, write_output
+from hdrmodel.outputs.formats import FORMATS, OUTPUTS, write_output
 from hdrmodel.prediction.files import predict_files
 from hdrmodel.prediction.index import INDEX, PredictionIndex
 from hdrmodel.prediction.places import formats_of
@@ -704,7 +704,7 @@ def test_a_format_that_cannot_be_written_costs_the_others_nothing(predict, tmp_p
         raise OSError(28, "No space left on device", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setitem(FORMATS, broken, dataclasses.replace(made, write=fail))
+        patch.setitem(OUTPUTS, broken, dataclasses.replace(made, write=fail))
         result = predict("a.png", "-o", "hdr", *(f"--format={name}" for name in ("exr", "ultrahdr", "avif-pq")))
     names = {f"a{FORMATS[name].suffix}" for name in ("exr", "ultrahdr", "avif-pq", "preview")}
     assert result.exit_code == 1 and f"No space left on device: 'hdr/a{made.suffix}'" in result.stderr

@@ -712,8 +712,6 @@ def test_the_curves_of_all_variants_and_seeds_are_one_file_and_each_variant_has_
     write_variant(*inputs, "theirs")
     picture = inputs[0] / "spatial" / "0" / "dvclive" / "plots" / "images" / "validation.png"
     write_png(picture, np.full((4, 8, 3), 7, np.uint8))
-    stale = tmp_path / "plots" / "validation" / "hdrcnn.png"  # of a variant that is no longer reported
-    write_png(stale, np.zeros((4, 4, 3), np.uint8))
     write_page(inputs, tmp_path, ("base", "spatial", "theirs"), (0, 1))
     rows = json.loads((tmp_path / "plots" / "validation.json").read_text())
     runs = {(row["variant"], row["seed"]) for row in rows}
