@@ -29,7 +29,10 @@ OURS = {  # file: function: calls, and why they touch nothing of another's
     "hdrdata/cli/scenes.py": {"expose": {"rename": 1}},  # to a name that was free
     "hdrmodel/evaluation/evaluate.py": None,  # `_refuse_others`, and names of `write_pictures` in its own folders
     "hdrmodel/evaluation/pictures.py": {"write_pictures": {"unlink": 1}},
-    "hdrmodel/prediction/index.py": {"check_writable": {"unlink": 1}},  # its own temporary file
+    "hdrmodel/prediction/index.py": {
+        "check_writable": {"unlink": 1},  # its own temporary file
+        "locked": {"rmdir": 1},  # folders that it made and that are still empty
+    },
     "hdrmodel/training/tracking.py": {"_rewind": {"unlink": 2}},  # tables of a run whose checkpoint was read
     "hdrmodel/training/train.py": {"_train": {"unlink": 2}},  # `_refuse_others`
 }
