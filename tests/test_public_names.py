@@ -34,6 +34,7 @@ from hdrmodel.viewer.page import MAX_PIXELS
 PUBLIC = {
     "hdrdata": {
         "StackDataset": "torch",
+        "StackLoader": "torch",
         "StackSampler": "torch",
         "build": "shards.build",
         "named_crfs": "cameras.crf_names",
