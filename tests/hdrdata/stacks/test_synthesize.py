@@ -224,7 +224,7 @@ def test_drawn_responses_give_the_same_bytes_with_any_number_of_workers(dataset,
 def test_a_stack_without_a_form_that_shards_want_is_refused(dataset, synthesize_config, tmp_path):
     synthesize(dataset, tmp_path / "stacks", synthesize_config(recipe=THREE, workers=1), ("pixels",))
     config = ShardConfig.parse("shard", {"name": "a", "form": "both", "shards": {"train": 1, "val": 1, "test": 1}})
-    with pytest.raises(ValueError, match=r"stacks: made without the form 'radiance' that shard\.form wants"):
+    with pytest.raises(ValueError, match=r"stacks: made without the form 'radiance' that shard\.form requ"):
         shard_stacks(tmp_path / "stacks", tmp_path / "shards", config, workers=1)
 
 

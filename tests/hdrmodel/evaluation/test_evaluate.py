@@ -332,7 +332,7 @@ def test_of_predictions_with_layers_the_named_one_is_measured(dataset, tmp_path,
         with OpenEXR.File({"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}, layers) as file:
             file.write(str(tmp_path / f"{case.key}.exr"))
         assert (PredictionFiles(tmp_path, "theirs").estimate(case).radiance == case.radiance).all()
-    with pytest.raises(ValueError, match=r"layers depth, theirs: which is the picture\? .* --layer NAME"):
+    with pytest.raises(ValueError, match=r"layers depth, theirs: several could be the picture; .* --layer NAME"):
         PredictionFiles(tmp_path).estimate(cases[0])
     with pytest.raises(ValueError, match="no layer 'none'; its layers are depth, theirs"):
         evaluate_predictions(dataset.shards, tmp_path, tmp_path / "scores", "other", config, layer="none")
@@ -360,7 +360,8 @@ def test_a_few_views_of_each_scene_are_spread_evenly():
 
 def test_the_shipped_weights_have_rows_without_seeds(dataset, tmp_path, config):
     summary = evaluate_release(dataset.shards, WEIGHTS, tmp_path, config)
-    assert (summary["kind"], summary["seeds"], summary["trained_on_these_shards"]) == ("release", [], False)
+    assert (summary["kind"], summary["seeds"]) == ("release", [])
+    assert summary["trained_on_these_shards"] is not True  # a mean of two trainings states no digest of its data
     unknown = {name for name, method in METHODS.items() if method.role == "unknown"}
     assert set(summary["scores"]) == {"network", *unknown, *SHARED}
     assert read_scores(tmp_path).summary.costs.parameters > 1e6

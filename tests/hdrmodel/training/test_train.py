@@ -259,7 +259,7 @@ def test_a_gpu_that_is_not_there_is_refused(dataset, tmp_path):
 def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_not(dataset, tmp_path):
     """The real thing: a stage in its own process, killed at a random moment; stopped twice; again, to its end."""
     settings = config("steps=80", "validate_every=80", "log_every=10", "checkpoint_every=3", "loader_workers=1")
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": settings.model_dump(mode="json")}))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": settings.model_dump(mode="json"), "train_of": {}}))
     command = [sys.executable, "-m", "stages.train", "base", "0", str(dataset.shards), "run"]
     checkpoint = tmp_path / "run" / "last.ckpt"
 
