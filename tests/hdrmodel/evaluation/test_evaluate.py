@@ -334,7 +334,7 @@ def test_of_predictions_with_layers_the_named_one_is_measured(dataset, tmp_path,
         assert (PredictionFiles(tmp_path, "theirs").estimate(case).radiance == case.radiance).all()
     with pytest.raises(ValueError, match=r"layers depth, theirs: several could be the picture; .* --layer NAME"):
         PredictionFiles(tmp_path).estimate(cases[0])
-    with pytest.raises(ValueError, match="no layer 'none'; its layers are depth, theirs"):
+    with pytest.raises(ValueError, match="no layer 'none'; expected one of its layers: depth, theirs"):
         evaluate_predictions(dataset.shards, tmp_path, tmp_path / "scores", "other", config, layer="none")
 
 
