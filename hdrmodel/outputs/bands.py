@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 Radiance = Float32[np.ndarray, "height width 3"]
 Light = Float[np.ndarray, "height width 3"]
 
-FINEST = 99  # quality, at which Ultra HDR keeps light within 3 %
+FINEST = 99  # quality, from which the gain map of Ultra HDR has full resolution
 BAND_PIXELS = 2**17  # computed at once: a writer's memory is then its encoder's and the picture that it is given
 
 
