@@ -451,7 +451,8 @@ def test_a_long_catalog_is_read_in_linear_time(tmp_path):
         assert len(read_catalog(tmp_path / "list.csv")) == rows
         return time.process_time() - begin
 
-    assert seconds(8_000) < 24 * seconds(1_000) + 0.1  # quadratic: 64 times
+    shorter = min(seconds(1_000) for _ in range(3))
+    assert min(seconds(16_000) for _ in range(3)) < 100 * shorter  # linear: 16 times; quadratic: 256
 
 
 def test_cells_that_a_spreadsheet_would_run_are_text_and_are_read_back(server, tmp_path):

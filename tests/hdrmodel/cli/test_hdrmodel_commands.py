@@ -98,7 +98,7 @@ def test_info_as_json_holds_a_network_or_a_list_of_them():
         (["none.safetensors"], "none.safetensors: not a readable safetensors file"),
         (
             ["w.safetensors", "--attention", "base"],
-            "w.safetensors: a file says itself what its network is; leave",
+            "w.safetensors: the file describes its network; leave",
         ),
         (["w.safetensors", "--preset", "attnet", "--width", "1"], "leave out --preset, --width"),
     ],

@@ -173,7 +173,10 @@ def test_a_mistake_is_one_line(folders, monkeypatch, arguments, message):
 
 def test_the_help_has_a_sentence_and_examples():
     text = " ".join(told("--help").split())
-    assert "differ by more than chance: two folders of scores, or their per_picture.csv. " in text
+    assert (
+        "Compare the scores A and B by metric, with intervals: two folders of scores, or their per_picture.csv. "
+        in text
+    )
     assert " hdrmodel compare data/scores/spatial data/scores/base " in text and "[default: network]" in text
 
 

@@ -37,7 +37,7 @@ def test_the_csv_alone_stands_for_its_folder(tmp_path):
     by_file = read_scores(folder / "per_picture.csv")
     assert by_file.summary == read_scores(folder).summary
     (folder / "summary.json").unlink()
-    with pytest.raises(ValueError, match=r"summary\.json: no such file; it tells what the columns beside it are"):
+    with pytest.raises(ValueError, match=r"summary\.json: no such file; it describes the columns: evaluate again"):
         read_scores(folder / "per_picture.csv")
 
 

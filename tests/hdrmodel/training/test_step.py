@@ -191,6 +191,7 @@ def test_two_hundred_steps_on_one_stack_raise_its_psnr_by_eight_decibels(build, 
     """A stack of a sample scene, in crops of 64 pixels; 7.1 -> 18.0 dB on another view of 256 pixels when written."""
     (tmp_path / "scenes").mkdir()
     shutil.copy(SAMPLE, tmp_path / "scenes")
+    (tmp_path / "scenes/scenes.csv").write_text("file\n")
     built = build(tmp_path / "scenes", tmp_path, workers=1, ingest={"view_size": 128, "azimuths_degrees": (0,)})
     shards = Shards(built.shards, built.scan.scenes[0].part, "radiance")
     crops = PairDataset(shards, 64, 0, False, "none")

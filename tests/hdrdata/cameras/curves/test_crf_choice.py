@@ -122,7 +122,7 @@ def test_a_chart_has_each_curve_and_a_legend_with_the_brightest_first(tmp_path):
 def test_plot_writes_both_formats_and_names_what_it_does_not_know(dorf, tmp_path):
     for suffix in ("svg", "png"):
         out = tmp_path / f"crfs.{suffix}"
-        assert run("crf", "plot", "-o", out).output == f"{out}: 7 curves\n"
+        assert run("crf", "plot", "-o", out).output == f"{out}: 9 curves\n"
         assert run("crf", "plot", "-o", out, "--file", dorf, "dark-1CDRed", "srgb").output == f"{out}: 12 curves\n"
     picture = cv2.imread(str(tmp_path / "crfs.png"))
     blue = np.array([0xB2, 0x72, 0x00])  # of the first curve, as BGR
