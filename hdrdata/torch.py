@@ -4,9 +4,9 @@ The only file of this package that imports torch; nothing else here imports it.
 """
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from traceback import walk_stack
 from typing import Any, Literal
 
 import numpy as np
@@ -106,7 +106,8 @@ class StackSampler(BatchSampler):
     digest} counts the samples that all ranks took together. It is the same on each rank, and any other number of ranks
     can resume from it.
 
-    Under `Accelerator.prepare`, which deals batches out to ranks itself, it gives the batches of all ranks in order.
+    Under `Accelerator.prepare`, which deals batches out to ranks itself, it gives the batches of all ranks in order;
+    accelerate's options `dispatch_batches` and `split_batches` are refused.
     """
 
     def __init__(
@@ -152,8 +153,15 @@ class StackSampler(BatchSampler):
 
     def _dealt_among(self) -> tuple[int, int]:
         """Rank and world; (0, 1) for accelerate's BatchSamplerShard, which keeps each world-th batch it is given."""
-        caller = sys._getframe(2).f_globals.get("__name__")
-        return (0, 1) if caller == "accelerate.data_loader" else _rank_and_world(*self._given)
+        frames = [frame for frame, _ in walk_stack(None) if frame.f_globals.get("__name__") == "accelerate.data_loader"]
+        callers = {frame.f_code.co_qualname for frame in frames}
+        if callers & {"DataLoaderDispatcher.__iter__", "BatchSamplerShard._iter_with_split"}:
+            raise ValueError(
+                "accelerate's dispatch_batches or split_batches would split the batches of one rank; expected "
+                "hdrdata.StackLoader, or both False"
+            )
+        by_accelerate = any(caller.startswith("BatchSamplerShard.") for caller in callers)
+        return (0, 1) if by_accelerate else _rank_and_world(*self._given)
 
     def _batches(self, rank: int, world: int) -> Iterator[list[int]]:
         epochs = self.epochs

@@ -182,6 +182,19 @@ def test_the_draws_of_a_mixture_are_those_of_its_weights():
         assert sorted(found[: len(found) // length * length]) == sorted(list(range(length)) * (len(found) // length))
 
 
+@pytest.mark.parametrize("option", ["dispatch_batches", "split_batches"])
+def test_accelerates_options_that_split_the_batches_of_one_rank_are_refused(dataset, option):
+    accelerate = pytest.importorskip("accelerate")
+    accelerate.PartialState(cpu=True)
+    stacks = open_stacks(dataset.shards, part="train", exposures="a")
+    loader = torch.utils.data.DataLoader(StackDataset(stacks), batch_sampler=StackSampler(stacks, 4, seed=5))
+    prepared = accelerate.data_loader.prepare_data_loader(
+        loader, num_processes=2, process_index=0, put_on_device=True, **{option: True}
+    )
+    with pytest.raises(ValueError, match="would split the batches of one rank; expected hdrdata.StackLoader"):
+        next(iter(prepared))
+
+
 def test_wrong_weights_and_folders_are_refused(dataset):
     for weights, message in (
         ({dataset.shards: -1}, "weight -1; expected a positive number"),

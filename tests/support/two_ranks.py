@@ -55,6 +55,7 @@ def with_accelerate(shards, folder):
     accelerator.register_for_checkpointing(loader)
     first, second = take(loader), take(loader, MORE)
     accelerator.save_state(str(folder / "state"))
+    accelerator.wait_for_everyone()  # only rank 0 writes the loader's state, and each rank reads it
     left = take(loader, 1)  # which the resumed loader does not continue
     accelerator.load_state(str(folder / "state"))
     assert left

@@ -149,9 +149,9 @@ def test_an_unknown_engine_and_a_cluster_that_is_not_there_are_one_line(tmp_path
 def test_a_node_that_does_not_see_the_folders_or_has_other_versions_is_named(tmp_path):
     token = tmp_path / "token"
     token.touch()
-    with pytest.raises(OSError, match=rf"Ray node \S+: does not see {ROOT} and {tmp_path} as they are"):
+    with pytest.raises(OSError, match=rf"Ray node \S+: does not have {ROOT} and {tmp_path} as they are"):
         engine_ray._make_on_a_node((str(ROOT), tmp_path / "none", {}), make_number, tmp_path, {"number": 1})
-    with pytest.raises(OSError, match=r"Ray node \S+: does not see /nowhere"):
+    with pytest.raises(OSError, match=r"Ray node \S+: does not have /nowhere"):
         engine_ray._make_on_a_node(("/nowhere", token, {}), make_number, tmp_path, {"number": 1})
     with pytest.raises(OSError, match=r"Ray node \S+: has numpy [\d.]+; expected 0\.1, as where the run began"):
         engine_ray._make_on_a_node((os.getcwd(), token, {"numpy": "0.1"}), make_number, tmp_path, {"number": 1})
@@ -161,7 +161,7 @@ def test_a_node_that_does_not_see_the_folders_or_has_other_versions_is_named(tmp
 def test_the_command_makes_the_same_shards_on_a_ray_cluster_as_in_one_process(dataset, tmp_path):
     address = ray.get_runtime_context().gcs_address
     options = ["--view-size", "32", "--seed", "34", "--val-share", "0.25", "--test-share", "0.25", "--name", "tiny"]
-    shards = ["--train-shards", "3", "--val-shards", "2"]
+    shards = ["--sidecar", "scenes.csv", "--train-shards", "3", "--val-shards", "2"]
     command = [sys.executable, "-c", "from hdrdata.cli import main; main()", "build", str(dataset.scenes), "dataset"]
     result = subprocess.run(
         [*command, *options, *shards, "--engine", "ray", "--ray-address", address],
