@@ -30,7 +30,7 @@ SHARD = {
                  "members": {"a.png": [512, 100, 1], "json": [1024, 20, 2]}}],
 }  # fmt: skip
 RECIPE = {
-    "digest": HASH, "name": "x", "letters": "ab", "evs": [-1.0, 0.0], "exposures": [0.5, 1.0], "crfs": {"srgb": {}},
+    "digest": "", "name": "x", "letters": "ab", "evs": [-1.0, 0.0], "exposures": [0.5, 1.0], "crfs": {"srgb": {}},
 }  # fmt: skip
 
 
@@ -84,7 +84,7 @@ LISTS: dict[str, Callable[[Path], Any]] = {
 
 
 def make_lists(folder: Path) -> dict[str, list[Path]]:
-    """Write small sound files of each kind of `LISTS`."""
+    """Write small sound files of each kind of `LISTS` but weights."""
     texts = {
         "index": {"a.index.json": json.dumps({"algorithm": "views-3", "rows": {"a": ROW, "b": ROW}})},
         "shards": {"a.shards.json": json.dumps({
@@ -109,14 +109,22 @@ def make_lists(folder: Path) -> dict[str, list[Path]]:
         for name, text in files.items():
             (folder / name).write_text(text)
             made.setdefault(kind, []).append(folder / name)
-    header = {"format": "hdrmodel-1", "network": {"baseline": "lightunet", "width": 0.125}, "variant": "lightunet"}
+    return made
+
+
+def make_weights(folder: Path) -> dict[str, list[Path]]:
+    """Write a small sound file of weights of a light U-Net, and the header of one of HDR-AttNet."""
+    from hdrmodel.networks.weights import initial_network, save_weights
+
+    save_weights(folder / "w.safetensors", initial_network("lightunet", "", 0.01, seed=0), {"variant": "lightunet"})
+    header = {"format": "hdrmodel-1", "network": {"attention": "spatial", "preset": "attnet", "width": 0.125}}
     about = {
         "__metadata__": {"hdrmodel": json.dumps(header)},
         "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
     }
     content = json.dumps(about).encode()
-    (folder / "w.safetensors").write_bytes(struct.pack("<Q", len(content)) + content + bytes(4))
-    return {**made, "weights": [folder / "w.safetensors"]}
+    (folder / "attention.safetensors").write_bytes(struct.pack("<Q", len(content)) + content + bytes(4))
+    return {"weights": [folder / "w.safetensors", folder / "attention.safetensors"]}
 
 
 def spoil_values(content: bytes, random_: random.Random) -> bytes:

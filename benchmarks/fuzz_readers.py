@@ -1,14 +1,15 @@
-"""Read many malformed scenes, indexes, journals, recipes, catalogs and weights in processes with limits.
+"""Read many damaged scenes, photographs, indexes, journals, recipes, catalogs and weights in processes with limits.
 
-Small sound files of many kinds are damaged by flipped bits, cuts, moved pieces and numbers that are put anywhere, and
-texts also by values of another type; each is read as the commands read it. A process that dies, takes too long or asks
-for too much memory is named with its case; `--cases N --seed S` gives the same cases again, `--keep FOLDER` keeps the
-files of those that ended so.
+Small sound files of many kinds are damaged by flipped bits, cuts, moved pieces and numbers in random places, and texts
+also by values of another type; each is read as the commands read it. Every case that crashes its process, exceeds a
+limit or is refused in more than one line is listed. `--cases N --seed S` repeats the same cases, `--keep FOLDER` keeps
+the files of the listed ones.
 
     python benchmarks/fuzz_readers.py --cases 12000 --seed 0
     python benchmarks/fuzz_readers.py --cases 10000 --format recipe
 """
 
+import contextlib
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -26,14 +27,19 @@ import cv2
 import numpy as np
 import OpenEXR
 import tifffile
-from fuzz_lists import LISTS, make_lists, spoil_values
+from fuzz_lists import LISTS, make_lists, make_weights, spoil_values
+from fuzz_photos import make_photos
 from PIL import ImageCms
 
+from hdrdata.command import one_line
 from hdrdata.files.exr import write_exr
 from hdrdata.files.radiance import check_radiance
+from hdrdata.photos.photo import read_photo
 
-MEGABYTES = 1024  # of address space that a reader may take on top of what it has when it starts
+MEGABYTES = 300  # resident memory that a case may take beyond a process that has read one sound file of each kind
+ADDRESSES = 2048  # megabytes of address space beyond it: what a process may ask for, used or not
 SECONDS = 20  # a file of a few kilobytes takes milliseconds
+SCENES, PHOTOS = ("exr", "hdr", "pfm", "tiff"), ("photo", "gainmap")
 OUTCOMES = ("read", "refused in a line", "refused in more", "other error", "crashed", "too slow", "too much memory")
 P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290)
 NUMBERS = (0, 1, 2**7, 2**8 - 1, 2**15 - 1, 2**16 - 1, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
@@ -200,42 +206,60 @@ def case(number: int, seed: int, seeds: dict[str, list[Path]]) -> tuple[str, Pat
     return kind, path, spoil(path.read_bytes(), random_)
 
 
-def read_cases(pipe: multiprocessing.connection.Connection, folder: Path) -> None:
-    """Read files as they are named through a pipe; runs in a process of its own, with a limit of memory."""
+def read_case(kind: str, path: Path) -> None:
+    """Read a file as the commands read it."""
+    if kind in LISTS:
+        LISTS[kind](path)
+    elif kind in ("photo", "gainmap"):
+        read_photo(path, own_colours=True)
+    else:
+        check_radiance(path, 1.0)
+
+
+def read_cases(pipe: multiprocessing.connection.Connection, folder: Path, sound: dict[str, Path]) -> None:
+    """Read files as they are named through a pipe; runs in a process of its own, with limits of memory."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     cv2.setNumThreads(1)
+    for kind, path in sound.items():  # imports what the readers of its kind need, torch for weights
+        with contextlib.suppress(ValueError):
+            read_case(kind, path)
     held = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    limit = held + MEGABYTES * 2**20
+    limit = held + ADDRESSES * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pipe.send("ready")
-    light = peak_megabytes()
+    light = before = peak_megabytes()
     while (named := pipe.recv()) is not None:
         kind, name = named
         try:
-            LISTS[kind](folder / name) if kind in LISTS else check_radiance(folder / name, 1.0)
+            read_case(kind, folder / name)
             outcome = "read"
-        except ValueError as error:
-            one_line = "\n" not in str(error) and len(str(error)) < 2000 and str(folder / name) in str(error)
-            outcome = "refused in a line" if one_line else "refused in more"
-            if "too large for the memory" in str(error) or "alloc" in str(error):
+        except (ValueError, OSError) as error:
+            line = one_line(error)  # as a command prints it
+            short = len(line) < 2000 and str(folder / name) in line
+            outcome = "refused in a line" if short else f"refused in more: {type(error).__name__}: {line}"
+            if "too large for the memory" in line or ("alloc" in line and "limit exceeded" not in line):
                 outcome = "too much memory"
         except MemoryError:
             outcome = "too much memory"
-        except Exception as error:  # whatever it is, it is a finding, and is told
+        except Exception as error:  # of any kind: it is a finding
             outcome = f"other error: {type(error).__name__}: {error}"
-        pipe.send((outcome, peak_megabytes() - light))
+        peak = peak_megabytes()
+        if peak > before and peak - light > MEGABYTES:
+            outcome = f"too much memory: {peak - light:.0f} MB"
+        before = peak
+        pipe.send((outcome, peak - light))
 
 
 def peak_megabytes() -> float:
-    """Memory that this process has held at most."""
+    """Return the most memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def fuzz(
     cases: int, seed: int, keep: Path | None = None, formats: tuple[str, ...] = ()
 ) -> tuple[dict[str, Counter], list[str], float, float]:
-    """Read `cases` damaged files, of the given formats or of all pictures.
+    """Read `cases` damaged files, of the given formats or of all scenes.
 
     Returns:
         by format the number of cases by outcome; a line for each that is not "read" or "refused in a line"; the longest
@@ -246,8 +270,11 @@ def fuzz(
     findings, slowest, most = [], 0.0, 0.0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name)
-        seeds = {**make_seeds(folder), **make_lists(folder)}
-        seeds = {kind: seeds[kind] for kind in formats or [name for name in seeds if name not in LISTS]}
+        makers = {**dict.fromkeys(SCENES, make_seeds), **dict.fromkeys(PHOTOS, make_photos)}
+        makers.update({**dict.fromkeys(LISTS, make_lists), "weights": make_weights})
+        made = {maker: maker(folder) for maker in {makers[kind] for kind in formats or SCENES}}
+        seeds = {kind: made[makers[kind]][kind] for kind in formats or SCENES}
+        firsts = {kind: paths[0] for kind, paths in seeds.items()}
         process = pipe = None
         for number in range(cases):
             kind, sound, content = case(number, seed, seeds)
@@ -255,7 +282,7 @@ def fuzz(
             (folder / file).write_bytes(content)
             if process is None:
                 pipe, other = context.Pipe()
-                process = context.Process(target=read_cases, args=(other, folder), daemon=True)
+                process = context.Process(target=read_cases, args=(other, folder, firsts), daemon=True)
                 process.start()
                 other.close()
                 pipe.recv()
@@ -288,8 +315,8 @@ def fuzz(
 @click.option("--cases", type=click.IntRange(1), default=12000, show_default=True, help="Files to read.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another number gives other damages.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep the files that are findings.")
-@click.option("--format", "formats", multiple=True, metavar="NAME",
-              help=f"exr, hdr, pfm, tiff, {', '.join(LISTS)}. Repeatable. Default: the pictures.")  # fmt: skip
+@click.option("--format", "formats", multiple=True, type=click.Choice((*SCENES, *PHOTOS, *LISTS)), metavar="NAME",
+              help=f"{', '.join((*SCENES, *PHOTOS, *LISTS))}. Repeatable. Default: {', '.join(SCENES)}.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(cases: int, seed: int, keep: Path | None, formats: tuple[str, ...], as_json: bool) -> None:
     begun = time.perf_counter()
@@ -308,8 +335,7 @@ def main(cases: int, seed: int, keep: Path | None, formats: tuple[str, ...], as_
     for finding in findings:
         click.echo(finding)
     click.echo(
-        f"{cases} cases in {seconds:.0f} s; the slowest took {slowest:.2f} s; {most:.0f} MB taken at most, of "
-        f"{MEGABYTES} MB allowed a process"
+        f"{cases} cases in {seconds:.0f} s; the slowest took {slowest:.2f} s; at most {most:.0f} of {MEGABYTES} MB"
     )
 
 

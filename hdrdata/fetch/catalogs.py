@@ -22,10 +22,10 @@ def read_catalog(path: Path) -> list[Wanted]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            rows = [(reader.line_num, row) for row in reader]
+            rows, names = [(reader.line_num, row) for row in reader], reader.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: not a readable CSV: {error}") from error
-    missing = [name for name in ("name", "url") if name not in (reader.fieldnames or ())]
+    missing = [name for name in ("name", "url") if name not in names]
     if missing:
         raise ValueError(
             f"{path}, line 1: no column {' and no column '.join(missing)}; expected name,url,sha256,licence"
@@ -33,7 +33,7 @@ def read_catalog(path: Path) -> list[Wanted]:
     if not rows:
         raise ValueError(f"{path}: no row in it")
     wanted: dict[str, Wanted] = {}
-    names: set[str] = set()
+    known: set[str] = set()
     for line, row in rows:
         name, url = (row["name"] or "").strip(), (row["url"] or "").strip()
         sha256 = (row.get("sha256") or "").strip().lower()
@@ -42,9 +42,9 @@ def read_catalog(path: Path) -> list[Wanted]:
             raise ValueError(f"{place}: name '{name}'; expected a file name without a folder, not beginning with a dot")
         if Path(name).suffix.lower() not in HDR_SUFFIXES:
             raise ValueError(f"{place}: name '{name}'; expected one that ends in {' '.join(HDR_SUFFIXES)}")
-        if name.lower() in names:
+        if name.lower() in known:
             raise ValueError(f"{place}: '{name}' occurs twice")
-        names.add(name.lower())
+        known.add(name.lower())
         if not _is_web_address(url):
             raise ValueError(f"{place}: url '{url}'; expected http:// or https://")
         if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):

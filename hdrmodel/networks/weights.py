@@ -71,7 +71,7 @@ def load_weights(path: Path | str) -> tuple[Network, dict]:
             build_network(config).load_state_dict({name: tensor.to("meta") for name, tensor in tensors.items()})
         network = build_network(config)
         network.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:  # Overflow: an infinite width
         raise ValueError(
             f"{path}: its weights do not fit its description: {' '.join(str(error).split())[:500]}"
         ) from error

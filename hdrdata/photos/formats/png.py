@@ -48,13 +48,13 @@ def read_chunks(path: Path) -> dict[bytes, bytes]:
 
 def pixels_alone(path: Path) -> io.BytesIO:
     """Return a PNG without its texts and metadata, which decoders would decompress and refuse the whole for."""
-    kept = io.BytesIO()
+    kept, size = io.BytesIO(), path.stat().st_size  # `read` allocates what it is asked for
     with path.open("rb") as file:
         kept.write(file.read(8))
         while len(head := file.read(8)) == 8:
             length = int.from_bytes(head[:4], "big") + 4
             if head[4:] in PIXELS:
-                kept.write(head + file.read(length))
+                kept.write(head + file.read(min(length, size)))
             else:
                 file.seek(length, os.SEEK_CUR)
     kept.seek(0)

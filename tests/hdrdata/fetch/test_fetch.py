@@ -288,6 +288,7 @@ def test_a_catalog_is_fetched_and_scanned_with_its_licences(server, tmp_path):
         ("name,licence\na.exr,x\n", "line 1: no column url"),
         ("a.exr,http://h/a\n", "line 1: no column name and no column url"),
         ("name,url\n", "no row in it"),
+        ("", "no column name and no column url"),
         ("name,url\na.exr,http://h/a\n,http://h/a\n", "line 3: name ''"),
         ("name,url\n../a.exr,http://h/a\n", "line 2: name '../a.exr'; expected a file name without a folder"),
         ("name,url\nx/a.exr,http://h/a\n", "line 2: name 'x/a.exr'"),

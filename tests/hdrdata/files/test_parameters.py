@@ -18,7 +18,9 @@ MERGES = "a0: &a0 {k: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]
         (BOMB, "values once its aliases are expanded"),
         (MERGES, "values once its aliases are expanded"),
         ("a: &a [*a]", "recipe"),  # an alias in itself is a list, and no recipe
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 50_000, "nest"),
+        ("[" + ",".join(["[" * 200 + "]" * 200] * 150) + "]", "values"),  # quadratic in PyYAML's own scanner
+        ("[" * 800 + "]" * 800, "nested too deeply"),
         ("x: " + "y" * YAML_BYTES, "bytes; expected at most"),
         ("? {a: 1}\n: 2", "cannot be read as YAML"),
         (f"evs: [{'9' * 5000}]", "cannot be read as YAML"),

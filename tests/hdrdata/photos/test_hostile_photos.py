@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import imagecodecs
@@ -113,6 +114,21 @@ def test_a_small_file_that_claims_much_is_refused_or_read(outcomes, name, expect
 def test_hostile_files_of_users_end_in_time(outcomes, name):
     outcome, seconds, megabytes = outcomes[name]
     assert "\n" not in outcome and seconds < 5 and megabytes < 300
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"PLTE", b"eXIf", b"tEXt"])
+def test_the_length_that_a_chunk_claims_takes_no_memory(tmp_path, kind):
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(file, "PNG")
+    png = file.getvalue()
+    (tmp_path / "a.png").write_bytes(png[:33] + struct.pack(">I", 2**32 - 1) + kind + png[33:])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"a\.png: .*"):
+            read_photo(tmp_path / "a.png")
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_thumbnail_is_really_removed_and_the_rest_of_exif_stays():

@@ -1,8 +1,10 @@
 import json
+import resource
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from shared_files import shared_file
 from variant_names import PREDICTING
 
 from hdrmodel.networks.devices import choose_device
@@ -43,7 +45,9 @@ def test_a_network_s_description_says_which_variant_it_is_and_gives_it_again(nam
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
-@pytest.mark.parametrize("described", [{"baseline": "resnet", "width": 1.0}, {"baseline": "hdrcnn"}, {}, 3])
+@pytest.mark.parametrize("described", [
+    {"baseline": "resnet", "width": 1.0}, {"baseline": "hdrcnn"}, {}, 3, {"baseline": "lightunet", "width": 1e308},
+])  # fmt: skip
 def test_a_network_that_nobody_knows_is_refused_in_one_line(described, tmp_path):
     header = {"hdrmodel": json.dumps({"format": "hdrmodel-1", "network": described})}
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", metadata=header)
@@ -51,6 +55,17 @@ def test_a_network_that_nobody_knows_is_refused_in_one_line(described, tmp_path)
     with pytest.raises(ValueError, match=reason) as caught:
         load_weights(tmp_path / "w.safetensors")
     assert "\n" not in str(caught.value)
+
+
+def test_a_description_of_a_huge_network_takes_no_memory_before_it_is_refused():
+    path = shared_file("wild/hostile/weights_wide.safetensors")  # width 64, 7.7 GB; one tensor of one number
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(
+        ValueError, match=r"weights_wide\.safetensors: its weights do not fit its description"
+    ) as caught:
+        load_weights(path)
+    assert "\n" not in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024
 
 
 def test_the_same_seed_gives_the_same_network_and_leaves_the_global_generator_alone():
