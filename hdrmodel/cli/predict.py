@@ -59,6 +59,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
     help="Treat only white as clipped in lossy photographs too. By default, values just below white also count: "
     "1 to 3 levels in smooth areas, up to 16 beside strong edges, by the quantisation tables of a JPEG.",
 )
+@click.option("--wrap", is_flag=True,
+              help="Read each photograph as a panorama of 360 degrees: its left and right borders meet.")  # fmt: skip
 @click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch", show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
@@ -83,6 +85,7 @@ def predict(
     ignore_gain_map: bool,
     metadata: bool,
     exact: bool,
+    wrap: bool,
     backend: str,
     device: str,
     precision: str,
@@ -123,13 +126,14 @@ def predict(
     if backend == "onnx" and device == "cuda":
         raise ValueError("--device cuda: ONNX Runtime is used on the CPU; expected 'auto' or 'cpu', or --backend torch")
     loaded = load_network(weights, backend)
-    reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision)
+    reconstructor = HDRReconstructor(loaded.network, device, response, tile, precision, wrap=wrap)
     made_by = (loaded.weights_sha256, loaded.variant)
     rest = {
         "background": background,
         "gain_map": not ignore_gain_map,
         "metadata": metadata,
         "exact": exact,
+        "wrap": wrap,
         "quality": quality,
     }
     rest["mask"] = mask

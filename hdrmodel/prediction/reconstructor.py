@@ -66,6 +66,7 @@ class HDRReconstructor:
         tile: int | None = None,
         precision: str = "fp32",
         quantise: Quantise | None = None,
+        wrap: bool = False,
     ):
         """Put a network on a device.
 
@@ -78,6 +79,7 @@ class HDRReconstructor:
             precision: precision of the features: "fp32", "bf16" or "fp16".
             quantise: rounding of the photographs' levels: "round255" for cameras, "floor254" for this project's
                 stacks; None: an 8-bit photograph whose largest level is 254 is read as an image of a stack.
+            wrap: whether the photographs are panoramas of 360 degrees, whose left and right borders meet.
 
         Raises:
             ValueError: if there is no such device, or no such precision on it.
@@ -87,7 +89,7 @@ class HDRReconstructor:
             raise ValueError(f"precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
         if precision == "fp16" and self.device.type == "cpu":
             raise ValueError("precision 'fp16': half floats are for GPUs; expected 'fp32' or 'bf16' on this device")
-        self.crf, self.tile, self.quantise = crf or srgb_crf(), tile, quantise
+        self.crf, self.tile, self.quantise, self.wrap = crf or srgb_crf(), tile, quantise, wrap
         self._baseline = self._subnetworks = None
         if isinstance(network, HDRAttNet):
             self._subnetworks = subnetworks_of(network, self.device, PRECISIONS[precision])
@@ -108,13 +110,14 @@ class HDRReconstructor:
         tile: int | None = None,
         precision: str = "fp32",
         quantise: Quantise | None = None,
+        wrap: bool = False,
     ) -> "HDRReconstructor":
         """Read weights that `train` wrote, or a folder that `export` wrote; see `__init__`.
 
         Raises:
             ValueError: also if the file or folder is none of these; it is named.
         """
-        return cls(load_network(Path(weights)).network, device, crf, tile, precision, quantise)
+        return cls(load_network(Path(weights)).network, device, crf, tile, precision, quantise, wrap)
 
     def check(self, origin: Origin, keep_stack: bool) -> None:
         """Raise ValueError if the network makes no light from `origin`, or no stack on the way."""
@@ -167,6 +170,24 @@ class HDRReconstructor:
         self.check(origin, keep_stack)
         if clipped is not None:
             ldr = fill_clipped(ldr, clipped)
+        if not self.wrap:
+            return self._predict(ldr, origin, keep_stack, progress, crf, source)
+        side = max(ldr.shape[1] // 4, 1)  # of what lies beyond each border
+        around = np.concatenate([ldr[:, -side:], ldr, ldr[:, :side]], axis=1)
+        made = self._predict(around, origin, keep_stack, progress, crf, source)
+        inner = slice(side, side + ldr.shape[1])
+        stack = None if made.stack is None else made.stack[:, :, inner]
+        return replace(made, radiance=np.ascontiguousarray(made.radiance[:, inner]), stack=stack)
+
+    def _predict(
+        self,
+        ldr: Photograph,
+        origin: Origin,
+        keep_stack: bool,
+        progress: Progress,
+        crf: CameraResponse | Literal["auto"] | None,
+        source: Device,
+    ) -> Prediction:
         camera = self._camera(ldr, crf or self.crf)
         if isinstance(camera, CameraResponse) and not keep_stack and not _has_white(ldr, camera):
             return Prediction(_own_light(ldr, camera), None, camera)

@@ -41,6 +41,7 @@ class PredictSettings:
     quality: int = 90  # of the JPEGs in Ultra HDR
     metadata: bool = True  # the photograph's EXIF goes into the files
     exact: bool = False  # only white is clipped in lossy photographs too
+    wrap: bool = False  # the photograph's left and right borders meet
 
     def digest(self, name: str) -> str:
         """Of what one output depends on: of the settings except for those that choose the outputs, and its format."""
