@@ -66,9 +66,9 @@ def tasks(folder: Path, scenes: Path) -> dict[str, list[str]]:
     model, shards = [sys.executable, "-m", "hdrmodel.cli"], str(folder / "data" / "shards")
     few = ["-s", "metrics=[psnr,ssim,psnr_pu21]", "-s", "alignments=[gain]", "-s", "lpips.trunk=null"]
     return {
-        "training": [*model, "train", shards, "run", "-s", "steps=40", "-s", "validation_stacks=0", "--anew"],
+        "training": [*model, "train", shards, "run", "-s", "steps=40", "-s", "validation_stacks=0", "--overwrite"],
         "evaluation": [*model, "evaluate", shards, "scores", "--weights", str(weights), *few],
-        "prediction": [*model, "predict", "noise.png", "-o", "noise.exr", "--weights", str(weights), "--anew"],
+        "prediction": [*model, "predict", "noise.png", "-o", "noise.exr", "--weights", str(weights), "--overwrite"],
         "synthesis": [
             sys.executable,
             "-c",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-AnySection = TypeVar("AnySection", bound="Section")  # typing.Self is more than the tests' type checker knows
+AnySection = TypeVar("AnySection", bound="Section")  # the tests' type checker does not support typing.Self
 
 
 PROBLEMS = 5  # of a section, that one message names

@@ -21,7 +21,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("*.md", "docs")
 LIBRARIES = ("hdrdata", "hdrmodel", "stages")
-BUDGET = 58  # findings in the libraries that were there when the vocabulary was written; lower it, never raise it
+BUDGET = 0  # findings allowed in the libraries
 FIRST_WORDS = re.compile(r"(Of|What|Whether|How|Which|Where|Why)\b")
 RULES = [
     (re.compile(rule["avoid"], re.IGNORECASE), rule["write"])
@@ -72,7 +72,7 @@ def findings(path: Path) -> list[tuple[int, str, str]]:
 def print_findings(roots: list[Path]) -> int:
     """Print the findings in files and folders; return their number."""
     paths = [path for root in roots for path in (sorted(root.rglob("*")) if root.is_dir() else [root])]
-    paths = [path for path in paths if path.suffix in (".py", ".md")]
+    paths = [path for path in paths if path.suffix in (".html", ".md", ".py")]
     count = 0
     for path in paths:
         for number, text, advice in findings(path):

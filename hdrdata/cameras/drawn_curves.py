@@ -34,7 +34,7 @@ class DrawnCamera:
     light: Float32[np.ndarray, " 256"]  # of the middle of each level's step, (0, 1]
 
     @property
-    def told(self) -> Float32[np.ndarray, " 256"]:
+    def encoded_light(self) -> Float32[np.ndarray, " 256"]:
         """Light of each level, encoded as sRGB: the input of the network where the response is known."""
         return encode_srgb(self.light)
 

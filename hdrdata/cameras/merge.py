@@ -30,12 +30,12 @@ def keep_levels(
 ) -> Float32[np.ndarray, "height width 3"]:
     """Use an estimate of light only for the clipped values of a photograph, channel by channel.
 
-    A value that is not white keeps its own light, that of the middle of its level's step; black ones too, whose light
-    no estimate was measured to know better. The estimate speaks for white ones, from 1 on, which saturates. So the law:
-    the result photographed again by the same camera is the photograph, level by level, whatever the estimate, and also
-    after it was rounded to half floats (`hdrdata.cameras.exposure.level_bounds`), except levels that this camera never
-    makes, which come out as the next ones that it does. Of 16 bits it holds in single floats, and white is what 8 bits
-    call so.
+    A value that is not clipped keeps the light in the middle of its level's step. Black values do too, because no
+    estimate was measured to be better there. Clipped values take the estimate, at least 1, which saturates. The
+    reconstruction law follows: the same camera makes the same photograph of the result, level by level, whatever the
+    estimate is, and also after rounding to half floats (`hdrdata.cameras.exposure.level_bounds`). Levels that this
+    camera never makes become the next ones that it makes. For 16-bit photographs the law holds in single floats, and
+    the values that 8 bits round to white count as clipped.
 
     Every network's light goes through here: of HDR-AttNet the merged stack, or X brought to the photograph's gain; of
     the other networks their radiance.

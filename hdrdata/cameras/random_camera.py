@@ -109,7 +109,7 @@ class RandomCameras:
             jpeg_quality, usable.
 
         Raises:
-            ValueError: if there is no camera of that name.
+            ValueError: if no camera has this name.
         """
         names = [f"{self.name}-{number}" for number in range(self._draws.cameras)]
         if camera not in names:

@@ -221,7 +221,7 @@ class Recipe:
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """The names of the cameras, one sample a view each: that of a CRF, or '<recipe>-<number>'."""
+        """The names of the cameras, one sample of each view per camera: a CRF's name, or '<recipe>-<number>'."""
         if self.steps.draws is None:
             return tuple(crf.name for crf in self.crfs)
         return tuple(f"{self.name}-{number}" for number in range(self.steps.draws.cameras))

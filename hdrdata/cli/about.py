@@ -14,6 +14,7 @@ from hdrdata.files.disk import write_json
 if TYPE_CHECKING:
     import hdrdata.publish.sidecars
     import hdrdata.publish.statistics
+    from hdrdata.publish.published import Written
 
 _views = click.option(
     "--views",
@@ -143,7 +144,7 @@ def card(
         overwrite=overwrite,
         workers=workers,
     )
-    _tell(shards, "card", written, by_hand)
+    _print_written(shards, "card", written, by_hand)
 
 
 def _kinds(command: Callable) -> Callable:
@@ -174,12 +175,12 @@ def sidecars(shards: Path, **chosen: bool) -> None:
 
     kinds = [name for name, wanted in chosen.items() if wanted] or list(chosen)
     if files := tuple(name for name in kinds if name in SIDECARS):
-        _tell(shards, ", ".join(files), write_sidecars(shards, files))
+        _print_written(shards, ", ".join(files), write_sidecars(shards, files))
     if cards := tuple(name for name in kinds if name not in SIDECARS):
-        _tell(shards, ", ".join(cards), *write_plain_card(shards, cards))
+        _print_written(shards, ", ".join(cards), *write_plain_card(shards, cards))
 
 
-def _tell(shards: Path, what: str, written: "hdrdata.publish.published.Written", by_hand: bool = False) -> None:
+def _print_written(shards: Path, what: str, written: "Written", by_hand: bool = False) -> None:
     from hdrdata.publish.card import CARD
 
     click.echo(f"{what}: {written}")

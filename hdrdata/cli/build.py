@@ -112,10 +112,10 @@ def build(scenes: Path, out: Path, **options: object) -> None:
     if address := options.pop("ray_address"):
         os.environ["RAY_ADDRESS"] = address  # from where the engine takes it
     shards = {part: options.pop(f"{part}_shards") for part in PARTS}
-    built = build_dataset(scenes, out, shards=shards, tell=_tell, **options)
+    built = build_dataset(scenes, out, shards=shards, report=_print, **options)
     if built.ingest.refused:
         sys.exit(REFUSED)
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     click.echo(line, err=line.startswith(("refused: ", "not read: ")))

@@ -82,7 +82,7 @@ def export_drtmo(
                     entries.append(entry)
         folder.mkdir(parents=True, exist_ok=True)
         if not ours:
-            (folder / JOURNAL).touch()  # from now on it is: a run that is killed before its first stack goes on
+            (folder / JOURNAL).touch()  # from now on it is: a run that is killed before its first stack can continue
         (folder / PICTURES).mkdir(exist_ok=True)
         outcomes[name] = bring_up_to_date(
             folder,

@@ -92,9 +92,10 @@ def import_drtmo(folder: Path, shards: Path, config: ImportConfig) -> Imported:
     """Bring the folder `shards` up to date with a folder of stacks, in three of DrTMO's forms.
 
     `folder` has `Train` and `Test` (and perhaps `Val`) with `Bracketed_images`, or `Bracketed_images`, or the folders
-    `<view>_<camera>` themselves. PNGs are copied unchanged. A view's part is that of its folder; where only val is not
-    told, a `val.csv` of whole scenes tells it, or else a hash of the scene (see `assign_part`). The exposures are those
-    of the pair lists in `folder`, `Train` and `Test`, or else DrTMO's nine half stops.
+    `<view>_<camera>` themselves. PNGs are copied unchanged. A folder states the part of its views. Without a folder
+    `Val`, a `val.csv` of whole scenes states which scenes are val; without it, a hash of the scene decides (see
+    `assign_part`). The exposures come from the pair lists in `folder`, `Train` and `Test`, or are DrTMO's nine half
+    stops.
 
     A view is taken with a stack under every camera, or refused: if it lacks one that most views have, if a picture is
     missing, larger than 64 MiB or 8192 pixels a side, no 8-bit PNG, of another size than the others, or holds level
@@ -207,7 +208,7 @@ def check_picture(path: Path, png: bytes) -> tuple[int, int]:
 def _assign_parts(views: list[ImportedView], lists: PairLists, config: ImportConfig) -> tuple[str, ...]:
     """Assign a part to each view whose folder states none, or only Train; return remarks for the user."""
     notes = []
-    told_by_folder = any(view.part == "val" for view in views)
+    has_val_folder = any(view.part == "val" for view in views)
     listed = lists.stacks.get("val", set())
     in_val: dict[str, set[bool]] = {}
     for view in views:
@@ -224,7 +225,7 @@ def _assign_parts(views: list[ImportedView], lists: PairLists, config: ImportCon
     for view in views:
         if view.part == "train" and use_list:
             view.part = "val" if in_val[view.scene] == {True} else "train"
-        elif view.part == "train" and not told_by_folder:
+        elif view.part == "train" and not has_val_folder:
             view.part = assign_part(view.scene, config.seed, config.val_share, 0.0)
         elif view.part is None:
             view.part = assign_part(view.scene, config.seed, config.val_share, config.test_share)

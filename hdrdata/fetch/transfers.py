@@ -68,11 +68,11 @@ class Fetched:
         return text + (f", {len(self.failures)} failed" if self.failures else "")
 
 
-def fetch_files(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
-    """Bring the files of `wanted` into `folder`, and their licences and sources into its `scenes.csv`.
+def fetch_files(files: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
+    """Download files into `folder`, and write their licences and sources into its `scenes.csv`.
 
-    A file that exists is hashed, and kept if it is the one wanted. One that was fetched and has other bytes now is
-    fetched again; the old one gets another name and is never removed. A transfer that was cut, by a killed run too,
+    A file that exists is hashed, and kept if its digest is right. A fetched file that has other bytes now is fetched
+    again; the old one gets another name and is never removed. A transfer that was interrupted, also by a killed run,
     continues where it ended. A row of the sidecar is written as soon as its file exists; what a user wrote into
     location_group, kind and scale stays.
 
@@ -84,16 +84,16 @@ def fetch_files(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetc
     with folder_lock(folder / LOCK):
         (folder / LOCK).write_text(json.dumps(this_process()) + "\n", encoding="utf-8")
         try:
-            return _fetch(wanted, folder, web, jobs)
+            return _fetch(files, folder, web, jobs)
         finally:
             (folder / LOCK).unlink()
 
 
-def _fetch(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
+def _fetch(files: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
     sidecar = _Sidecar(folder / SIDECAR)
     done = Fetched()
     with _bytes_bar() as bar, ThreadPoolExecutor(jobs) as pool:
-        checks = {pool.submit(_is_there, file, folder / file.name, sidecar): file for file in wanted}
+        checks = {pool.submit(_is_there, file, folder / file.name, sidecar): file for file in files}
         missing = []
         for check in as_completed(checks):
             file = checks[check]
@@ -131,7 +131,7 @@ def _fetch(wanted: list[Wanted], folder: Path, web: Web, jobs: int) -> Fetched:
 
 
 def _is_there(file: Wanted, path: Path, sidecar: "_Sidecar") -> bool:
-    """Return whether the file is there with the wanted content; a file of another origin is not overwritten."""
+    """Return whether the file is there with the expected content; a file of another origin is not overwritten."""
     if not path.exists():
         return False
     row = sidecar.rows.get(file.name, {})

@@ -84,8 +84,8 @@ class Web:
             reason = f"the server answered {response.status_code} {response.reason}".strip()
             if response.status_code not in PASSING:
                 raise Failure(reason)
-            told = response.headers.get("Retry-After", "")
-            raise Passing(reason, min(float(told), LONGEST_PAUSE_SECONDS) if told.isdigit() else 0.0)
+            stated = response.headers.get("Retry-After", "")
+            raise Passing(reason, min(float(stated), LONGEST_PAUSE_SECONDS) if stated.isdigit() else 0.0)
 
     def patiently(self, action: Callable[[], Result], progress: Callable[[], int]) -> Result:
         """Try `action` until it works or has failed too often since `progress` was last seen to grow."""

@@ -16,7 +16,7 @@ from hdrdata.merge.raw import check_size
 from hdrdata.photos.photo import Photo, read_photo
 
 SIDE = 20  # of the square of values that the response is found from: as many as OpenCV solves for in a second
-BANDS = 64  # of brightness, in each of which the flatter half of the picture counts
+BANDS = 64  # of brightness; the flatter half of the picture counts in each
 SMOOTHNESS = 24.0  # lambda of the response: 10, which is usual for 70 values, for as many as there are here
 EXPOSED = (0.12, 0.88)  # of the range: pictures are compared there, where a level is a small step of light
 Radiance = Float32[np.ndarray, "height width 3"]
@@ -27,8 +27,8 @@ def merge_display(
 ) -> tuple[Radiance, Agreement, Alignment]:
     """Return ln E = sum w(z) (g(z) - ln e) / sum w(z) by channel: Debevec and Malik, SIGGRAPH 1997, equation 6.
 
-    OpenCV's own merge weighs a pixel by the mean of its channels and gives saturated levels a weight, so that a channel
-    that clips pulls at the others, and what is white in every picture becomes darker than what just is not.
+    OpenCV's own merge weights a pixel by the mean of its channels and gives saturated levels a weight. A channel that
+    clips then changes the others, and pixels that are clipped in every picture become darker than their neighbours.
 
     Pictures are merged in their own primaries, and their light is converted to Rec.709; colours outside are negative.
     """

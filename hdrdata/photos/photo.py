@@ -64,7 +64,7 @@ class Photo:
 
 
 def read_photo(path: Path | str, own_colours: bool = False, background: str = "black", gain_map: bool = True) -> Photo:
-    """Read a picture of any kind that `hdrdata.photos.formats.kinds` knows by its content, as upright sRGB.
+    """Read a picture of any kind that `hdrdata.photos.formats.kinds` lists, by its content, as upright sRGB.
 
     8-bit pictures come as uint8, deeper ones as uint16. Turned by EXIF, or as the format's own header says. Colours
     are converted to sRGB and clipped to it: from the encoding that the file states (PNG's cICP, or gAMA and cHRM; the
@@ -172,8 +172,8 @@ def _read(path: Path, kind: str, own_colours: bool, background: str, gain_map: b
         notes.append(f"{pixels} laid over {background}")
     elif decoded.rows(0, 1).shape[2] > decoded.colours:
         notes.append(f"an {'opaque alpha' if decoded.is_alpha else 'unspecified extra'} channel left out")
-    if (told := max(turn, decoded.turned)) != 1:
-        notes.append(f"turned by its EXIF orientation {told}")
+    if (orientation := max(turn, decoded.turned)) != 1:
+        notes.append(f"turned by its EXIF orientation {orientation}")
     upright = np.ascontiguousarray(TURNS[turn](ldr))
     light = None if light is None else np.ascontiguousarray(TURNS[turn](light))
     block = metadata.reset(decoded.exif, upright.shape[1], upright.shape[0])

@@ -55,7 +55,7 @@ def build(
     engine: str = "local",
     workers: int = 0,
     check_content: bool = False,
-    tell: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Built:
     """Make a dataset in the folder `out` from the HDR files of the folder `scenes`, or bring it up to date.
 
@@ -87,7 +87,7 @@ def build(
         workers: number of tasks at a time; 0 for one per core.
         check_content: read every scene, view, stack and shard, and make again what was damaged without a change of its
             size or time; takes as long as reading the dataset.
-        tell: function that receives one line about each thing that was done or left out.
+        report: function that receives one line about each thing that was done or left out.
 
     Raises:
         ValueError: one line naming the file or the value that is wrong, and what is expected.
@@ -123,28 +123,28 @@ def build(
         check_content=check_content,
     )
     write_scenes(out / "scenes.json", scan, scenes)
-    tell(f"scenes: {', '.join(f'{count} {part}' for part, count in scan.counts().items())}")
+    report(f"scenes: {', '.join(f'{count} {part}' for part, count in scan.counts().items())}")
     for note in scan.notes:
-        tell(note)
+        report(note)
     for path, same in scan.duplicates:
-        tell(f"left out: {scenes / path}: the same bytes as {same}")
+        report(f"left out: {scenes / path}: the same bytes as {same}")
     if scan.unread:
-        tell(scan.unread_line())
+        report(scan.unread_line())
     ingested = ingest_scenes(scan.scenes, scenes, out / "views", ingest, check_content=check_content)
-    tell(f"views of scenes: {ingested.summary()}")
+    report(f"views of scenes: {ingested.summary()}")
     for refusal in ingested.refused:
-        tell(f"refused: {' '.join(refusal.reason.split())}")
+        report(f"refused: {' '.join(refusal.reason.split())}")
     views = read_views(out / "views")
     for line in describe_views(views, ingest, ingested.rows):
-        tell(line)
+        report(line)
     forms = shard.forms
     stacks = synthesize_stacks(views, out / "views", out / "stacks", synthesize, forms, check_content=check_content)
-    tell(f"stacks of views: {stacks.summary()}")
+    report(f"stacks of views: {stacks.summary()}")
     run = {"workers": workers, "engine": engine, "check_content": check_content}
     packed = shard_stacks(out / "stacks", out / "shards", shard, **run)
-    tell(f"shards: {packed.summary()}")
+    report(f"shards: {packed.summary()}")
     for line in refresh_published(out / "shards"):
-        tell(line)
+        report(line)
     if ingested.refused:
-        tell(f"{len(ingested.refused)} of {len(scan.scenes)} scenes were refused, and are not in {out}")
+        report(f"{len(ingested.refused)} of {len(scan.scenes)} scenes were refused, and are not in {out}")
     return Built(scan, ingested, stacks, packed)

@@ -1,9 +1,9 @@
 """Make only what is missing: a folder of files with a record of what each was made from.
 
-`bring_up_to_date` has an engine run one pure task an entry. An entry whose digest (sources' bytes, parameters, tables
-and the algorithm's version) stands in `index.json`, and whose files are there, is kept. `index.json` is written last
-and atomically. Until then `.journal.jsonl` holds a line for each finished entry, so that a run cut short goes on; who
-holds its lock works alone in the folder.
+`bring_up_to_date` has an engine run one pure task per entry. An entry is kept if its files exist and its digest (of the
+sources' bytes, parameters, tables and the algorithm's version) is in `index.json`. `index.json` is written last and
+atomically. Until then `.journal.jsonl` holds a line for each finished entry, so that an interrupted run can continue. A
+process that holds its lock works alone in the folder.
 """
 
 from collections.abc import Callable
@@ -90,7 +90,7 @@ def bring_up_to_date(
         finish: from all rows, further keys of index.json; runs last except for the index, and may write files.
 
     Returns:
-        the rows of all wanted entries that were not refused, and the counts.
+        the rows of all entries that were not refused, and the counts.
 
     Raises:
         ValueError: if an entry is refused and `on_error` is "stop", also one that kills its worker again and again; if
@@ -177,11 +177,11 @@ def _run(
     with progress_bar() as bar:
         line = bar.add_task(title, total=len(tasks))
 
-        def take_and_tell(name: str, result: dict | ValueError) -> None:
+        def take_and_report(name: str, result: dict | ValueError) -> None:
             take(name, result)
             bar.advance(line)
 
-        run_tasks(engine, folder, tasks, make, take_and_tell, workers, isolated=isolated)
+        run_tasks(engine, folder, tasks, make, take_and_report, workers, isolated=isolated)
 
 
 def _remove_unfinished(folder: Path, strangers: set[Path]) -> None:

@@ -1,9 +1,9 @@
 """The engine "ray": tasks on the cores of a Ray cluster, or of this machine through Ray.
 
 The cluster is given by the environment variable RAY_ADDRESS ("host:port", or "auto" for one that runs on this machine);
-without it Ray is started here. A process connects once, and leaves when it ends. Files are exchanged through storage
-that every node sees at the same path: the inputs, the output folder and the working folder. A task is done again where
-its process or node was lost.
+without it Ray is started here. A process connects once, and disconnects when it ends. Files are exchanged through
+storage that has the same path on every node: the inputs, the output folder and the working folder. A task is repeated
+if its process or node was lost.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ SECONDS_TO_STOP = 30  # that tasks under way are given when a run ends early
 
 
 def run_on_ray(folder: Path, tasks: dict[str, Any], make: Make, take: Take, workers: int) -> None:
-    """Make the tasks on every core of a cluster; see `hdrdata.work.engines.run_tasks`.
+    """Run the tasks on every core of a cluster; see `hdrdata.work.engines.run_tasks`.
 
-    Each node is asked, at each task, whether it sees `folder` and has the same versions of what makes the bytes.
+    Each task checks that its node has `folder`, and the same versions of the programs that make the bytes.
 
     Args:
         workers: tasks at a time; 0 for two a core, so that no core waits for this process.

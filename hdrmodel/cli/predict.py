@@ -66,7 +66,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
 @click.option("--tile", type=click.IntRange(min=0), metavar="PIXELS",
               help="Side of a tile; 0: whole photographs. Default: tiles of about a gigabyte.")  # fmt: skip
-@click.option("--anew", is_flag=True, help="Make existing outputs again, and replace files of other programs.")
+@click.option("--overwrite", is_flag=True, help="Make existing outputs again, and replace files of other programs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result of each photograph as JSON.")
 def predict(
     inputs: tuple[str, ...],
@@ -90,16 +90,16 @@ def predict(
     device: str,
     precision: str,
     tile: int | None,
-    anew: bool,
+    overwrite: bool,
     as_json: bool,
 ) -> None:
     """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF, WebP, HEIC, AVIF,
     JPEG XL, JPEG 2000, BMP, GIF, PPM and camera RAW.
 
     Each value that is not clipped keeps the photograph's own light: photographed again, the result is the photograph.
-    The network fills in the clipped values. A photograph that cannot be read is reported in one line and the others are
-    made; the exit code is then 1. The same command again makes what is missing or has changed. A file that another
-    program made is never replaced without --anew.
+    The network fills in the clipped values. A photograph that cannot be read is reported in one line, and the others
+    are converted; the exit code is then 1. Run the same command again to make what is missing or has changed. A file
+    of another program is never replaced without --overwrite.
 
     \b
     A photograph, to photo.exr beside it or to a name:
@@ -145,7 +145,7 @@ def predict(
             bar.update(task, description=printable(photo.name), total=count, completed=number - 1, visible=True)
             return lambda share: bar.update(task, completed=number - 1 + share)
 
-        def told(outcome: Outcome) -> None:
+        def ended(outcome: Outcome) -> None:
             if outcome.error is not None:
                 _say(bar, f"Error: {outcome.error}", err=True)
             if not as_json and outcome.outputs:
@@ -154,12 +154,12 @@ def predict(
         def waiting(line: str) -> None:
             _say(bar, line, err=True)
 
-        outcomes = predict_files(inputs, out, reconstructor, settings, anew, begun, told, waiting)
+        outcomes = predict_files(inputs, out, reconstructor, settings, overwrite, begun, ended, waiting)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     left = files_left_out(inputs, out, outcomes)
     if as_json:
-        told = {"photos": [vars(outcome) for outcome in outcomes], "failed": len(failed), "left_out": left}
-        click.echo(json.dumps(told, indent=2))
+        result = {"photos": [vars(outcome) for outcome in outcomes], "failed": len(failed), "left_out": left}
+        click.echo(json.dumps(result, indent=2))
     elif len(outcomes) > 1 or left:
         made = sum(not outcome.skipped and outcome.error is None for outcome in outcomes)
         in_part = sum(bool(outcome.outputs) for outcome in failed)

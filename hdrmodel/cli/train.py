@@ -19,7 +19,7 @@ from hdrdata.command import FolderOrUrl, OneLineErrors
               help="Replace a value of the profile; give it once per value. --show names them all.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="Seed of the initial weights, and of the order, crops and augmentation of the samples.")  # fmt: skip
-@click.option("--anew", is_flag=True, help="Train a finished run again, and replace its weights.")
+@click.option("--overwrite", is_flag=True, help="Train a finished run again, and replace its weights.")
 @click.option("--show", is_flag=True, help="Print the configuration as YAML, and train nothing.")
 def train(
     shards: Path | str | None,
@@ -28,7 +28,7 @@ def train(
     profile: str,
     changes: tuple[str, ...],
     seed: int,
-    anew: bool,
+    overwrite: bool,
     show: bool,
 ) -> None:
     """Train a network on the folder or URL SHARDS into the folder RUN: weights.safetensors, run.json and dvclive/.
@@ -57,8 +57,10 @@ def train(
         return
     if shards is None or run is None:
         raise click.UsageError("expected the folders SHARDS and RUN")
-    if (run / WEIGHTS).exists() and not anew:
-        raise click.ClickException(f"{run / WEIGHTS}: a run has ended here; --anew replaces it")
+    if (run / WEIGHTS).exists() and not overwrite:
+        raise click.ClickException(
+            f"{run / WEIGHTS}: a finished run; expected another folder, or --overwrite to replace it"
+        )
     record = train_variant(shards, run, variant, seed, config)
     if record is not None:
         click.echo(f"{summarise(record)}\n{run / WEIGHTS}")

@@ -45,7 +45,7 @@ from hdrmodel.scores.folder import FACTS, FORMAT, PER_PICTURE, SUMMARY, Summary
 
 PARTIAL = "rows.partial.jsonl"  # of an evaluation that was cut short
 VERSION = 1  # of what a row holds; raise it when code changes the scores, so half-done evaluations start over
-TIMED = 4  # calls of the network, the first of which warms up
+TIMED = 4  # calls of the network; the first one warms up
 
 
 def evaluate(
@@ -194,12 +194,12 @@ def _evaluate(
 
 
 def _cases_with_pictures(
-    reader: Shards, folder: Path, config: EvaluateConfig, wanted: set[str]
+    reader: Shards, folder: Path, config: EvaluateConfig, keys: set[str]
 ) -> Iterator[tuple[Case, Path | None]]:
-    """Return each wanted case, and the folder for its pictures if it is one of the few of its scene that are shown."""
+    """Return the case of each key, and the folder for its pictures if it is one of the few shown of its scene."""
     shown: dict[str, set[str]] = {}
     for case in read_cases(reader, config.crfs_a_view, config.views_a_scene):
-        if case.key in wanted:
+        if case.key in keys:
             views = shown.setdefault(case.scene, set())
             pictured = case.view not in views and len(views) < config.pictures_a_scene
             if pictured:
@@ -264,9 +264,9 @@ def _in_threads(call: Callable[..., dict], items: Iterator[tuple]) -> Iterator[d
 
 
 def _resumed(scores: Path, digest: str, keys: Sequence[str]) -> dict[str, dict]:
-    """What an evaluation of the same digest has measured before it was cut short; its file then ends in whole lines.
+    """Return what an interrupted evaluation of the same digest has measured; remove a last line that is not complete.
 
-    A picture that the report was to show and that is gone (DVC clears what it tracks) is measured again.
+    A case whose picture for the report is gone (DVC removes outputs that it tracks) is measured again.
     """
     path, done, wanted = scores / PARTIAL, {}, set(keys)
     if path.is_file():

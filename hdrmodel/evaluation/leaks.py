@@ -100,11 +100,11 @@ def _views_of(reader: Shards) -> Iterator[tuple[str, str, Traces]]:
     for number, (shard, layout) in enumerate(reader.samples):
         part = reader.index["rows"][shard]["part"]
         view = layout.key if reader.form == "radiance" else reader.view_and_crf(number)[0]
-        told = (part, view) in about
-        if not told:
+        known = (part, view) in about
+        if not known:
             about[part, view] = json.loads(reader.read(number, ("json",))["json"])
         facts = about[part, view]
-        if told and "pixels_sha256" in facts:
+        if known and "pixels_sha256" in facts:
             continue
         pictures = facts.get("pixels_sha256") or digest_of(
             {name: [member.size, member.crc32c] for name, member in layout.members.items() if name != "json"}

@@ -22,8 +22,8 @@ def piqe_pu21(test: Pictures, reference: Pictures | None = None) -> PerPicture:
     by v where it looks like noise. PIQE = 100 (1 + sum of distortions) / (1 + blocks that count), so a flat picture
     has 100. Pictures are continued by mirroring to whole blocks.
 
-    Of the metrics here it follows viewers best in Hanji et al.'s study (Spearman 0.83), and yet it is no measure of
-    noise: smooth shades count as artefacts, so a little noise can lower it; only strong noise on texture raises it.
+    This metric agrees best with viewers in Hanji et al.'s study (Spearman 0.83), but does not measure noise: smooth
+    shades count as artefacts, so a little noise can lower it; only strong noise on texture raises it.
 
     Implementations differ. This one is ours, in float64; given the same values it equals the package pypiqe 1.2, a
     translation of MATLAB's piqe that takes one picture at a time and needs another build of OpenCV. As in both, a

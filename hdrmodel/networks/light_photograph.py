@@ -45,7 +45,7 @@ def see_photograph(network: LightUNet, photograph: Ldr | Photograph, crf: Camera
     else:
         own = _small(photograph, lambda ldr: np.minimum(look_up_exposure(ldr, crf), 1))
         picture = srgb_crf()(own).astype(np.float32)
-    return Sight(picture, clipped, predict_stops(network, picture, clipped, told=crf is not None))
+    return Sight(picture, clipped, predict_stops(network, picture, clipped, response_known=crf is not None))
 
 
 def enlarge(stops: Stops, size: tuple[int, int]) -> Light:
@@ -54,11 +54,12 @@ def enlarge(stops: Stops, size: tuple[int, int]) -> Light:
 
 
 @torch.inference_mode()
-def predict_stops(network: LightUNet, picture: Ldr, clipped: Clipped, told: bool) -> Light:
+def predict_stops(network: LightUNet, picture: Ldr, clipped: Clipped, response_known: bool) -> Light:
     """Return log2 of light by `LightUNet.stops` of one picture."""
     device = network.head.weight.device
     batch = [torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None].to(device) for x in (picture, clipped)]
-    return network.stops(*batch, torch.tensor([float(told)], device=device))[0].permute(1, 2, 0).cpu().numpy()
+    known = torch.tensor([float(response_known)], device=device)
+    return network.stops(*batch, known)[0].permute(1, 2, 0).cpu().numpy()
 
 
 def _small(photograph: Ldr | Photograph, of: Callable[[np.ndarray], np.ndarray]) -> Stops:

@@ -23,7 +23,7 @@ def initial_network(variant: str, preset: str, width: float, seed: int) -> Netwo
 
 
 def untrained_network(config: Config, seed: int) -> Network:
-    """`initial_network` from a network's description, such as that of a trained one."""
+    """Return `initial_network` for a network's description, for example a trained network's."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build_network(config)

@@ -60,13 +60,13 @@ def _write_files(
 ) -> None:
     seconds = exposure.seconds or UNKNOWN_SECONDS
     *pictures, ratios = exposure_files(folder, len(stack))
-    told, profile = [], chunk(b"iCCP", b"profile\0\0" + zlib.compress(icc)) if icc else b""
+    rows, profile = [], chunk(b"iCCP", b"profile\0\0" + zlib.compress(icc)) if icc else b""
     for file, ldr, ev in zip(pictures, stack, evs, strict=True):
         exif = _exif(seconds * 2.0**ev, ev, exposure)
         png = encode_png(ldr, "opencv")
         file.write_bytes(png[:PNG_HEAD] + profile + chunk(b"eXIf", exif) + png[PNG_HEAD:])
-        told.append({"file": file.name, "ev": ev, "ratio": 2.0**ev, "exposure_seconds": seconds * 2.0**ev})
-    write_json(ratios, {"exposures": told, "seconds_are_the_photographs": exposure.seconds is not None, **facts})
+        rows.append({"file": file.name, "ev": ev, "ratio": 2.0**ev, "exposure_seconds": seconds * 2.0**ev})
+    write_json(ratios, {"exposures": rows, "seconds_are_the_photographs": exposure.seconds is not None, **facts})
 
 
 def _exif(seconds: float, ev: float, exposure: Exposure) -> bytes:

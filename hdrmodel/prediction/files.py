@@ -1,4 +1,4 @@
-"""Photographs in files to HDR files: one or a folder of them, each whole or not at all, going on where it was cut."""
+"""Photographs in files to HDR files: one or a folder of them, each complete or absent; a cut run can continue."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ DISPLAY = "display light: the look of the photograph below white"
 
 @dataclass
 class Outcome:
-    """What became of one photograph."""
+    """Result of one photograph: its files, or the error."""
 
     input: str
     outputs: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Outcome:
     error: str | None = None  # why some or all of its outputs were not made
 
 
-Told = Callable[[Outcome], None]
+Ended = Callable[[Outcome], None]
 
 
 def predict_files(
@@ -64,34 +64,35 @@ def predict_files(
     out: Path | None,
     reconstructor: HDRReconstructor,
     settings: PredictSettings,
-    anew: bool = False,
+    overwrite: bool = False,
     begun: Callable[[Path, int, int], Progress] = lambda photo, number, count: lambda share: None,
-    told: Told = lambda outcome: None,
+    ended: Ended = lambda outcome: None,
     waiting: Callable[[str], None] = lambda line: None,
 ) -> list[Outcome]:
-    """Make the HDR files of photographs; one that fails is told, and the others are made, and so of each the formats.
+    """Make the HDR files of photographs; report each photograph or format that fails, and make the others.
 
-    What is made is listed in predictions.json of its folder, by which it is known when this is run again. A file that
-    is there and not listed is another's: it is refused, and stays.
+    Finished files are listed in predictions.json of their folder, and are kept when this is run again. A file that is
+    not listed belongs to another program: it stays, and the output is refused.
 
     Args:
         inputs: files, folders and patterns (`hdrdata.photos.finding.find_photos`).
-        out: of one photograph, a file whose suffix is that of a format; else a folder, which gets
-            `<name>.<suffix>` for each format and `<name>.stack/`. None: the folder of each photograph.
-        again: make all again, in place of whatever is there.
-        begun: called before each photograph, with its number from 1 and the count; gives what is told the share done.
-        told: called with each outcome.
-        waiting: called with a line before another process, which works in the same folder, is waited for.
+        out: for one photograph, a file whose suffix names a format; else a folder, which gets `<name>.<suffix>` for
+            each format and `<name>.stack/`. None: the folder of each photograph.
+        overwrite: make all again, in place of whatever is there.
+        begun: called before each photograph, with its number from 1 and the count; returns a function that receives the
+            share done.
+        ended: called with each outcome.
+        waiting: called with one line before this waits for another process that works in the same folder.
 
     Returns:
-        an outcome for each photograph; what this folder's list knows as made is none, wherever it is found.
+        an outcome for each photograph; files that predictions.json lists as outputs are not photographs.
 
     Raises:
         ValueError: before anything is made, if an input matches nothing, the network does not make what is asked for,
             predictions.json is damaged, or an output would take the place of an input or of another output.
     """
     reconstructor.check(settings.origin, settings.stack)
-    indexes = PredictionIndexes(lambda photo: _folder_of(photo, out), anew)
+    indexes = PredictionIndexes(lambda photo: _folder_of(photo, out), overwrite)
     photos = [photo for photo in find_photos(tuple(inputs)) if suffix_of(out) or photo not in indexes.of(photo)]
     if not photos:
         where = "beside them" if out is None else out
@@ -107,15 +108,15 @@ def predict_files(
             except OSError as error:
                 outcome = Outcome(str(photo), error=" ".join(str(error).split()))
             else:
-                outcome = _predict(photo, places[photo], reconstructor, settings, index, anew, progress)
+                outcome = _predict(photo, places[photo], reconstructor, settings, index, overwrite, progress)
             outcomes.append(outcome)
-            told(outcome)
+            ended(outcome)
     return outcomes
 
 
 def files_left_out(inputs: Sequence[str | Path], out: Path | None, outcomes: Sequence[Outcome]) -> dict[str, int]:
     """Return how many files of the input folders were neither photographs nor made by this command, by suffix."""
-    indexes = PredictionIndexes(lambda photo: _folder_of(photo, out), anew=True)
+    indexes = PredictionIndexes(lambda photo: _folder_of(photo, out), overwrite=True)
     taken = [Path(outcome.input) for outcome in outcomes]
     known = [path for index in (indexes.of(photo) for photo in taken) for path in index.paths()]
     return left_out(tuple(inputs), [*taken, *known])
@@ -131,7 +132,7 @@ def _predict(
     reconstructor: HDRReconstructor,
     settings: PredictSettings,
     index: PredictionIndex,
-    anew: bool,
+    overwrite: bool,
     progress: Progress,
 ) -> Outcome:
     outcome = Outcome(str(photo))
@@ -141,7 +142,7 @@ def _predict(
     try:
         check_file(photo)  # a pipe would never end
         digest = sha256_of(photo)
-        if not anew:
+        if not overwrite:
             if index.holds(digests, digest):
                 outcome.outputs, outcome.skipped = [str(path) for path in places.values()], True
                 return outcome
@@ -152,7 +153,7 @@ def _predict(
             outcome.notes.extend(read.notes)
             places = without_limits(photo, places, outcome.width, outcome.height, errors)
             digests = {path: digests[path] for path in places.values()}
-            if not places or (not anew and index.holds(digests, digest)):
+            if not places or (not overwrite and index.holds(digests, digest)):
                 outcome.outputs, outcome.skipped = [str(path) for path in places.values()], bool(places)
             else:
                 for path in places.values():
@@ -179,7 +180,7 @@ def _predict(
 
 @dataclass(frozen=True)
 class _Rest:
-    """What is kept of a photograph once there is light: as little as the files need."""
+    """Parts of a photograph that its output files need once its light is computed."""
 
     to_bt709: np.ndarray | None
     picture: Picture | None
@@ -257,7 +258,7 @@ def _without_strangers(places: dict[str, Path], index: PredictionIndex, errors: 
     for name, path in places.items():
         if os.path.lexists(path) and not index.may_replace(path):
             why = "changed since it was made here" if path in index else "is there, not made here"
-            errors.append(f"{path}: {why}; expected another folder, or --anew to replace it")
+            errors.append(f"{path}: {why}; expected another folder, or --overwrite to replace it")
         else:
             kept[name] = path
     return kept

@@ -49,7 +49,7 @@ class PredictionIndex:
     file that the list does not have.
     """
 
-    def __init__(self, folder: Path, anew: bool = False):
+    def __init__(self, folder: Path, overwrite: bool = False):
         """Read a folder's list, if there is one.
 
         Args:
@@ -58,7 +58,7 @@ class PredictionIndex:
         Raises:
             ValueError: naming the list, if it is broken or of another program.
         """
-        self.folder, self.path, self.anew = folder, folder / INDEX, anew
+        self.folder, self.path, self.overwrite = folder, folder / INDEX, overwrite
         self.rows: dict[str, dict] = self._read()
         self._journal: Journal | None = None
 
@@ -68,8 +68,8 @@ class PredictionIndex:
             try:
                 rows = _rows_of(self.path)
             except ValueError as error:
-                if not self.anew:
-                    raise ValueError(f"{error}; with --anew all is made again") from error
+                if not self.overwrite:
+                    raise ValueError(f"{error}; --overwrite makes all files again") from error
         self._indexed = rows.copy()
         journal = self.folder / JOURNAL
         rows |= journal_rows(journal) if journal.is_file() else {}
@@ -175,8 +175,8 @@ class PredictionIndex:
 class PredictionIndexes:
     """The lists of the folders that the outputs of photographs go to."""
 
-    def __init__(self, folder_of: Callable[[Path], Path], anew: bool):
-        self.folder_of, self.anew = folder_of, anew
+    def __init__(self, folder_of: Callable[[Path], Path], overwrite: bool):
+        self.folder_of, self.overwrite = folder_of, overwrite
         self.kept: dict[Path, PredictionIndex] = {}
         self.held: set[Path] = set()
 
@@ -191,7 +191,7 @@ class PredictionIndexes:
     def of(self, photo: Path) -> PredictionIndex:
         folder = self.folder_of(photo)
         if folder not in self.kept:
-            self.kept[folder] = PredictionIndex(folder, self.anew)
+            self.kept[folder] = PredictionIndex(folder, self.overwrite)
         return self.kept[folder]
 
 

@@ -1,4 +1,4 @@
-"""How the C library keeps memory between pictures, and what is said where there is not enough of it."""
+"""Keep memory between pictures, and name the picture in the error when there is not enough of it."""
 
 import contextlib
 import ctypes

@@ -257,13 +257,13 @@ class HDRReconstructor:
     ) -> tuple[Radiance, None, CameraResponse]:
         exposure = self._estimate(frame, tiles, progress).picture
         camera = response_of(to_ldr(sparse(frame.picture)), sparse(exposure), camera, source)
-        told, estimated = 0.0, 0.0  # light of what is neither white nor black, by the photograph and by X
+        stated, estimated = 0.0, 0.0  # light of values that are neither white nor black, by the photograph and by X
         for rows in _bands(len(exposure)):
             ldr = to_ldr(frame.picture[rows])
-            tells = (ldr > 0) & (ldr < np.float32(camera.clips))
-            told += float(look_up_exposure(ldr, camera)[tells].sum(dtype=np.float64))
-            estimated += float(exposure[rows][tells].sum(dtype=np.float64))
-        gain = np.float32(told / estimated if estimated > 0 and told > 0 else 1.0)
+            inner = (ldr > 0) & (ldr < np.float32(camera.clips))
+            stated += float(look_up_exposure(ldr, camera)[inner].sum(dtype=np.float64))
+            estimated += float(exposure[rows][inner].sum(dtype=np.float64))
+        gain = np.float32(stated / estimated if estimated > 0 and stated > 0 else 1.0)
         for rows in _bands(len(exposure)):
             ldr = to_ldr(frame.picture[rows])
             exposure[rows] = keep_levels(ldr, exposure[rows] * gain, camera)
@@ -302,7 +302,7 @@ def _merge(
 
 
 class _Successor:
-    """A picture that takes the memory of the one that it is made of, tile by tile: 12 bytes a pixel less.
+    """Picture that replaces its own source in memory, tile by tile; saves 12 bytes a pixel.
 
     Args:
         picture: read by later tiles, at most `margin` rows above them.

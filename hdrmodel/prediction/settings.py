@@ -44,7 +44,7 @@ class PredictSettings:
     wrap: bool = False  # the photograph's left and right borders meet
 
     def digest(self, name: str) -> str:
-        """Of what one output depends on: of the settings except for those that choose the outputs, and its format."""
+        """Return the digest of one output's format and of the settings, except those that choose the outputs."""
         kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack", "mask")}
         return digest_of({**kept, "crf": response_id(self.crf), "output": name, "writers": WRITERS})
 

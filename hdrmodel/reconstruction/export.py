@@ -148,8 +148,8 @@ class _Facts(BaseModel):
 class OnnxSubnetwork:
     """N1, N2 or N3 run by ONNX Runtime on the CPU.
 
-    It knows nothing of a photograph beyond its tile, which therefore is computed with all pixels around it on which its
-    output depends: 384 to 576 on each side.
+    A tile is all that it reads of a photograph. A tile therefore includes all pixels around it that its output depends
+    on: 384 to 576 on each side.
     """
 
     def __init__(self, path: Path):

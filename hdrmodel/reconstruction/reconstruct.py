@@ -131,8 +131,8 @@ def merge_generated(
         crf: the photograph's camera response, which the network's pictures follow.
 
     Returns:
-        E and E_merged (`hdrdata.cameras.merge.merge_stack`), of which `keep_levels` makes E: radiance; 1 is what
-        saturates the photograph.
+        E and E_merged: radiance, where 1 saturates the photograph. E_merged comes from
+        `hdrdata.cameras.merge.merge_stack`, and `keep_levels` makes E from it.
     """
     merged = merge_stack(stack, np.exp2(evs), crf)
     return keep_levels(stack[evs.index(0)], merged, crf), merged

@@ -103,12 +103,12 @@ def reading_of(
         by_verdict = {
             verdict: [c.metric.title for c in of_method if c.verdict == verdict] for verdict in ("better", "worse")
         }
-        told = [f"better in {_listed(names)}" for names in [by_verdict["better"]] if names]
-        told += [f"worse in {_listed(names)}" for names in [by_verdict["worse"]] if names]
+        parts = [f"better in {_listed(names)}" for names in [by_verdict["better"]] if names]
+        parts += [f"worse in {_listed(names)}" for names in [by_verdict["worse"]] if names]
         rest = len(of_method) - sum(map(len, by_verdict.values()))
-        told += [f"not separable in {rest} of {len(of_method)} scores"] if rest else []
-        if told:
-            sentences.append(f"{label} against {base.label}: {', '.join(told)}.")
+        parts += [f"not separable in {rest} of {len(of_method)} scores"] if rest else []
+        if parts:
+            sentences.append(f"{label} against {base.label}: {', '.join(parts)}.")
     return sentences
 
 

@@ -77,7 +77,7 @@ class Comparison:
     groups: tuple[Group, ...]  # all stacks first
     alone: Mapping[str, tuple[str, ...]]  # "A" and "B": columns that only one has
     lacking: Mapping[str, str]  # by metric: why it is absent from one of them, and how to get it
-    told: str | None  # "A" or "B": the one of the two that uses the known camera response
+    informed: str | None  # "A" or "B": the one of the two that uses the known camera response
 
     def to_json(self) -> dict:
         """The same as JSON: a number that is not known is None."""
@@ -99,7 +99,7 @@ class Comparison:
             ],
             "only_in": {side: list(columns) for side, columns in self.alone.items()},
             "absent": dict(self.lacking),
-            "told_the_response": self.told,
+            "knows_the_response": self.informed,
         }
 
 
@@ -133,7 +133,7 @@ def compare_scores(
         for scores, method, rows in ((a, method_a, rows_a), (b, method_b, rows_b))
     ]
     knowing = [not is_blind(*of, False) for of in ((method_a, a.summary.kind), (method_b, b.summary.kind))]
-    told = None if knowing[0] == knowing[1] else ("A" if knowing[0] else "B")
+    informed = None if knowing[0] == knowing[1] else ("A" if knowing[0] else "B")
 
     strata = [("", None)]
     if by_clipping:
@@ -154,7 +154,7 @@ def compare_scores(
         "A": tuple(column for column in a.columns if column not in b.columns),
         "B": tuple(column for column in b.columns if column not in a.columns),
     }
-    return Comparison(*sides, resamples, tuple(groups), alone, {**b.summary.absent, **a.summary.absent}, told)
+    return Comparison(*sides, resamples, tuple(groups), alone, {**b.summary.absent, **a.summary.absent}, informed)
 
 
 def format_comparison(comparison: Comparison) -> list[str]:
@@ -167,13 +167,15 @@ def format_comparison(comparison: Comparison) -> list[str]:
             lines += ["", f"Clipped share of the input {group.label}: {_count(group)}", ""]
         lines += _table(group)
     explanation = (
-        f"{_count(whole)}; means over those of which both have a finite score. A - B: {METHOD}; {comparison.resamples} "
+        f"{_count(whole)}; means over those with a finite score of both. A - B: {METHOD}; {comparison.resamples} "
         f"resamples{_seed_note(a, b)}. Intervals are not corrected for multiple comparisons."
     )
     lines += ["", *textwrap.wrap(explanation, 100)]
-    if comparison.told:
-        blind = "A" if comparison.told == "B" else "B"
-        words = f"{comparison.told} uses the known camera response and {blind} does not: {FAIR[comparison.told]}"
+    if comparison.informed:
+        blind = "A" if comparison.informed == "B" else "B"
+        words = (
+            f"{comparison.informed} uses the known camera response and {blind} does not: {FAIR[comparison.informed]}"
+        )
         lines += textwrap.wrap(words, 100)
     for group in comparison.groups:
         where = f" (clipped {group.label})" if group.label else ""

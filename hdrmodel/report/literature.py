@@ -1,8 +1,8 @@
 """Published numbers of others, for the rows of the report beside ours."""
 
 # Renk and Ciftci, "Single-Image HDR Reconstruction with Attention-Driven Autoencoder" (HDR-AttNet), 2025, Table 3:
-# PSNR in dB, SSIM and LPIPS by attention on the test part of DrTMO; the paper does not say of which pictures, nor after
-# which alignment.
+# PSNR in dB, SSIM and LPIPS by attention on the test part of DrTMO. The paper does not state which pictures were
+# measured, nor after which alignment.
 PAPER_SCORES = {
     "base": (21.50, 0.9130, 0.1090),
     "spatial": (22.30, 0.9310, 0.0928),

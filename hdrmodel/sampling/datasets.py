@@ -14,7 +14,7 @@ from hdrdata.stream.order import epoch_order, generator
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.sampling.cuts import Cut, Rotation, draw_cut
 
-AUGMENTATION = 1  # the stream of random numbers beside that of the order
+AUGMENTATION = 1  # a second stream of random numbers, beside the stream for the order
 
 
 def pairs_of(exposures: int) -> list[tuple[int, int]]:
@@ -43,7 +43,7 @@ class Stacks:
         return len(self.views)
 
     def number(self, view: int, crf: str) -> int:
-        """The number, among the shards' samples, of the one that holds this stack."""
+        """Return the number of the sample that contains this stack, among the shards' samples."""
         return view if self.shards.form == "radiance" else self._numbers[self.views[view], crf]
 
     def stack(self, view: int, crf: str) -> UInt8[np.ndarray, "exposures height width 3"]:

@@ -30,7 +30,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Augmentation(Section):
-    """What is drawn for a photograph, or for a pair of them, that light is learned from."""
+    """Ranges of the random numbers for a simulated photograph, or for a pair of them."""
 
     smallest_crop: Annotated[float, Field(gt=0, le=1)]  # of a view's side; below the crop's size it is enlarged
     largest_crop: Annotated[float, Field(gt=0, le=1)]  # of a view's side, drawn log-uniformly from the smallest on
@@ -152,7 +152,7 @@ def _to_tensor(picture: np.ndarray) -> Tensor:
 class Sample:
     """A simulated photograph and its light."""
 
-    picture: Float32[np.ndarray, "crop crop 3"]  # what the network sees
+    picture: Float32[np.ndarray, "crop crop 3"]  # the network's input
     clipped: Bool[np.ndarray, "crop crop 3"]
     response_known: bool
     stops: Float32[np.ndarray, "crop crop 3"]  # log2 of light; 0 is what saturates
@@ -249,10 +249,10 @@ def _photograph(
 
 
 def _seen(ldr: UInt8[np.ndarray, "side side 3"], shot: _Shot, crop: int) -> Float32[np.ndarray, "crop crop 3"]:
-    """Return what the network sees at its own size: light, encoded by the sRGB curve, or the photograph."""
+    """Return the network's input at its own size: light, encoded by the sRGB curve, or the photograph."""
     if shot.response_known and ldr.shape[0] != crop:
         return encode_srgb(_shrink(shot.camera.light[ldr], crop))
-    levels = shot.camera.told if shot.response_known else (np.arange(256) / 255).astype(np.float32)
+    levels = shot.camera.encoded_light if shot.response_known else (np.arange(256) / 255).astype(np.float32)
     return _shrink(levels[ldr], crop)
 
 

@@ -146,8 +146,8 @@ def difference_interval(
 ) -> Difference:
     """Return the difference of two means over the pictures for which every seed of both has a finite value.
 
-    The interval is that of `mean_interval`, with the same scenes drawn for both; the seeds of a and of b are drawn
-    apart, for a seed of one network says nothing of the same number in another, unless the two are methods of the same
+    The interval is computed as in `mean_interval`, with the same scenes drawn for both. The seeds of a and b are drawn
+    separately, because equal seeds of two networks have nothing in common, unless the two are methods of the same
     networks.
 
     Args:
@@ -297,8 +297,8 @@ def _moments(
 
 def _studentised_quantiles(moments: _Moments, error: float, level: float) -> tuple[float, float] | None:
     """The two quantiles of deviation over its own standard error; None where the resamples do not determine them."""
-    told = np.isfinite(moments.deviation)
-    deviation, own = moments.deviation[told], np.sqrt(moments.variance[told])
+    finite = np.isfinite(moments.deviation)
+    deviation, own = moments.deviation[finite], np.sqrt(moments.variance[finite])
     collapsed = own < COLLAPSED * error
     beyond = np.where(deviation == 0, 0.0, np.copysign(np.inf, deviation))
     ratios = np.sort(np.where(collapsed, beyond, deviation / np.where(collapsed, 1.0, own)))

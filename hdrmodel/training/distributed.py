@@ -4,9 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,13 @@ class World:
         dist.all_reduce(values)
         return values
 
-    def tell(self, value: object) -> object:
+    def broadcast(self, value: Value) -> Value:
         """Return the leading process's value in every process."""
         if self.size == 1:
             return value
-        told = [value]
-        dist.broadcast_object_list(told, src=0, device=self.device)
-        return told[0]
+        shared = [value]
+        dist.broadcast_object_list(shared, src=0, device=self.device)
+        return shared[0]
 
     def gather(self, value: object) -> list:
         """Return the value of each process, by rank."""

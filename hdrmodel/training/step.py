@@ -176,7 +176,7 @@ class Stepper:
         with torch.autocast(self.world.device.type, dtype=precision, enabled=precision != torch.float32):
             return self._objective(*part.inputs)
 
-    def tell_validation(self, psnr: float) -> None:
+    def take_validation(self, psnr: float) -> None:
         """Update the plateau schedule with the result of validation, in dB."""
         if self.plateau is not None:
             self.plateau.step(psnr)

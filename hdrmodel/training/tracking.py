@@ -48,7 +48,7 @@ def open_log(run: Path, step: int, keeps: bool) -> Iterator[Log]:
     """Log to the folder `run`; what an earlier process logged after `step`, which its checkpoint does not hold, goes.
 
     Args:
-        keeps: whether this process is the one that writes.
+        keeps: whether this process writes the log.
     """
     if not keeps:
         yield Log(None)

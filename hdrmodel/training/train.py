@@ -164,7 +164,7 @@ def _examine(setup: Setup, progress: Progress, log: Log) -> None:
             measured, picture = validate(setup.stepper.weights, setup.validation, stacks, setup.world.device)
         except (ValueError, OSError) as error:
             problem = str(error)
-    problem = setup.world.tell(problem)
+    problem = setup.world.broadcast(problem)
     if problem is not None:
         raise ValueError(f"validation after step {progress.step}: {problem}")
     if setup.world.leads:
@@ -174,7 +174,7 @@ def _examine(setup: Setup, progress: Progress, log: Log) -> None:
         log.metrics(progress.step, {"validation/psnr_ldr": psnr, **by_ev})
         log.picture(picture)
     if progress.step > 0:
-        setup.stepper.tell_validation(setup.world.tell(psnr))
+        setup.stepper.take_validation(setup.world.broadcast(psnr))
 
 
 def _record(setup: Setup, progress: Progress) -> dict:

@@ -165,9 +165,10 @@ def tonemap_photographic(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Display a picture as the page's "Reinhard" does.
 
-    L_d = L (1 + L / L_white^2) / (1 + L), where L is the luminance times 2^ev and L_white that of `largest`; a pixel's
-    colours are scaled by L_d / L, clipped, and encoded as sRGB. Reinhard, Stark, Shirley and Ferwerda, "Photographic
-    Tone Reproduction for Digital Images", SIGGRAPH 2002, equation 4, with the exposure in place of the key.
+    L_d = L (1 + L / L_white^2) / (1 + L), where L is the luminance times 2^ev, and L_white the luminance of `largest`.
+    A pixel's colours are scaled by L_d / L, clipped, and encoded as sRGB. Reinhard, Stark, Shirley and Ferwerda,
+    "Photographic Tone Reproduction for Digital Images", SIGGRAPH 2002, equation 4, with the exposure in place of the
+    key.
     """
     luminance = luminance_of(radiance).astype(np.float64) * 2.0**ev
     scale = 2.0**ev * (1 + luminance / (largest * 2.0**ev) ** 2) / (1 + luminance)

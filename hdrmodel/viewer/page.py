@@ -80,8 +80,8 @@ def write_viewer(
         file: .exr, .hdr, .pfm, .tif or .tiff, as `read_radiance` takes them; an Ultra HDR JPEG, or a PNG, AVIF, HEIC or
             JPEG XL of PQ or HLG (`read_encoded`).
         page: a name that ends in .html or .htm.
-        photo: the photograph that the file was made of, of the same shape. None: the one that the file's
-            attribute `hdrmodel.input` names, where it lies beside the file and is what `hdrmodel.input_sha256` says.
+        photo: the photograph that the file was made from, with the same shape. None: the photograph named by the file's
+            attribute `hdrmodel.input`, if it is beside the file and has the sha256 in `hdrmodel.input_sha256`.
         layer: of an OpenEXR file, the layer to show; None: as `read_radiance` chooses.
         max_pixels: >= 1; larger pictures are shrunk by area in the page.
 

@@ -50,7 +50,7 @@ def _words(name: str) -> list[str]:
     return name.lower().replace(":", ".").split(".")
 
 
-def choose_layer(path: Path, headers: list[dict], wanted: str | None = None) -> Choice:
+def choose_layer(path: Path, headers: list[dict], layer: str | None = None) -> Choice:
     """Return the picture among the layers and parts of a file; all of its channels are in one part.
 
     Among layers in colour, the one without a name is taken, else the first of `PREFERRED` (the last word of the name
@@ -59,22 +59,22 @@ def choose_layer(path: Path, headers: list[dict], wanted: str | None = None) -> 
 
     Args:
         headers: of the parts.
-        wanted: names of layers separated by commas, tried in order, each whole or its last word, upper and lower case
-            alike; a file whose only picture has no name is read all the same. None: by the rule above.
+        layer: names of layers separated by commas, tried in order, each whole or its last word, upper and lower case
+            alike; a file whose only picture has no name is read in any case. None: by the rule above.
 
     Raises:
         ValueError: naming the file and its layers, if there is no such layer, or several could be meant.
     """
     found = [layer for part in range(len(headers)) for layer in _layers(headers, part)]
-    if wanted is None:
+    if layer is None:
         found = [layer for layer in found if len(set(layer.channels)) > 1] or found
     if not found:
         listed = ", ".join(sorted(channel.name for header in headers for channel in header["channels"]))
         raise ValueError(f"{path}: channels {listed}: expected R, G and B (or Y, or a single channel)")
     listed = ", ".join(sorted({layer.names[0] or "(no name)" for layer in found}))
-    best = found if wanted is None else _called(found, wanted)
+    best = found if layer is None else _called(found, layer)
     if not best:
-        raise ValueError(f"{path}: no layer '{wanted}'; expected one of its layers: {listed}")
+        raise ValueError(f"{path}: no layer '{layer}'; expected one of its layers: {listed}")
     order = sorted(best, key=lambda layer: (*layer.rank, layer.view, layer.part, layer.names))
     first = order[0]
     same = [layer for layer in order[1:] if (layer.rank, layer.view) == (first.rank, first.view)]
@@ -86,9 +86,9 @@ def choose_layer(path: Path, headers: list[dict], wanted: str | None = None) -> 
     return Choice(first.part, first.channels, first.names[0], first.is_luma, len(found) - 1, first.alpha)
 
 
-def _called(found: list[_Layer], wanted: str) -> list[_Layer]:
+def _called(found: list[_Layer], names: str) -> list[_Layer]:
     """The layers of the first name that there is: whole, else by its last word; without any names all of them."""
-    for name in (name.strip().lower() for name in wanted.split(",")):
+    for name in (name.strip().lower() for name in names.split(",")):
         whole = [layer for layer in found if name in (called.lower() for called in layer.names)]
         if named := whole or [layer for layer in found if _words(layer.names[0])[-1] == name]:
             return named

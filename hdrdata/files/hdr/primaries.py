@@ -13,8 +13,8 @@ Matrix = Float64[np.ndarray, "3 3"]
 def matrix_of(chromaticities: tuple[float, ...]) -> Matrix | None:
     """Return the matrix from linear RGB of these primaries to Rec.709, D65; None if they are the same.
 
-    By CIE XYZ, and Bradford's adaptation (Lam 1985) where the white differs. Primaries that are CIE XYZ's own axes hold
-    XYZ of light as it is; what they call white, equal energy, is no white of a picture, and is not adapted.
+    The conversion goes through CIE XYZ, with Bradford's adaptation (Lam 1985) where the white point differs. Primaries
+    that are the axes of CIE XYZ contain XYZ itself; their white point, equal energy, is not adapted.
 
     Args:
         chromaticities: x and y of red, green, blue and white.

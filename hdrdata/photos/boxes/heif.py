@@ -48,8 +48,8 @@ def decode_avif(path: Path) -> Decoded:
         pixels = full_scale(imagecodecs.avif_decode(content), bits)
         if pixels.ndim == 4:
             pixels = pixels[0]
-        told = {"icc": decoded.icc, "exif": decoded.exif}
-        decoded = of_array(pixels, bits=bits, is_alpha=pixels.shape[-1] in (2, 4), **told)
+        facts = {"icc": decoded.icc, "exif": decoded.exif}
+        decoded = of_array(pixels, bits=bits, is_alpha=pixels.shape[-1] in (2, 4), **facts)
     encoding = None if decoded.icc else _nclx_of(items, notes)
 
     def decode(changed: bytes, item: int) -> np.ndarray:

@@ -147,7 +147,7 @@ def cropped(decoded: Decoded, clap: bytes) -> Decoded:
     """Return the clean aperture of stored pixels (ISO 14496-12, 12.1.4); all if none is stated.
 
     Raises:
-        ValueError: if it is no part of the pixels.
+        ValueError: if it is not inside the pixels.
     """
     if len(clap) < 32:
         return decoded

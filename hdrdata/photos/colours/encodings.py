@@ -108,8 +108,8 @@ def gamma_encoding(gamma: float | None, chromaticities: tuple[float, ...] | None
     matrix = matrix_to_bt709(chromaticities) if chromaticities else None
     # 1 / 2.2 is how programs write sRGB's curve, beside its primaries
     is_srgb = gamma is None or (matrix is None and abs(gamma * 2.2 - 1) <= 0.01)
-    told = [f"gamma {gamma:.3g}"] if gamma is not None and not is_srgb else []
-    name = " and ".join([*(["its primaries"] if matrix is not None else []), *told])
+    curve = [f"gamma {gamma:.3g}"] if gamma is not None and not is_srgb else []
+    name = " and ".join([*(["its primaries"] if matrix is not None else []), *curve])
     return Encoding(name or "sRGB", matrix, None if is_srgb else lambda codes: codes ** (1 / gamma))
 
 

@@ -67,14 +67,14 @@ def _by_profile(icc: bytes, dtype: type, colours: int, own: bool) -> Conversion:
     matrix = _matrix_to_bt709(icc) if is_own else None
     if own and matrix is not None:
         return _kept(icc, dtype, matrix, name, probe)
-    told = f"CMYK converted by its profile {name}" if colours == 4 else f"converted from {name} to sRGB"
+    note = f"CMYK converted by its profile {name}" if colours == 4 else f"converted from {name} to sRGB"
     wide = None
     if own and space in (b"RGB ", b"CMYK") and colours > 1 and not _is_matrix(icc):
         wide = Conversion(
             lambda band: _transformed(_deep(band), icc, _wide_profile()), np.uint16, BT2020_TO_BT709,
             note=f"{'CMYK' if colours == 4 else name} colours kept",
         )  # fmt: skip
-    return Conversion(lambda band: _transformed(band, icc), dtype, wide=wide, note=told)
+    return Conversion(lambda band: _transformed(band, icc), dtype, wide=wide, note=note)
 
 
 def _kept(icc: bytes, dtype: type, matrix: np.ndarray, name: str, probe: np.ndarray) -> Conversion:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,16 +65,16 @@ class Decoded:
     notes: list[str] = field(default_factory=list)
 
 
-def of_array(pixels: np.ndarray, **told: object) -> Decoded:
+def of_array(pixels: np.ndarray, **facts: Any) -> Decoded:
     """Pixels that are decoded as a whole: (height, width) or (height, width, channels)."""
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     samples = pixels.shape[2]
     if pixels.dtype not in (np.uint8, np.uint16) or not 1 <= samples <= 5 or 0 in pixels.shape:
         raise ValueError(f"{samples} samples of {pixels.dtype} a pixel")
     height, width, _ = pixels.shape
-    told.setdefault("colours", 1 if samples < 3 else 3)
-    told.setdefault("bits", 8 * pixels.dtype.itemsize)
-    return Decoded(lambda top, end: pixels[top:end], width, height, pixels.dtype.type, **told)
+    facts.setdefault("colours", 1 if samples < 3 else 3)
+    facts.setdefault("bits", 8 * pixels.dtype.itemsize)
+    return Decoded(lambda top, end: pixels[top:end], width, height, pixels.dtype.type, **facts)
 
 
 def full_scale(pixels: np.ndarray, bits: int) -> np.ndarray:
@@ -87,7 +88,7 @@ def check_size(path: Path, width: int, height: int, stored: int | None = None) -
     """Refuse a size that no sound file of these bytes has, or that is too large for us.
 
     Args:
-        stored: bytes before the format's own coder, of which it makes at most `LOOSE` of a byte; None if one of its
-            bytes may hold any number of pixels.
+        stored: bytes before the format's own coder, which makes at most `LOOSE` pixels of a byte; None if a byte may
+            hold any number of pixels.
     """
     check_claim(path, width, height, 0 if stored is None else stored)

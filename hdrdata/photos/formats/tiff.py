@@ -87,12 +87,12 @@ def decode_tiff(path: Path, tags: dict[int, list[int]]) -> Decoded:
     large = tags.get(WIDTH, [0])[0] * tags.get(HEIGHT, [0])[0] > (Image.MAX_IMAGE_PIXELS or 2**62)  # for Pillow
     _check_claim(path, tags)
     if bits == 16 and usual and colours in (0, 1, 2) and samples != 2:
-        return replace(_decode_deep(path, tags), **_told_by_pillow(path))
+        return replace(_decode_deep(path, tags), **_facts_by_pillow(path))
     if bits == 16 or not usual or colours in (CIELAB, ICCLAB) or samples > 4 or large:
         return _of_page(path)
     decoded = decode_by_pillow(path, "TIFF", None)
-    told = _told_by_pillow(path)
-    return replace(decoded, exif=told["exif"], turn=1, turned=told["turn"], bits=bits)  # Pillow turns TIFF alone
+    facts = _facts_by_pillow(path)
+    return replace(decoded, exif=facts["exif"], turn=1, turned=facts["turn"], bits=bits)  # Pillow turns TIFF alone
 
 
 def _check_claim(path: Path, tags: dict[int, list[int]]) -> None:
@@ -109,7 +109,7 @@ def _check_claim(path: Path, tags: dict[int, list[int]]) -> None:
         check_size(path, wide, high, 0 if wide * high <= 4 * width * height else wide * high)
 
 
-def _told_by_pillow(path: Path) -> dict[str, object]:
+def _facts_by_pillow(path: Path) -> dict[str, object]:
     """Profile, EXIF, orientation and pages of a TIFF, without its pixels."""
     with open_image(path, "TIFF") as image:
         icc, frames = image.info.get("icc_profile"), getattr(image, "n_frames", 1)
@@ -129,7 +129,7 @@ def _told_by_pillow(path: Path) -> dict[str, object]:
 
 def _exif_of(path: Path) -> bytes | None:
     try:
-        return _told_by_pillow(path)["exif"]
+        return _facts_by_pillow(path)["exif"]
     except OSError:  # of pixels that Pillow does not know
         return None
 

@@ -328,9 +328,9 @@ def test_another_format_keeps_what_is_there_and_known(made, predict):
     assert "2 there before" in well(predict("in", "-o", "hdr", "--format", "exr", "--format", "hdr", "--stack")).stdout
 
 
-def test_anew_makes_all_again(made, predict):
+def test_overwrite_makes_all_again(made, predict):
     before = states_of(made)
-    assert "2 made" in well(predict("in", "-o", "hdr", "--stack", "--anew")).stdout
+    assert "2 made" in well(predict("in", "-o", "hdr", "--stack", "--overwrite")).stdout
     after = states_of(made)
     assert before.keys() == after.keys() and not before.items() & after.items()
 
@@ -344,13 +344,13 @@ def test_a_photograph_more_is_made_alone(made, predict):
 def test_a_damaged_list_is_told(made, predict, content):
     before = states_of(made)
     (made / INDEX).write_text(content)
-    refused(predict("in", "-o", "hdr", "--stack"), f"hdr/{INDEX}: ", "with --anew all is made again")
+    refused(predict("in", "-o", "hdr", "--stack"), f"hdr/{INDEX}: ", "--overwrite makes all files again")
     assert states_of(made) == before
 
 
-def test_anew_replaces_a_damaged_list(made, predict):
+def test_overwrite_replaces_a_damaged_list(made, predict):
     (made / INDEX).write_text("{")
-    assert "2 made" in well(predict("in", "-o", "hdr", "--stack", "--anew")).stdout
+    assert "2 made" in well(predict("in", "-o", "hdr", "--stack", "--overwrite")).stdout
     assert "2 there before" in well(predict("in", "-o", "hdr", "--stack")).stdout
 
 
@@ -361,7 +361,7 @@ def test_strange_rows_of_a_list_are_told(made, predict, rows):
     content = read_json(made / INDEX)
     write_json(made / INDEX, {**content, "rows": content["rows"] | rows})
     before = states_of(made)
-    refused(predict("in", "-o", "hdr", "--stack"), f"hdr/{INDEX}: rows.", "with --anew all is made again")
+    refused(predict("in", "-o", "hdr", "--stack"), f"hdr/{INDEX}: rows.", "--overwrite makes all files again")
     assert states_of(made) == before
 
 
@@ -380,7 +380,7 @@ def test_a_list_of_the_first_version_holds_what_it_lists(made, predict):
 def test_an_output_that_somebody_changed_is_not_replaced(made, predict):
     (made / "a.exr").write_bytes(b"x" * (made / "a.exr").stat().st_size)
     result = predict("in", "-o", "hdr", "--stack", "--white", "2")
-    assert "hdr/a.exr: changed since it was made here; expected another folder, or --anew" in result.stderr
+    assert "hdr/a.exr: changed since it was made here; expected another folder, or --overwrite" in result.stderr
     assert (made / "a.exr").read_bytes().startswith(b"xxx")
 
 
@@ -400,8 +400,8 @@ def test_without_the_list_what_is_there_is_another_s(made, predict):
     (made / INDEX).unlink()
     result = predict("in", "-o", "hdr", "--stack")
     assert result.exit_code == 1 and states_of(made) == before
-    assert "hdr/a.exr: is there, not made here; expected another folder, or --anew to replace it" in result.stderr
-    assert "2 made" in well(predict("in", "-o", "hdr", "--stack", "--anew")).stdout
+    assert "hdr/a.exr: is there, not made here; expected another folder, or --overwrite to replace it" in result.stderr
+    assert "2 made" in well(predict("in", "-o", "hdr", "--stack", "--overwrite")).stdout
     assert "2 there before" in well(predict("in", "-o", "hdr", "--stack")).stdout
 
 
@@ -606,7 +606,7 @@ def test_outputs_that_would_meet_are_refused(predict, tmp_path, monkeypatch):
         ("a.preview.png", "-o", "a.exr"),
         ("link.tif", "-o", "b.jpg"),
         ("b.stack/a.png", "link.tif", "b.png", "-o", ".", "--stack"),
-        ("a.jpg", "-o", ".", "--format", "ultrahdr", "--anew"),
+        ("a.jpg", "-o", ".", "--format", "ultrahdr", "--overwrite"),
     ],
 )
 def test_an_output_never_takes_the_place_of_an_input(predict, tmp_path, monkeypatch, arguments):
@@ -624,9 +624,12 @@ def test_a_photograph_that_is_no_input_is_not_replaced_either(predict, tmp_path,
     monkeypatch.chdir(tmp_path)
     result = predict("a.png", "c.png", "-o", ".", "--format", "ultrahdr")
     assert result.exit_code == 1
-    assert result.stderr == "Error: a.jpg: is there, not made here; expected another folder, or --anew to replace it\n"
+    assert (
+        result.stderr
+        == "Error: a.jpg: is there, not made here; expected another folder, or --overwrite to replace it\n"
+    )
     assert Path("a.jpg").read_bytes() == before and Path("c.jpg").is_file()
-    well(predict("a.png", "c.png", "-o", ".", "--format", "ultrahdr", "--anew"))
+    well(predict("a.png", "c.png", "-o", ".", "--format", "ultrahdr", "--overwrite"))
     assert Path("a.jpg").read_bytes() != before
     assert "2 there before" in well(predict("a.png", "c.png", "-o", ".", "--format", "ultrahdr")).stdout
 
@@ -723,7 +726,7 @@ OTHERS = [("exr", "a.exr"), ("hdr", "a.hdr"), ("ultrahdr", "a.jpg"), ("avif-pq",
 
 @pytest.mark.parametrize("mode", ["folder", "file", "beside"])
 @pytest.mark.parametrize(("format_name", "name"), OTHERS)
-def test_a_file_that_is_not_listed_is_never_replaced_without_anew(
+def test_a_file_that_is_not_listed_is_never_replaced_without_overwrite(
     predict, tmp_path, monkeypatch, format_name, name, mode
 ):
     make_photos(tmp_path, "in/a.webp")
@@ -733,9 +736,9 @@ def test_a_file_that_is_not_listed_is_never_replaced_without_anew(
     (folder / name).write_bytes(b"another's")
     out = {"folder": ("-o", "out"), "file": ("-o", f"out/{name}"), "beside": ()}[mode]
     arguments = ("in/a.webp", *out, "--format", format_name, "--no-preview")
-    refused(predict(*arguments), f"{folder}/{name}: is there, not made here; expected another folder, or --anew")
+    refused(predict(*arguments), f"{folder}/{name}: is there, not made here; expected another folder, or --overwrite")
     assert (folder / name).read_bytes() == b"another's" and len(names_in(folder)) == (2 if mode == "beside" else 1)
-    well(predict(*arguments, "--anew"))
+    well(predict(*arguments, "--overwrite"))
     assert (folder / name).read_bytes() != b"another's"
     made = states_of(folder)
     assert "there before" in well(predict(*arguments)).stdout and states_of(folder) == made
@@ -983,7 +986,7 @@ def test_the_stack_of_a_photograph_without_a_time_keeps_the_ratios(predict, tmp_
 def test_what_else_is_in_the_folder_of_a_stack_stays(made, predict):
     (made / "a.stack/merged.exr").write_bytes(b"mine")
     assert "2 there before" in well(predict("in", "-o", "hdr", "--stack")).stdout
-    well(predict("in", "-o", "hdr", "--stack", "--anew"))
+    well(predict("in", "-o", "hdr", "--stack", "--overwrite"))
     assert names_in(made / "a.stack") == sorted([*STACK_NAMES, "merged.exr"])
 
 

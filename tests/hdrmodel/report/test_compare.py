@@ -193,6 +193,6 @@ def test_what_is_told_the_camera_response_beside_what_is_not_is_said_to_be_unfai
     assert "A uses the known camera response and B does not: a fair comparison is by --method network_srgb" in text
     text = " ".join(told(tmp_path / "theirs", folders / "base").split())
     assert "B uses the known camera response and A does not: a fair comparison is by --method-b network_srgb" in text
-    assert json.loads(told(folders / "base", tmp_path / "theirs", "--json"))["told_the_response"] == "A"
+    assert json.loads(told(folders / "base", tmp_path / "theirs", "--json"))["knows_the_response"] == "A"
     for pair in ((folders / "base", folders / "better"), (tmp_path / "theirs", tmp_path / "theirs")):
         assert "fair comparison" not in told(*pair)

@@ -67,7 +67,7 @@ def test_the_plateau_schedule_falls_when_validation_no_longer_improves():
     stepper = make_stepper(schedule="plateau", plateau="{factor: 0.5, patience: 1}", learning_rate=0.01)
     rates = []
     for psnr in (10.0, 12.0, 11.0, 11.5, 13.0):  # the second one without a new best is one too many
-        stepper.tell_validation(psnr)
+        stepper.take_validation(psnr)
         stepper.step([pairs()], 0)
         rates.append(stepper.rate)
     assert rates == [0.01, 0.01, 0.01, 0.005, 0.005]
@@ -169,12 +169,12 @@ def test_a_state_restored_goes_on_bit_for_bit(precision):
     one, other = make_stepper("spatial", **settings), make_stepper("spatial", seed=9, **settings)
     for number in range(3):
         one.step([pairs(seed=number)], number)
-        one.tell_validation(10.0 - number)
+        one.take_validation(10.0 - number)
     other.load_state_dict(one.state_dict())
     for number in range(3, 6):
         for stepper in (one, other):
             stepper.step([pairs(seed=number)], number)
-            stepper.tell_validation(5.0)
+            stepper.take_validation(5.0)
     assert one.rate == other.rate
     ours, theirs = one.weights.state_dict(), other.weights.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -147,7 +147,7 @@ def test_one_seed_gives_one_file_of_weights_in_any_precision_and_with_any_number
 
 
 @pytest.mark.parametrize("changed", [{"changes": ("learning_rate=0.002",)}, {"seed": 3}])
-def test_other_parameters_begin_anew(changed, dataset, tmp_path, monkeypatch):
+def test_other_parameters_start_again(changed, dataset, tmp_path, monkeypatch):
     stop_after(monkeypatch, 2)
     with pytest.raises(KeyboardInterrupt):
         train(dataset.shards, tmp_path / "run", "base", 0, config())
