@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import google_crc32c
 
@@ -35,8 +35,7 @@ def was_built(about: dict) -> bool:
     return str(about.get("program", "")).startswith(program_of("stacks"))
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """Place of one file of a sample: bytes `offset` to `offset + size` of the tar."""
 
     offset: int

@@ -96,26 +96,20 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         place, row = self._locate(number)
         file = self.files[place]
         key, _, offset, length, crc32c, *members = self._columns[row].item()
-        layout = SampleLayout(
-            key.decode("ascii", "replace"),
-            self.form,
-            offset,
-            length,
-            crc32c,
-            {
-                name: Member(offset + at, size, crc)
-                for name, (at, size, crc) in zip(self._members, members, strict=True)
-                if size != ABSENT
-            },
-        )
-        inside = all(member.offset + member.size <= offset + length for member in layout.members.values())
-        if not inside or offset + length > file.size - len(END_BLOCKS) or not KEY.fullmatch(layout.key):
-            raise IntegrityError(f"{file.name}, sample {layout.key!r}: the columns name bytes outside of it")
-        self._last = number, (file.name, layout)
-        return file.name, layout
+        key, inside, places = key.decode("ascii", "replace"), offset + length <= file.size - len(END_BLOCKS), {}
+        for name, (at, size, crc) in zip(self._members, members, strict=True):  # at each read: no generators
+            if size != ABSENT:
+                inside = inside and at + size <= length
+                places[name] = Member(offset + at, size, crc)
+        if not inside or not KEY.fullmatch(key):
+            raise IntegrityError(f"{file.name}, sample {key!r}: the columns name bytes outside of it")
+        self._last = number, (file.name, SampleLayout(key, self.form, offset, length, crc32c, places))
+        return self._last[1]
 
     def key(self, number: int) -> str:
         """Return the key of a sample."""
+        if self._last is not None and self._last[0] == number:
+            return self._last[1][1].key
         return self._columns["key"][self._locate(number)[1]].decode("ascii", "replace")
 
     def _locate(self, number: int) -> tuple[int, int]:

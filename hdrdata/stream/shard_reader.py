@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 from jaxtyping import Float16, UInt8
 
@@ -114,7 +115,7 @@ class Shards:
         """SHA-256 of each shard that samples are read from, in order."""
         return [file.sha256 for file in self.files.values()]
 
-    @property
+    @cached_property
     def evs(self) -> tuple[float, ...]:
         return tuple(self.index["recipe"]["evs"])
 
@@ -122,7 +123,7 @@ class Shards:
     def exposures(self) -> tuple[float, ...]:
         return tuple(self.index["recipe"]["exposures"])
 
-    @property
+    @cached_property
     def crfs(self) -> tuple[str, ...]:
         return tuple(self.index["recipe"]["crfs"])
 
@@ -180,37 +181,36 @@ class Shards:
             OSError: if a server cannot be reached.
         """
         shard, layout = self.samples[number]
-        what = f"{self.source.where(shard)}, sample {layout.key}"
         if extensions is None:
             whole = Member(layout.offset, layout.length, layout.crc32c)
-            content = self._checked(shard, {what: whole}, what)[what]
+            content = self._checked(shard, layout.key, {"": whole})[""]
             starts = {name: m.offset - layout.offset for name, m in layout.members.items()}
             return {name: content[at : at + layout.members[name].size] for name, at in starts.items()}
         for name in extensions:
             if name not in layout.members:
-                raise ValueError(f"{what}: no member '{name}'; it has {', '.join(layout.members)}")
-        labels = {name: f"{what}, member {name}" for name in extensions}
-        found = self._checked(shard, {label: layout.members[name] for name, label in labels.items()}, what)
-        return {name: found[label] for name, label in labels.items()}
+                known = ", ".join(layout.members)
+                raise ValueError(f"{self._what(shard, layout.key)}: no member '{name}'; it has {known}")
+        return self._checked(shard, layout.key, {name: layout.members[name] for name in extensions})
 
-    def _checked(self, shard: str, wanted: dict[str, Member], what: str) -> dict[str, bytes]:
-        """Pieces of a shard by what messages call them; neighbours in one read where that is cheaper."""
+    def _what(self, shard: str, key: str, member: str = "") -> str:
+        """Return the name of a sample or of its member in messages."""
+        return f"{self.source.where(shard)}, sample {key}" + (f", member {member}" if member else "")
+
+    def _checked(self, shard: str, key: str, wanted: dict[str, Member]) -> dict[str, bytes]:
+        """Return members of a sample, or "" for all of it; neighbours in one read where that is cheaper."""
         found = {}
         for span in _spans(wanted, self.source.gap):
             first, last = wanted[span[0]], wanted[span[-1]]
-            content = self._read_at(shard, first.offset, last.offset + last.size - first.offset, what)
-            for label in span:
-                member = wanted[label]
+            content = self._read_at(shard, key, first.offset, last.offset + last.size - first.offset)
+            for name in span:
+                member = wanted[name]
                 start = member.offset - first.offset
                 piece = content[start : start + member.size] if len(span) > 1 else content
-                try:
-                    check_bytes(piece, member.crc32c, label)
-                except IntegrityError:
-                    if not self.source.renew(shard):
-                        raise
-                    piece = self._read_at(shard, member.offset, member.size, what)
-                    check_bytes(piece, member.crc32c, label)
-                found[label] = piece
+                if google_crc32c.value(piece) != member.crc32c:
+                    if self.source.renew(shard):
+                        piece = self._read_at(shard, key, member.offset, member.size)
+                    check_bytes(piece, member.crc32c, self._what(shard, key, name))
+                found[name] = piece
         return found
 
     def stack(self, number: int, letters: str | None = None) -> StackSample:
@@ -269,15 +269,14 @@ class Shards:
             size = json.loads(self.read(number, ("json",))["json"])["size"]
             return size, size
         member = layout.members[name]
-        what = f"{self.source.where(shard)}, sample {layout.key}"
-        head = self._read_at(shard, member.offset, min(member.size, HEAD), what)
+        head = self._read_at(shard, layout.key, member.offset, min(member.size, HEAD))
         try:
             if self.form == "radiance":
                 return radiance_size(head)
             width, height = struct.unpack_from(">II", head, 16)  # of the chunk IHDR, which is the first
             return height, width
         except (ValueError, struct.error) as error:
-            raise IntegrityError(f"{what}, member {name}: {error}") from error
+            raise IntegrityError(f"{self._what(shard, layout.key, name)}: {error}") from error
 
     def _picture(self, number: int) -> str:
         """The name of the darkest picture's member: a.png or a.jpg."""
@@ -296,13 +295,14 @@ class Shards:
         evs = tuple(self.evs[row] for row in rows)
         return StackSample(f"{sample.key}_{crf}", sample.key, sample.scene, crf, evs, stack)
 
-    def _read_at(self, shard: str, offset: int, size: int, what: str) -> bytes:
+    def _read_at(self, shard: str, key: str, offset: int, size: int) -> bytes:
         try:
             self.open(shard)
         except IntegrityError as error:
-            raise IntegrityError(f"{error} (opened for {what.rpartition(', ')[2]})") from error
+            raise IntegrityError(f"{error} (opened for sample {key})") from error
         content = self.source.read(shard, offset, size)
         if len(content) != size:
+            what = self._what(shard, key)
             raise IntegrityError(f"{what}: cut short: {len(content)} of {size} bytes at {offset}")
         return content
 
@@ -332,7 +332,9 @@ class Shards:
 
 
 def _spans(wanted: dict[str, Member], gap: int) -> list[list[str]]:
-    """Ranges to read at once: neighbours that are at most `gap` bytes apart."""
+    """Return ranges to read at once: neighbours that are at most `gap` bytes apart."""
+    if gap < 0:
+        return [[name] for name in wanted]
     spans: list[list[str]] = []
     end = 0
     for label in sorted(wanted, key=lambda label: wanted[label].offset):
