@@ -78,6 +78,12 @@ def read_seeds() -> tuple[int, ...]:
     return _read_list("seeds", "whole numbers from 0", lambda seed: type(seed) is int and seed >= 0)
 
 
+def check_matrix() -> None:
+    """Refuse variants and seeds that are not plain, before a later stage of dvc.yaml puts them into a command line."""
+    read_variants()
+    read_seeds()
+
+
 def stage(function: Callable) -> click.Command:
     """A stage's main function as a command."""
     return click.command(cls=OneLineErrors)(function)

@@ -6,7 +6,7 @@ import click
 
 from hdrdata.scenes.scan import ScanConfig, scan_scenes
 from hdrdata.scenes.scene import read_scenes, write_scenes
-from stages.params import read_section, stage
+from stages.params import check_matrix, read_section, stage
 
 
 @stage
@@ -15,6 +15,7 @@ from stages.params import read_section, stage
 def main(scenes: Path, cache: Path) -> None:
     """List the HDR files of the folder that params.yaml names in SCENES; CACHE spares hashing what did not change."""
     config = read_section("scan", ScanConfig)
+    check_matrix()
     folder = Path(config.scenes)
     try:
         before = {scene.key: scene for scene in read_scenes(scenes)[1]} if scenes.is_file() else {}

@@ -139,12 +139,25 @@ def test_a_wrong_parameter_is_one_line_and_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
+@pytest.mark.parametrize(
+    "name, wrong",
+    [("variants", ["base; touch gone"]), ("variants", ["$(touch gone)"]), ("variants", ["-c"]), ("variants", "base"),
+     ("variants", [["base"]]), ("seeds", ["0; touch gone"]), ("seeds", [-1])],
+)  # fmt: skip
+def test_variants_and_seeds_that_are_not_plain_stop_the_first_stage(tmp_path, monkeypatch, name, wrong):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({**PARAMS, name: wrong}))
+    result = CliRunner().invoke(stages.scan.main, ["scenes.json", "cache.json"])
+    assert result.exit_code == 1 and f"params.yaml: {name}: expected a list of" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
 def test_scan_mends_a_damaged_list_and_tells_of_moved_parts(scenes_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def scan(seed: int) -> str:
         section = {**PARAMS["scan"], "scenes": str(scenes_folder), "sidecar": "scenes.csv", "seed": seed}
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump({"scan": section}))
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "scan": section}))
         result = CliRunner().invoke(stages.scan.main, ["scenes.json", "cache.json"])
         assert result.exit_code == 0, result.output
         return result.output

@@ -62,13 +62,15 @@ def import_folder(folder: Path, out: Path, shard_megabytes: int, **options: obje
     """Pack the PNGs of FOLDER, which has the layout of DrTMO, into shards in the folder OUT, after checking each.
 
     FOLDER has Train and Test with Bracketed_images, or Bracketed_images, or the stacks' folders <view>_<camera>. PNGs
-    are copied unchanged. Run it again to bring OUT up to date; what did not change is not read again.
+    are copied unchanged. Run it again to bring OUT up to date, with its sidecars and card; what did not change is not
+    read again.
 
     \b
     A copy of DrTMO as shards that `hdrdata verify` checks and any WebDataset reader streams:
         hdrdata import training_data/ dataset/shards
     """
     from hdrdata.drtmo.importing import ImportConfig, import_drtmo
+    from hdrdata.publish.refresh import refresh_published
 
     config = ImportConfig.parse("import", {**options, "shard_bytes": shard_megabytes * 10**6})
     imported = import_drtmo(folder, out, config)
@@ -80,3 +82,5 @@ def import_folder(folder: Path, out: Path, shard_megabytes: int, **options: obje
     if imported.unknown_crfs:
         click.echo(f"cameras without a known curve: {', '.join(imported.unknown_crfs)}")
     click.echo(f"shards: {imported.packed.summary()}")
+    for line in refresh_published(out):
+        click.echo(line)

@@ -10,6 +10,7 @@ import google_crc32c
 from hdrdata.cameras.recipe import RecipeConfig, choose_recipe
 from hdrdata.files.disk import sha256_of, written_whole
 from hdrdata.files.exr import read_view
+from hdrdata.files.removal import is_inside
 from hdrdata.integrity.tar_walk import walk_tar
 from hdrdata.integrity.verify import Fault
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError, SampleLayout, split_key
@@ -113,6 +114,8 @@ def _repair_shard(task: _Task) -> Repaired:
     path, wanted = Path(task.folder) / task.shard, task.row["files"][task.shard]
     if path.is_file() and path.stat().st_size == wanted["size"] and sha256_of(path) == wanted["sha256"]:
         return Repaired(0, 0, 0, ())
+    if not is_inside(Path(task.folder), task.shard):
+        return Repaired(0, 0, 0, (Fault(task.shard, None, "stays as it is: a link leads out of the folder of shards"),))
     counts, failed = {"copied": 0, "remade": 0}, []
     made_view, made = None, {}  # the samples of the view that was made again last
     sha256 = hashlib.sha256()

@@ -229,6 +229,8 @@ def test_build_refuses_a_bad_scene_by_name_or_skips_and_counts_it(tmp_path, scen
 
 
 PARAMS = {
+    "variants": ["base"],
+    "seeds": [0],
     "form": "both",
     "run": {"engine": "local", "workers": 1},
     "scan": {"scenes": "scenes", "sidecar": "scenes.csv", "seed": 34, "val_share": 0.25, "test_share": 0.25},

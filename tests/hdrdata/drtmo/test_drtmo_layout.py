@@ -23,6 +23,8 @@ from hdrdata.drtmo.importing import ImportConfig, check_picture, import_drtmo
 from hdrdata.files.disk import read_json, write_json
 from hdrdata.files.ldr import decode_png, encode_png
 from hdrdata.integrity.verify import verify_shards
+from hdrdata.publish.refresh import stale_files
+from hdrdata.publish.sidecars import write_sidecars
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.work.journal import JOURNAL
@@ -138,6 +140,25 @@ def test_a_second_export_and_import_make_nothing_and_a_changed_picture_one_view(
     shutil.rmtree(folder / "Test")
     assert import_drtmo(folder, shards, config()).packed.removed == 1
     assert not changed[0].exists()
+
+
+def test_an_import_writes_stale_sidecars_again(tmp_path):
+    folder, shards = tmp_path / "drtmo", tmp_path / "shards"
+    for part, scene in (("Train", "a"), ("Test", "b")):
+        write_stack(folder / part / "Bracketed_images" / f"{scene}_80_10_0_own")
+
+    def imported() -> str:
+        options = ["--val-share", "0", "--workers", "1"]
+        result = CliRunner().invoke(main, ["import", str(folder), str(shards), *options])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    imported()
+    write_sidecars(shards, ("wids",))
+    assert (shards / "pixels" / "wids-test.json").is_file() and "wids" not in imported()
+    shutil.rmtree(folder / "Test")
+    assert "wids: " in imported()
+    assert stale_files(shards) == [] and not (shards / "pixels" / "wids-test.json").exists()
 
 
 def test_a_second_export_keeps_whole_folders_and_mends_the_others(dataset, exported, tmp_path):

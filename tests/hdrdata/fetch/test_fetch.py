@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -401,6 +402,22 @@ def test_of_two_processes_in_one_folder_the_second_reports_the_first(server, tmp
     assert not server.requests
     assert fetch_files([file], tmp_path, Web(QUICK), 1).new == ["slow.exr"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scenes.csv", "slow.exr"]
+
+
+def test_a_second_fetch_meanwhile_is_refused_and_the_first_is_whole(server, tmp_path):
+    content = random.Random(1).randbytes(60_000)
+    file = wanted(server, "slow.exr", content, digest=False, size=False)
+    server.chunk_seconds = 0.1
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(fetch_files, [file], tmp_path, Web(QUICK), 1)
+        while not server.sent:
+            time.sleep(0.01)
+        with pytest.raises(ValueError, match=r"another run is at work in it \(process "):
+            fetch_files([file], tmp_path, Web(QUICK), 1)
+        server.chunk_seconds = 0.0
+        assert first.result().new == ["slow.exr"]
+    assert (tmp_path / "slow.exr").read_bytes() == content
+    assert read_sidecar(tmp_path / "scenes.csv")["slow.exr"]["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize("kind", ["link", "hard link", "file", "link to nowhere"])

@@ -202,6 +202,21 @@ def test_a_repair_that_would_give_other_bytes_is_refused(dataset, shards):
         repair_shards(shards, None, dataset.views, "srgb", workers=None)
 
 
+def test_a_repair_through_a_linked_folder_changes_nothing_outside(dataset, shards, tmp_path):
+    shard, _samples = shard_of(shards)
+    flip("payload")(shards / shard)
+    home = tmp_path / "home"
+    (shards / "pixels").rename(home)
+    (shards / "pixels").symlink_to(home)
+    before = {path: path.read_bytes() for path in home.iterdir()}
+    done = repair_shards(shards, dataset.stacks, dataset.views, workers=None)
+    assert done.shards == 0
+    assert [str(fault) for fault in done.failed] == [
+        f"{shard}: stays as it is: a link leads out of the folder of shards"
+    ]
+    assert {path: path.read_bytes() for path in home.iterdir()} == before
+
+
 def test_the_commands_say_what_they_did(dataset, every_shard):
     shards = every_shard
     assert hdrdata("repair", shards, "--stacks", dataset.stacks).output == f"{shards}: nothing is damaged\n"

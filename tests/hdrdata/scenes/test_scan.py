@@ -159,6 +159,18 @@ def test_the_cache_spares_reading_what_did_not_change(folder, tmp_path, scene_ra
     assert scan_scenes(folder, sidecar=None, **SHARES, cache=cache).hashed == 13
 
 
+def test_a_change_that_keeps_size_and_time_is_found_without_reading_all(folder, tmp_path):
+    cache, path = tmp_path / "cache.json", folder / "Place 0.exr"
+    first = scan_scenes(folder, sidecar=None, **SHARES, cache=cache)
+    before, content = path.stat(), bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # ctime changes all the same
+    second = scan_scenes(folder, sidecar=None, **SHARES, cache=cache)
+    assert second.hashed == 1 and second.scenes != first.scenes
+    assert scan_scenes(folder, sidecar=None, **SHARES, cache=cache, check_content=True).hashed == 12
+
+
 def test_the_list_of_scenes_is_read_back_and_has_the_same_bytes(folder, tmp_path):
     scan = scan_scenes(folder, sidecar=None, **SHARES)
     for name in ("one.json", "two.json"):

@@ -219,6 +219,16 @@ def test_a_damaged_file_is_refused_in_a_line_that_names_it(own_folder, content):
     refused(own_folder, r"n2\.onnx: not a readable ONNX file: ")
 
 
+@pytest.mark.parametrize(
+    "key, value",
+    [("margin", "x"), ("margin", "-1"), ("margin", "9" * 5000), ("channels", "0"), ("channels", "1e99"),
+     ("channels", str(2**40)), ("network", "[]"), ("network", "[" * 100_000), ("weights_sha256", "0\n" * 32)],
+)  # fmt: skip
+def test_metadata_of_another_type_is_refused_in_a_line(own_folder, key, value):
+    with_fact(own_folder / "n1.onnx", key, value)
+    refused(own_folder, r"n1\.onnx: its metadata: .*; expected what `export` wrote")
+
+
 def test_a_foreign_file_is_refused_in_a_line_that_names_it(own_folder):
     with_fact(own_folder / "n3.onnx", "format", "of another program")
     refused(own_folder, r"n3\.onnx: format 'of another program'; expected what `export` wrote")
