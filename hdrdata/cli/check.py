@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hdrdata.command import FILE, one_line
+from hdrdata.files.hdr.stated import LAYOUTS
 
 if TYPE_CHECKING:
     from hdrdata.views.checking import Checked
@@ -21,9 +22,10 @@ HEADINGS = ("file", "kind", "size", "stops", "colour", "views", "notes")
 @click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
               help="Call a file bad if more of its pixels are negative, NaN or infinite.")  # fmt: skip
 @click.option("--layer", metavar="NAME", help="Layer that is the picture in EXR files, or several separated by commas.")
-@click.option(
-    "--sidecar", metavar="CSV", help="In each folder, the file that states kind, layer, colour, encoding, as for build."
-)
+@click.option("--layout", type=click.Choice(LAYOUTS),
+              help="Convert FILES of this layout to panoramas; build reads it from the sidecar.")  # fmt: skip
+@click.option("--sidecar", metavar="CSV",
+              help="In each folder, the file that states kind, layer, colour, encoding, layout.")  # fmt: skip
 @click.option("--view-size", type=click.IntRange(16, 8192), metavar="PIXELS",
               help="Height and width of the views.  [default: 512, or what the file is enough for]")  # fmt: skip
 @click.option("--photo-crops", type=click.IntRange(1), default=1, show_default=True,
@@ -33,6 +35,7 @@ def check(
     files: tuple[Path, ...],
     max_repaired: float,
     layer: str | None,
+    layout: str | None,
     sidecar: str | None,
     view_size: int | None,
     photo_crops: int,
@@ -74,7 +77,8 @@ def check(
             unread |= {suffix: unread.get(suffix, 0) + count for suffix, count in left.items()}
         else:
             paths.append(path)
-    tasks = [(path, stated.get(path, {})) for path in dict.fromkeys(paths)]
+    rows = {path: stated.get(path, {}) for path in paths}
+    tasks = [(path, {**row, "layout": row.get("layout") or layout}) for path, row in rows.items()]
     results = {path: made for (path, _), made in map_in_processes(partial(_check, config), tasks, workers=1)}
     bad = {path: _reason(path, results[path]) for path in results if isinstance(results[path], Exception)}
     thumbnails = {str(path): results[path].looks.thumbnail for path in results if path not in bad}

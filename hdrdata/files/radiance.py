@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32
 from hdrdata.files.claims import check_tiff_claim
 from hdrdata.files.exr import read_exr
 from hdrdata.files.hdr.colour import Colour
+from hdrdata.files.hdr.geometry import panorama_of_layout
 from hdrdata.files.hdr.pfm import read_pfm
 from hdrdata.files.hdr.primaries import REC709, luminance_weights
 from hdrdata.files.hdr.rgbe import read_radiance_picture
@@ -40,7 +41,12 @@ class Repairs:
 
 
 def read_radiance(
-    path: Path | str, layer: str | None = None, *, colour: str | None = None, encoding: str | None = None
+    path: Path | str,
+    layer: str | None = None,
+    *,
+    colour: str | None = None,
+    encoding: str | None = None,
+    layout: str | None = None,
 ) -> Float32[np.ndarray, "height width 3"]:
     """Read an HDR file as linear RGB with the primaries of Rec.709, unrepaired.
 
@@ -57,12 +63,13 @@ def read_radiance(
         layer: of an .exr, the layer that is the picture, or several separated by commas, tried in order.
         colour: primaries of the stored values, instead of what the file states; see `hdrdata.files.hdr.colour.GAMUTS`.
         encoding: of the stored values, likewise; see `hdrdata.files.hdr.colour.ENCODINGS`.
+        layout: cube_cross or angular_map, which become panoramas; see `hdrdata.files.hdr.geometry.panorama_of_layout`.
 
     Raises:
         ValueError: one line naming the file and what is expected, if it cannot be read or is no linear HDR picture, or
             claims more pixels than its bytes can hold or than 2^28.
     """
-    return _read_light(Path(path), Override(layer, colour, encoding))[0].astype(np.float32, copy=False)
+    return _read_light(Path(path), Override(layer, colour, encoding, layout))[0].astype(np.float32, copy=False)
 
 
 def _read_light(path: Path, override: Override) -> tuple[Float[np.ndarray, "height width 3"], Stated]:
@@ -76,11 +83,16 @@ def _read_light(path: Path, override: Override) -> tuple[Float[np.ndarray, "heig
         raise ValueError(f"{path}: the file is empty (0 bytes)")
     try:
         pixels, stated = _decode(path, suffix, override)
-        if pixels.dtype == np.uint16:
+        is_integer = pixels.dtype == np.uint16
+        if pixels.dtype.kind != "f" and not is_integer and suffix != ".exr":
+            raise ValueError(f"{path}: {pixels.dtype} values; expected float or 16-bit linear (unsigned)")
+        if override.layout:
+            words = f"layout {override.layout}, as stated"
+            stated = replace(stated, converted=(*stated.converted, words), panorama=True)
+            pixels = panorama_of_layout(path, pixels, override.layout)
+        if is_integer:
             light = pixels.astype(np.float32)
             return np.divide(light, np.float32(65535), out=light), stated
-        if pixels.dtype.kind != "f" and suffix != ".exr":
-            raise ValueError(f"{path}: {pixels.dtype} values; expected float or 16-bit linear (unsigned)")
         kept = pixels.dtype if pixels.dtype == np.float16 else np.float32
         with np.errstate(over="ignore"):  # a double or a uint beyond the floats becomes Inf and is counted
             return np.ascontiguousarray(pixels, dtype=kept), stated

@@ -9,7 +9,7 @@ from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES
 from hdrdata.scenes.parts import PARTS, Split
 
 KINDS = ("auto", "pano", "photo")
-STATED = ("layer", "colour", "encoding")  # what a sidecar states about how a file is read
+STATED = ("layer", "colour", "encoding", "layout")  # what a sidecar states about how a file is read
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Scene:
     layer: str = ""  # of an .exr, if the sidecar states it; likewise:
     colour: str = ""  # primaries, instead of what the file states
     encoding: str = ""
+    layout: str = ""  # cube_cross or angular_map
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hdrdata.scenes.scene import KINDS
 
 def read_sidecar(path: Path, among: Collection[str] | None = None) -> dict[str, dict[str, str]]:
     """Read a CSV about the files: `file`, and any of location_group, kind, licence (license), scale, layer, colour,
-    encoding.
+    encoding, layout.
 
     Args:
         among: paths relative to the folder of the files that there are; None: any may be named.

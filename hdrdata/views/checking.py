@@ -42,7 +42,7 @@ class Checked:
     @property
     def transparent_share(self) -> float:
         """The share of the stored pixels whose alpha is 0, of the picture's pixels."""
-        return self.repairs.stated.transparent / (self.width * self.height)
+        return min(1.0, self.repairs.stated.transparent / (self.width * self.height))
 
     def notes(self, wanted_size: int | None) -> list[str]:
         """Return what a user should know.

@@ -211,7 +211,8 @@ def _make_views(folder: Path, task: _Task) -> dict:
         if sha256_of(Path(task.path)) != task.scene.sha256:
             raise ValueError(f"{task.path}: its content has changed since the scan; run scan again")
         scene = task.scene
-        override = Override(scene.layer or task.config.layer, scene.colour or None, scene.encoding or None)
+        stated = {name: getattr(scene, name) or None for name in STATED}
+        override = Override(**{**stated, "layer": scene.layer or task.config.layer})
         radiance, repairs = check_radiance(Path(task.path), task.config.max_repaired_share, override)
     except OSError as error:
         raise ValueError(f"{task.path}: cannot be read: {error.strerror}") from error

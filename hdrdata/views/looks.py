@@ -34,7 +34,8 @@ class Looks:
         if self.black_share >= 0.001:
             lines.append(f"{self.black_share:.1%} of the pixels are black")
         if self.layout:
-            lines.append(f"looks like a {self.layout}; expected a panorama of 2:1 or a photograph: convert it first")
+            name = self.layout.replace(" ", "_")
+            lines.append(f"looks like a {self.layout}; expected --layout {name} or that layout in the sidecar")
         if self.encoded:
             lines.append("looks encoded (no value above 1, and bright); expected linear light, or a sidecar's encoding")
         return lines

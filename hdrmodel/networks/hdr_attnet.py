@@ -9,11 +9,11 @@ from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, PositiveFloat, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 from torch import Tensor, nn
 
 from hdrmodel.networks.attention import find_attention
-from hdrmodel.networks.unet import STRIDE, UNet, find_preset, scale_widths
+from hdrmodel.networks.unet import STRIDE, UNet, Width, find_preset, scale_widths
 
 Pictures = Float[Tensor, "batch 3 height width"]
 Ratios = Float[Tensor, " batch"]
@@ -29,7 +29,7 @@ class NetworkConfig(BaseModel):
     has_preset: ClassVar[bool] = True
     attention: str  # a name in ATTENTIONS
     preset: str  # activations and reach, a name in PRESETS
-    width: PositiveFloat  # multiplies every number of channels; 1.0 is the paper, 0.25 a small model for CPUs
+    width: Width  # multiplies every number of channels; 1.0 is the paper, 0.25 a small model for CPUs
 
     @classmethod
     def describe(cls, variant: str, preset: str, width: float) -> "NetworkConfig":

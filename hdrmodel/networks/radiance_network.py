@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, PositiveFloat
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from hdrmodel.networks.hdr_attnet import Pictures
+from hdrmodel.networks.unet import Width
 
 Scalar = Float[Tensor, ""]
 BRIGHTEST = 65504.0  # the largest half float: no view exceeds it
@@ -20,7 +21,7 @@ class BaselineConfig(BaseModel):
 
     has_preset: ClassVar[bool] = False
     baseline: str  # a name in VARIANTS
-    width: PositiveFloat  # multiplies every number of channels; 1.0 is the paper
+    width: Width  # multiplies every number of channels; 1.0 is the paper
 
     @classmethod
     def describe(cls, variant: str, preset: str, width: float) -> "BaselineConfig":

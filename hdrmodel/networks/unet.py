@@ -6,10 +6,12 @@ of HDR-AttNet at the places that `hdrmodel.networks.attention` names.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor, nn
 
 from hdrmodel.networks.attention import Attention, Features
@@ -47,6 +49,9 @@ def find_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise ValueError(f"unknown preset {name!r}; known are {list(PRESETS)}")
     return PRESETS[name]
+
+
+Width = Annotated[float, Field(gt=0, le=64)]  # multiplies every number of channels
 
 
 def scale_widths(widths: tuple[int, ...], width: float) -> tuple[int, ...]:

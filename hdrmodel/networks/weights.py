@@ -71,10 +71,9 @@ def load_weights(path: Path | str) -> tuple[Network, dict]:
             build_network(config).load_state_dict({name: tensor.to("meta") for name, tensor in tensors.items()})
         network = build_network(config)
         network.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:  # Overflow: an infinite width
-        raise ValueError(
-            f"{path}: its weights do not fit its description: {' '.join(str(error).split())[:500]}"
-        ) from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())[:500]
+        raise ValueError(f"{path}: its weights do not fit its description: {reason}") from error
     return network.eval().to(memory_format=torch.channels_last), header  # faster for whole pictures, on CPUs too
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+LAYOUTS = ("cube_cross", "angular_map")  # of the whole sphere, that become panoramas
+
 
 @dataclass(frozen=True)
 class Stated:
@@ -19,6 +21,7 @@ class Override:
     layer: str | None = None  # of an .exr: names, separated by commas, in the order in which they are tried
     colour: str | None = None  # primaries, one of `hdrdata.files.hdr.colour.GAMUTS`
     encoding: str | None = None  # one of `hdrdata.files.hdr.colour.ENCODINGS`
+    layout: str | None = None  # one of `LAYOUTS`; None: a plain picture, or as the file states
 
 
 AS_STATED = Override()

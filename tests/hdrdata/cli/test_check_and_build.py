@@ -110,6 +110,27 @@ def test_a_sidecar_states_layer_colour_and_encoding(scenes, tmp_path):
     assert listed["layers.exr"]["layer"] == "rim" and "colour" not in listed["layers.exr"]
 
 
+def test_a_cube_cross_is_named_by_check_and_converted_by_its_layout(tmp_path, scene_radiance):
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    cells = scene_radiance(0, 192, 256).reshape(3, 64, 4, 64, 3)
+    for row, column in ((0, 0), (0, 2), (0, 3), (2, 0), (2, 2), (2, 3)):
+        cells[row, :, column] = 0
+    write_exr(folder / "cross.exr", cells.reshape(192, 256, 3))
+    (named,) = json.loads(hdrdata("check", folder, "--json").stdout)["files"]
+    assert (named["kind"], named["layout"]) == ("photo", "cube cross")
+    assert any("looks like a cube cross; expected --layout cube_cross" in note for note in named["notes"])
+    (folder / "scenes.csv").write_text("file,layout\ncross.exr,cube_cross\n")
+    for options in (("--layout", "cube_cross"), ("--sidecar", "scenes.csv")):
+        (made,) = json.loads(hdrdata("check", folder, *options, "--json").stdout)["files"]
+        assert (made["kind"], made["width"], made["height"], made["layout"]) == ("pano", 256, 128, "")
+        assert made["converted"] == ["layout cube_cross, as stated"]
+    result = hdrdata("build", folder, tmp_path / "dataset", "--sidecar", "scenes.csv", "--view-size", 64, "--recipe",
+                     "srgb", "--form", "radiance", "--val-share", 0, "--test-share", 0)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert [view.kind for view in read_views(tmp_path / "dataset" / "views")] == ["pano"] * 6
+
+
 def test_build_tells_what_files_say_and_what_it_left_out_and_ends_with_3(scenes, tmp_path):
     (tmp_path / "mine.yaml").write_text(RECIPE)
     result = hdrdata(

@@ -6,6 +6,7 @@ import OpenImageIO as oiio
 import pytest
 import tifffile
 
+from hdrdata.files.hdr.stated import Override
 from hdrdata.files.radiance import check_radiance, read_light, read_radiance
 from hdrdata.scenes.scene import Scene
 from hdrdata.views.ingest import views_of_scene
@@ -45,6 +46,69 @@ def test_an_environment_cube_becomes_a_panorama(tmp_path):
     write_exr(tmp_path / "b.exr", np.ones((190, 32, 3)), envmap=OpenEXR.ENVMAP_CUBE)
     with pytest.raises(ValueError, match=r"b\.exr: an environment cube of 32x190 pixels; expected six squares"):
         read_radiance(tmp_path / "b.exr")
+
+
+NET = {  # from the place on a face seen from inside, right s and down t, to (right, up, front): a cube folded together
+    "front": lambda s, t: (s, -t, 1), "right": lambda s, t: (1, -t, -s), "left": lambda s, t: (-1, -t, s),
+    "back": lambda s, t: (-s, -t, -1), "top": lambda s, t: (s, 1, t), "bottom": lambda s, t: (s, -1, -t),
+    "kcab": lambda s, t: (s, t, -1),  # upside down, its upper edge at the lower one of the bottom
+}  # fmt: skip
+CROSSES = {
+    "4x3": [[None, "top", None, None], ["left", "front", "right", "back"], [None, "bottom", None, None]],
+    "4x3 with the top above the third": [
+        [None, None, "top", None], ["back", "left", "front", "right"], [None, None, "bottom", None]],
+    "3x4": [[None, "top", None], ["left", "front", "right"], [None, "bottom", None], [None, "kcab", None]],
+}  # fmt: skip
+
+
+def light_of(direction) -> np.ndarray:
+    d = np.broadcast_arrays(*direction)
+    return 3 + np.stack(d / np.sqrt(sum(part**2.0 for part in d)), axis=-1) @ SLOPE.T
+
+
+def expected_panorama(wide: int) -> np.ndarray:
+    """Light of the same directions: the centre looks to the front, the right half to the right."""
+    row, column = np.mgrid[: wide // 2, :wide]
+    latitude, longitude = np.pi * (0.5 - (row + 0.5) / (wide // 2)), np.pi * (2 * (column + 0.5) / wide - 1)
+    return light_of((np.sin(longitude) * np.cos(latitude), np.sin(latitude), np.cos(longitude) * np.cos(latitude)))
+
+
+@pytest.mark.parametrize("name", CROSSES)
+def test_a_cube_cross_becomes_a_panorama(tmp_path, name):
+    s, t = np.meshgrid(*[(2 * np.arange(32) + 1) / 32 - 1] * 2)  # the middles of pixels that tile a face
+    black = np.zeros((32, 32, 3))
+    cells = [[light_of(NET[face](s, t)) if face else black for face in line] for line in CROSSES[name]]
+    write_exr(tmp_path / "a.exr", np.concatenate([np.concatenate(line, axis=1) for line in cells]))
+    made, repairs = read_light(tmp_path / "a.exr", Override(layout="cube_cross"))
+    assert made == pytest.approx(expected_panorama(128), abs=0.03)  # at edges a face ends half a pixel early
+    assert np.abs(made - expected_panorama(128)).mean() < 2e-3
+    assert repairs.stated.panorama and repairs.stated.converted == ("layout cube_cross, as stated",)
+
+
+def test_an_angular_map_becomes_a_panorama(tmp_path):
+    a, b = np.meshgrid((2 * np.arange(256) + 1) / 256 - 1, 1 - (2 * np.arange(256) + 1) / 256)
+    phi, theta = np.pi * np.hypot(a, b), np.arctan2(b, a)  # Debevec: (0, 0, 1) turned by phi, then by theta
+    probe = light_of((np.sin(phi) * np.cos(theta), np.sin(phi) * np.sin(theta), np.cos(phi)))
+    probe[phi > np.pi] = 0
+    write_exr(tmp_path / "a.exr", probe)
+    made = read_radiance(tmp_path / "a.exr", layout="angular_map")
+    error = np.abs(made - expected_panorama(256))
+    assert made.shape == (128, 256, 3) and error.mean() < 2e-3 and error.max() < 0.05  # the rim is where all is behind
+    tifffile.imwrite(tmp_path / "a.tif", (probe * 10000).astype(np.uint16), photometric="rgb")
+    integers = read_radiance(tmp_path / "a.tif", layout="angular_map")
+    assert integers == pytest.approx(made * 10000 / 65535, abs=2e-5)
+
+
+@pytest.mark.parametrize("size, layout, reason", [
+    ((64, 100), "cube_cross", "a cube cross of 100x64 pixels; expected 4x3 or 3x4 squares"),
+    ((4, 3), "cube_cross", "expected 4x3 or 3x4 squares"),
+    ((64, 65), "angular_map", "of 65x64 pixels; expected a square"),
+    ((64, 64), "mirror_ball", "layout 'mirror_ball'; expected one of cube_cross, angular_map"),
+])  # fmt: skip
+def test_a_layout_that_does_not_fit_is_refused_by_name(tmp_path, size, layout, reason):
+    write_exr(tmp_path / "a.exr", np.ones((*size, 3)))
+    with pytest.raises(ValueError, match=rf"a\.exr: .*{reason}"):
+        read_radiance(tmp_path / "a.exr", layout=layout)
 
 
 def scene(kind: str) -> Scene:
