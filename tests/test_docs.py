@@ -28,8 +28,11 @@ import hdrmodel
 import hdrmodel.cli
 from hdrdata.cameras.recipe import RecipeConfig
 from hdrdata.files.exr import write_exr
+from hdrdata.files.hdr.colour import ENCODINGS, GAMUTS
+from hdrdata.files.hdr.stated import LAYOUTS
 from hdrdata.files.ldr import decode_png, write_png
 from hdrdata.files.radiance import read_radiance
+from hdrdata.scenes.scene import KINDS, STATED
 from hdrmodel.evaluation.summary import METHODS
 from hdrmodel.metrics.table import METRICS
 from hdrmodel.networks.attention import ATTENTIONS
@@ -199,6 +202,14 @@ def test_the_tables_that_commands_print_have_the_columns_that_they_print(places,
     printed = run_command("hdrmodel compare data/scores/spatial data/scores/base", places(page))
     heading = next(line for line in printed.splitlines() if line.startswith("metric "))
     assert heading.split() == next(line for line in compared.splitlines() if line.startswith("metric ")).split()
+
+
+def test_the_page_on_scenes_lists_every_column_and_value_that_a_sidecar_may_state():
+    page = (ROOT / "docs" / "adding.md").read_text()
+    rows = {row[0]: set(re.findall(r"`(\w+)`", row[1])) for row in re.findall(r"^\| `(\w+)` \| (.*) \|$", page, re.M)}
+    assert rows.keys() >= {"file", *STATED}
+    assert (rows["kind"], rows["layout"]) == ({*KINDS}, {*LAYOUTS})
+    assert (rows["colour"], rows["encoding"]) == ({*GAMUTS}, {*ENCODINGS})
 
 
 def test_the_experiments_change_values_that_are_there_and_name_every_attention():

@@ -68,7 +68,8 @@ class _Azimuths(click.ParamType):
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
               help="A bad scene: stop, or skip it and list it; exit code 3.")  # fmt: skip
 @click.option("--sidecar", metavar="CSV",
-              help="File in SCENES with columns file, location_group, kind (pano, photo), licence, scale.")  # fmt: skip
+              help="File in SCENES with columns file, location_group, kind (pano, photo), licence, scale, layer, "
+                   "colour, encoding, layout.")  # fmt: skip
 @_shares
 @click.option("--name", default="hdr", show_default=True, help="First part of the shards' names.")
 @click.option("--train-shards", type=click.IntRange(1), default=2, show_default=True,

@@ -22,7 +22,7 @@ class ScanConfig(Section):
     """Parameters of the stage scan: the folder of scenes, and the split of their groups into parts."""
 
     scenes: str  # folder
-    sidecar: str | None  # a CSV in it: file, location_group, kind, licence, scale
+    sidecar: str | None  # a CSV in it; see `read_sidecar`
     seed: NonNegativeInt
     val_share: Annotated[float, Field(ge=0, lt=1)]
     test_share: Annotated[float, Field(ge=0, lt=1)]

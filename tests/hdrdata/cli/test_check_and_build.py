@@ -110,6 +110,39 @@ def test_a_sidecar_states_layer_colour_and_encoding(scenes, tmp_path):
     assert listed["layers.exr"]["layer"] == "rim" and "colour" not in listed["layers.exr"]
 
 
+def test_check_reports_what_the_pixels_look_like_by_share(tmp_path, scene_radiance):
+    light = scene_radiance(0)
+    clipped = np.minimum(light, np.float32(np.quantile(light, 0.9)))
+    write_exr(tmp_path / "clipped.exr", clipped)
+    full = np.minimum(scene_radiance(1) * 4, 65504).astype(np.float16)
+    full[:16, :32] = 65504  # a 64th of the picture
+    full[100, 200:203] = np.inf
+    write_exr(tmp_path / "half.exr", full)
+    rgba = np.dstack([scene_radiance(2), np.ones((128, 256))]).astype(np.float32)
+    rgba[:32, :, 3] = 0  # a quarter
+    with OpenEXR.File({"type": OpenEXR.scanlineimage, "compression": OpenEXR.ZIP_COMPRESSION}, {"RGBA": rgba}) as file:
+        file.write(str(tmp_path / "alpha.exr"))
+    linear = np.random.default_rng(0).uniform(0.01, 1, (64, 100, 3))
+    linear[0, 0] = 1
+    write_exr(tmp_path / "encoded.exr", (1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32))
+    write_exr(tmp_path / "alpha_1k.exr", (rgba[:, :, :3] * (rgba[:, :, 3:] > 0)).reshape(64, 2, 128, 2, 3).mean((1, 3)))
+    result = hdrdata("check", tmp_path, "--json")
+    rows = {row["file"].rpartition("/")[2]: row for row in json.loads(result.stdout)["files"]}
+    assert rows["clipped.exr"]["clipped_share"] == pytest.approx(float((clipped == clipped.max()).mean()), abs=1e-6)
+    assert rows["half.exr"]["largest"] == 65504 and rows["half.exr"]["repaired"]["infinite"] == 3
+    assert rows["half.exr"]["clipped_share"] == pytest.approx(float((full >= 65504).mean()), abs=1e-6)
+    assert rows["alpha.exr"]["transparent_share"] == rows["alpha.exr"]["black_share"] == 0.25
+    assert {name for name, row in rows.items() if row["looks_encoded"]} == {"encoded.exr"}
+    alike = {name: [other.rpartition("/")[2] for other in row["looks_like"]] for name, row in rows.items()}
+    assert alike == {"alpha.exr": ["alpha_1k.exr"], "alpha_1k.exr": ["alpha.exr"], "clipped.exr": [], "half.exr": [],
+                     "encoded.exr": []}  # fmt: skip
+    table = hdrdata("check", tmp_path).stdout
+    for words in ("3 infinite pixels (Inf in half floats: light above 65504)",
+                  "maximum 65504, the largest half float",
+                  "25.0% of the pixels are transparent", "looks encoded", "looks like alpha.exr; one scene"):  # fmt: skip
+        assert words in table
+
+
 def test_a_cube_cross_is_named_by_check_and_converted_by_its_layout(tmp_path, scene_radiance):
     folder = tmp_path / "scenes"
     folder.mkdir()
