@@ -1,6 +1,7 @@
 """Each file and script of the shared folder of hostile inputs has a test: here, or where the table says."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 from shared_files import ROOT, SHARED
 
 from hdrdata.cli import main
+from hdrdata.files.disk import write_bytes
 from hdrdata.files.exr import write_exr
 
 HOSTILE = SHARED / "wild" / "hostile"
@@ -44,6 +46,16 @@ def home(tmp_path):
         write_exr(tmp_path / "scenes" / f"s{number}.exr", light)
     (tmp_path / "thesis.txt").write_text("precious")
     return tmp_path
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o022, 0o002])
+def test_a_new_file_has_the_mode_that_the_umask_gives(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_bytes(tmp_path / "a.bin", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.bin").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def test_every_hostile_input_has_its_test():

@@ -1,6 +1,7 @@
 """Finding scenes, knowing them by content, and giving each to a part."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,15 @@ def test_a_change_that_keeps_size_and_time_is_found_without_reading_all(folder, 
     second = scan_scenes(folder, sidecar=None, **SHARES, cache=cache)
     assert second.hashed == 1 and second.scenes != first.scenes
     assert scan_scenes(folder, sidecar=None, **SHARES, cache=cache, check_content=True).hashed == 12
+
+
+@pytest.mark.parametrize("on_disk, stated", [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_sidecar_names_a_file_whatever_the_form_of_its_accents(tmp_path, scene_radiance, on_disk, stated):
+    write_exr(tmp_path / f"{unicodedata.normalize(on_disk, 'café')}.exr", scene_radiance(0, 4, 8))
+    row = f"file,location_group\n{unicodedata.normalize(stated, 'café')}.exr,bar\n"
+    (tmp_path / "scenes.csv").write_text(row, encoding="utf-8")
+    (scene,) = scan_scenes(tmp_path, sidecar="scenes.csv", **SHARES).scenes
+    assert scene.group == "bar"
 
 
 def test_the_list_of_scenes_is_read_back_and_has_the_same_bytes(folder, tmp_path):
