@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
 from shared_files import ROOT
 
 import stages.scan
+from hdrdata import open_stacks
 from hdrdata.cameras.recipe import RECIPES
 from hdrdata.scenes.scan import ScanConfig
 from hdrdata.shards.pack import ShardConfig
@@ -205,6 +207,39 @@ def run(folder: Path, *command: str) -> str:
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{command}: {result.stdout}\n{result.stderr}"
     return result.stdout
+
+
+def test_a_clone_with_the_shards_alone_trains_and_a_form_is_imported_alone(workspace, scenes_folder, tmp_path):
+    dvc = [sys.executable, "-m", "dvc"]
+    run(workspace, *dvc, "repro", "train@base-0")
+    author = ("-c", "user.name=t", "-c", "user.email=t@t")
+    run(workspace, "git", "add", "--all")
+    run(workspace, "git", *author, "commit", "--quiet", "-m", "data")
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "--quiet", str(workspace), str(clone))
+    run(clone, *dvc, "remote", "add", "--quiet", "--default", "there", str(workspace / ".dvc" / "cache"))
+    run(clone, *dvc, "pull", "--quiet", "shard")
+    for lost in ("data/scenes", "data/views", "data/stacks"):
+        shutil.rmtree(clone / lost, ignore_errors=True)
+    parameters = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(parameters.replace("batch: 2", "batch: 3"))
+    told = run(clone, *dvc, "repro", "--allow-missing", "train@base-0")
+    assert re.findall(r"Running stage '(.+?)'", told) == ["scan", "train@base-0"]
+    assert (clone / "data/runs/base/0/weights.safetensors").is_file() and not (clone / "data/views").exists()
+    (clone / "params.yaml").write_text(parameters.replace("scenes: data/scenes", "scenes: nowhere/hdris"))
+    run(clone, *dvc, "repro", "--allow-missing", "train@base-0")  # another folder of scenes that is not there
+
+    other = tmp_path / "other"
+    other.mkdir()
+    run(other, "git", "init", "--quiet")
+    run(other, *dvc, "init", "--quiet")
+    run(other, *dvc, "import", "--quiet", str(workspace), "data/shards/radiance")
+    with (
+        open_stacks(other / "radiance", part="train") as imported,
+        open_stacks(workspace / "data/shards", part="train") as whole,
+    ):
+        assert len(imported) == len(whole)
+        assert np.array_equal(imported[0].stack, whole[0].stack)
 
 
 def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):

@@ -71,14 +71,15 @@ def http_server() -> Iterator[Place]:
                 return
             etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
             headers = {**place.headers, **({"ETag": etag} if place.etags else {})}
-            first = 0
+            first, total = 0, len(content)
             if asked and failure != "no ranges" and self.headers.get("If-Range", etag) == etag:
-                first = int(asked.removeprefix("bytes=").removesuffix("-"))
-                if first >= len(content):
-                    self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
+                begin, _, last = asked.removeprefix("bytes=").partition("-")
+                first, content = int(begin), content[: int(last) + 1] if last else content
+                if first >= total:
+                    self.answer(416, b"", {"Content-Range": f"bytes */{total}"})
                     return
-                headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
-            self.answer(206 if first else 200, content[first:], headers, failure)
+                headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{total}"
+            self.answer(206 if "Content-Range" in headers else 200, content[first:], headers, failure)
 
         def answer(self, status: int, body: bytes, headers: dict[str, str], failure: str = "") -> None:
             self.send_response(status)

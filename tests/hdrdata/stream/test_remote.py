@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import gc
+import hashlib
 import os
 import re
 import subprocess
@@ -20,7 +21,9 @@ import pytest
 import hdrdata.stream.remote
 from hdrdata.files.disk import read_json, write_json
 from hdrdata.samples.layout import IntegrityError
-from hdrdata.stream.remote import RemoteFolder, Retry
+from hdrdata.stream.cache import CachedFolder
+from hdrdata.stream.columns import ShardFile
+from hdrdata.stream.remote import LocalFolder, RemoteFolder, Retry
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.stream.stack_reader import open_stacks
 
@@ -234,6 +237,29 @@ def test_a_copy_that_the_disk_spoiled_is_downloaded_again(server, dataset, tmp_p
     with open_quickly(server, form="radiance", cache=tmp_path) as reader:
         assert np.array_equal(reader[0].stack, expected)
     assert copy.read_bytes() == (dataset.shards / name).read_bytes()
+
+
+def test_a_full_cache_removes_the_copy_that_was_not_read_for_the_longest_time(dataset, tmp_path):
+    source, cache, files = tmp_path / "source", tmp_path / "cache", {}
+    source.mkdir()
+    for name, size in (("a", 100), ("b", 110), ("c", 120)):
+        content = name.encode() * size
+        (source / name).write_bytes(content)
+        files[name] = ShardFile(name, "pixels", "train", size, hashlib.sha256(content).hexdigest(), 1)
+    with pytest.warns(UserWarning, match="cache_limit: 70% of the shards' 330 bytes fit"):
+        folder = CachedFolder(LocalFolder(source), cache, files, limit=232)  # any two
+    (cache / "notes.txt").write_text("of another program" * 99)
+    held = []
+    for name in "abacb":  # c removes b, which was read before a; then b removes a
+        assert folder.read(name, 5, 3) == name.encode() * 3
+        held.append("".join(one for one, file in files.items() if (cache / f"{file.sha256}.tar").exists()))
+        time.sleep(0.02)  # a file system's clock may tick each 10 ms
+    assert held == ["a", "ab", "ab", "ac", "bc"]
+    assert (cache / "notes.txt").exists() and not list(cache.glob("*.partial"))
+    with pytest.raises(ValueError, match=r"cache_limit 119 bytes; expected at least the 120 of .*c$"):
+        CachedFolder(LocalFolder(source), cache, files, limit=119)
+    with pytest.raises(ValueError, match="cache_limit 1 without cache; expected a folder"):
+        open_stacks(dataset.shards, part="train", cache_limit=1)
 
 
 READ = """

@@ -12,10 +12,16 @@ from typing import get_args
 
 import pytest
 import ray
+import torch
 from shared_files import ROOT
 
+from hdrdata import StackLoader
 from hdrdata.files.disk import write_bytes, written_whole
 from hdrdata.samples.layout import IntegrityError
+from hdrdata.scenes.parts import PARTS
+from hdrdata.shards.pack import ShardConfig, shard_stacks
+from hdrdata.stacks.synthesize import synthesize_stacks
+from hdrdata.views.view import read_views
 from hdrdata.work import ray_engine as engine_ray
 from hdrdata.work.engines import EngineName, run_tasks
 
@@ -176,6 +182,35 @@ def test_the_command_makes_the_same_shards_on_a_ray_cluster_as_in_one_process(da
                       for path in (tmp_path / "dataset" / room).rglob("*.*")) == names  # fmt: skip
         for name in names:
             assert (tmp_path / "dataset" / room / name).read_bytes() == (dataset.folder / room / name).read_bytes()
+
+
+def test_stacks_of_drawn_cameras_are_the_same_by_any_engine_and_form_and_stream_like_others(
+    dataset, synthesize_config, tmp_path
+):
+    views = read_views(dataset.views)[:4]
+    shard = ShardConfig.parse("shard", {"name": "cameras", "form": "both", "shards": dict.fromkeys(PARTS, 1)})
+    made = {}
+    for engine, workers in (("local", 1), ("local", 2), ("ray", 2)):
+        folder = tmp_path / f"{engine}-{workers}"
+        config = synthesize_config(recipe="cameras", engine=engine, workers=workers)
+        synthesize_stacks(views, dataset.views, folder / "stacks", config, ("pixels", "radiance"))
+        shard_stacks(folder / "stacks", folder / "shards", shard, workers=workers, engine=engine)
+        made[engine, workers] = {
+            path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*") if path.is_file()
+        }
+    first, *others = made.values()
+    assert any(path.suffix == ".tar" and path.parts[0] == "shards" for path in first)
+    assert all(other == first for other in others)
+    shards, options = tmp_path / "ray-2" / "shards", {"part": views[0].part, "drop_last": False, "seed": 3}
+    with (
+        StackLoader(shards, 2, form="pixels", **options) as pixels,
+        StackLoader(shards, 2, form="radiance", **options, workers=1) as radiance,
+    ):
+        batches = 0
+        for ours, theirs in zip(pixels, radiance, strict=True):
+            assert ours["key"] == theirs["key"] and torch.equal(ours["stack"], theirs["stack"])
+            batches += 1
+    assert batches == len(pixels) > 1
 
 
 ORPHANED = """

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from click.testing import CliRunner
+from http_server import http_server
 from safetensors.torch import load_file
 from shared_files import ROOT
 
+import hdrmodel.cli
 from hdrmodel.networks.pair_loss import make_pair_loss
 from hdrmodel.networks.weights import load_weights
 from hdrmodel.profiles.load import load_profile
@@ -93,6 +96,18 @@ def test_training_elsewhere_leaves_the_repository_there_alone(dataset, tmp_path,
     monkeypatch.chdir(tmp_path)
     train(dataset.shards, Path("run"), "base", 0, config("steps=1"))
     assert {path.name for path in tmp_path.iterdir()} == {".git", "run"}
+
+
+def test_shards_of_a_web_server_give_the_weights_of_the_same_shards_on_disk(dataset, tmp_path):
+    train(dataset.shards, tmp_path / "disk", "base", 0, config("steps=1"))
+    with http_server() as server:
+        for path in dataset.shards.rglob("*.*"):
+            server.files[f"/hdr/{path.relative_to(dataset.shards).as_posix()}"] = path.read_bytes()
+        options = [word for change in (*TINY, "steps=1") for word in ("-s", change)]
+        result = CliRunner().invoke(hdrmodel.cli.main, ["train", f"{server.url}/hdr", str(tmp_path / "web"), *options])
+    assert result.exit_code == 0, result.output
+    weights = [(tmp_path / place / "weights.safetensors").read_bytes() for place in ("disk", "web")]
+    assert weights[0] == weights[1]
 
 
 @pytest.mark.parametrize(
