@@ -84,9 +84,9 @@ def read_tiff(path: Path, override: Override = AS_STATED) -> tuple[np.ndarray, S
         pixels = np.where(transparent[:, :, None], pixels.dtype.type(0), pixels)
         converted.append("alpha")
     pixels, words, panorama = _placed(path, pixels, tags)
-    turn = tags[ORIENTATION] or 1
-    converted += [*words, *([f"orientation {turn}"] if turn in TURNS and turn != 1 else [])]
-    pixels = np.ascontiguousarray(TURNS.get(turn, TURNS[1])(pixels))
+    turn = tags[ORIENTATION] if tags[ORIENTATION] in list(TURNS) else 1
+    converted += [*words, *([f"orientation {turn}"] if turn != 1 else [])]
+    pixels = np.ascontiguousarray(TURNS[turn](pixels))
     return pixels, Stated(tuple(converted), panorama, 0 if transparent is None else int(transparent.sum()))
 
 
@@ -111,7 +111,7 @@ def _colour(tags: dict, dtype: np.dtype, *, is_grey: bool) -> Colour:
     TIFF 6.0, section 20: RGB Image Colorimetry.
     """
     if tags[ICC]:
-        return colour_of_profile(bytes(tags[ICC]))
+        return colour_of_profile(_content(tags[ICC]))
     curve, matrix, named = None, None, []
     if tags[TRANSFER_FUNCTION] is not None:
         curve = _transfer(tags[TRANSFER_FUNCTION], dtype)
@@ -124,7 +124,7 @@ def _colour(tags: dict, dtype: np.dtype, *, is_grey: bool) -> Colour:
     return Colour(curve, matrix, tuple(named))
 
 
-def _transfer(table: tuple[int, ...] | np.ndarray, dtype: np.dtype):
+def _transfer(table: object, dtype: np.dtype):
     levels, table = 2 ** (8 * dtype.itemsize), np.asarray(table, np.float64).ravel()
     if dtype.kind != "u" or len(table) not in (levels, 3 * levels):
         raise ValueError(f"a TransferFunction of {len(table)} numbers with {dtype} values; expected it with integers")
@@ -134,28 +134,50 @@ def _transfer(table: tuple[int, ...] | np.ndarray, dtype: np.dtype):
     return lambda values: np.stack([curve(values[:, :, place]) for place, curve in enumerate(curves)], axis=2)
 
 
-def _rationals(numbers: tuple[int, ...] | None, count: int) -> tuple[float, ...] | None:
+def _rationals(numbers: object, count: int) -> tuple[float, ...] | None:
     """TIFF's rationals, which are pairs of integers, as floats; None for none."""
     if numbers is None:
         return None
-    if len(numbers) != 2 * count or not all(numbers[1::2]):
-        raise ValueError(f"{len(numbers) // 2} chromaticities in its tags; expected {count}")
-    return tuple(number / over for number, over in zip(numbers[::2], numbers[1::2], strict=True))
+    pairs = _integers(numbers, 2 * count, "chromaticities")
+    if not all(pairs[1::2]):
+        raise ValueError("a chromaticity over 0 in its tags")
+    return tuple(number / over for number, over in zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def _integers(value: object, count: int, what: str) -> tuple[int, ...]:
+    numbers = value if isinstance(value, tuple) else (value,)
+    if len(numbers) != count or any(type(number) is not int for number in numbers):
+        raise ValueError(f"{what} of {len(numbers)} numbers in its tags; expected {count} integers")
+    return numbers
+
+
+def _content(value: object) -> bytes:
+    """Return the bytes of a tag; `bytes` of a number would be as many zeros."""
+    return bytes(value) if isinstance(value, bytes | tuple) else b""
+
+
+def _offset(position: object, resolution: object) -> int:
+    """Return a place on a canvas in pixels; 0 for none, and where a denominator is 0."""
+    if position is None:
+        return 0
+    place, over = _integers(position, 2, "a position")
+    pixels, unit = _integers((1, 1) if resolution is None else resolution, 2, "a resolution")
+    return round(Fraction(place, over) * Fraction(pixels, unit)) if over and unit else 0
 
 
 def _placed(path: Path, pixels: np.ndarray, tags: dict) -> tuple[np.ndarray, list[str], bool | None]:
     """Put a crop in its place on the canvas that the tags or XMP state; return also words, and if it is a panorama."""
-    left, top = (
-        round(Fraction(*(tags[position] or (0, 1))) * Fraction(*(tags[resolution] or (1, 1))))
-        if 0 not in ((tags[position] or (0, 1))[1], (tags[resolution] or (1, 1))[1]) else 0
-        for position, resolution in ((X_POSITION, X_RESOLUTION), (Y_POSITION, Y_RESOLUTION))
-    )  # fmt: skip
-    if tags[FULL_WIDTH] and tags[FULL_HEIGHT]:
-        placed = on_canvas(path, pixels, left, top, int(tags[FULL_WIDTH]), int(tags[FULL_HEIGHT]))
+    try:
+        left, top = _offset(tags[X_POSITION], tags[X_RESOLUTION]), _offset(tags[Y_POSITION], tags[Y_RESOLUTION])
+        full = [_integers(tags[name] or 0, 1, "a canvas")[0] for name in (FULL_WIDTH, FULL_HEIGHT)]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if all(full):
+        placed = on_canvas(path, pixels, left, top, *full)
         words = f"{pixels.shape[1]}x{pixels.shape[0]} at {left}, {top} of a canvas"
         return placed, [] if placed is pixels else [words], None
     xmp = tags[XMP]
-    xmp = bytes(xmp).decode("utf-8", "replace") if xmp and not isinstance(xmp, str) else xmp
+    xmp = xmp if isinstance(xmp, str) else _content(xmp).decode("utf-8", "replace")
     sphere = sphere_of_xmp(path, pixels, xmp) if xmp else None
     if sphere is not None:
         return sphere, [] if sphere is pixels else ["GPano"], True

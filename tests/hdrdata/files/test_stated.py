@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -254,6 +255,39 @@ def test_a_tiff_s_strip_is_no_longer_than_its_file(tmp_path):
         file.write((2**31).to_bytes(4, "little"))
     with pytest.raises(ValueError, match=r"a\.tif: a piece of 2147483648 bytes in a file of \d+: damaged"):
         read_radiance(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("tag, kind, count, value", [
+    (286, 5, 2, (1, 1, 2, 1)), (286, 4, 1, 3), (287, 2, 0, "left"), (286, 12, 1, 1.5), (33300, 4, 2, (64, 32)),
+    (319, 4, 1, 7), (318, 5, 1, (1, 3)), (318, 5, 2, (1, 3, 1, 0)), (301, 4, 1, 9), (301, 2, 0, "x"),
+    (34675, 4, 1, 2**32 - 1), (34675, 3, 2, (300, 2)),
+])  # fmt: skip
+def test_a_tiff_s_tag_of_another_type_is_one_line_and_takes_no_memory(tmp_path, tag, kind, count, value):
+    other = [(33301, 4, 1, 64, True)] if tag == 33300 else []
+    tifffile.imwrite(
+        tmp_path / "a.tif", light(), photometric="rgb", extratags=[(tag, kind, count, value, True), *other]
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"a\.tif: ") as error:
+            read_radiance(tmp_path / "a.tif")
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("tag, kind, count, value", [
+    (274, 3, 2, (6, 6)), (274, 2, 0, "6"), (700, 4, 1, 2**32 - 1), (286, 5, 1, (3, 0)),
+])  # fmt: skip
+def test_a_tiff_s_tag_that_changes_no_pixel_hides_none(tmp_path, tag, kind, count, value):
+    tifffile.imwrite(tmp_path / "a.tif", light(), photometric="rgb", extratags=[(tag, kind, count, value, True)])
+    tracemalloc.start()
+    try:
+        assert np.array_equal(read_radiance(tmp_path / "a.tif"), light())
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("suffix", [".pic", ".rgbe", ".xyze", ".HDR"])
