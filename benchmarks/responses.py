@@ -1,6 +1,7 @@
 """Light of photographs by camera responses that no estimate has seen: sRGB, `camera`, `phone`, and estimates.
 
-    python benchmarks/responses.py SHARDS --hold-out "Sony ILCE-6000" --hold-out "Olympus XZ-1"
+    python benchmarks/responses.py SHARDS --hold-out "Sony ILCE-6000" --hold-out "Olympus XZ-1" \\
+        --hold-out "Canon EOS 5D Mark II" --hold-out "Samsung SM-A528B"
 
 Views of the test part of radiance shards at EV 0, as JPEGs of quality 90 to 95 by sRGB and the held-out models; mean
 curves and candidates do not contain the held-out models. Numbers are PU21-PSNR after a gain in dB; views of one scene
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 
 from hdrdata.cameras.crf import CameraResponse, sampled_crf, srgb_crf
+from hdrdata.cameras.curves.file_kinds import ANY_CAMERA, UNKNOWN_DEVICE, Device, FileKind
 from hdrdata.cameras.exposure import exposure_table, look_up
 from hdrdata.cameras.measured import MODELS, PHONES, mean_crf, measured_crf
 from hdrdata.cameras.merge import keep_levels
@@ -29,7 +31,8 @@ from hdrmodel.metrics.absolute import psnr_pu21
 from hdrmodel.metrics.table import columns_of
 from hdrmodel.networks.light_photograph import see_photograph
 from hdrmodel.networks.weights import load_weights
-from hdrmodel.reconstruction.posterior import Evidence, candidates_of, mean_stops, middles_of
+from hdrmodel.reconstruction.posterior import Evidence
+from hdrmodel.reconstruction.response import estimate_shared
 from hdrmodel.release.names import WEIGHTS
 
 CONFIG = load_evaluation(["metrics=[psnr_pu21]", "alignments=[gain]", "device=cpu"])
@@ -40,23 +43,18 @@ def rounded(response: CameraResponse) -> CameraResponse:
     return replace(response, levels="round255")
 
 
-def estimated(evidence: Evidence, kind: str, models: tuple[str, ...]) -> CameraResponse:
-    """Return the posterior mean with the prior of a kind of file; held-out models are no candidates."""
-    stops = mean_stops([evidence], candidates_of(kind, "round255", None, models))
-    return rounded(sampled_crf("estimated", np.r_[0, np.exp2(stops), 1], np.r_[0, middles_of("round255"), 1]))
-
-
-def lights_of(network, ldr: np.ndarray, kind: str, own: CameraResponse, models: tuple[str, ...]) -> dict:
-    """Return the light of a photograph by each response."""
+def lights_of(network, ldr: np.ndarray, kind: FileKind, own: CameraResponse, models: tuple[str, ...]) -> dict:
+    """Return the light of a photograph by each response; held-out models are no candidates of an estimate."""
     known = {"sRGB": rounded(srgb_crf()), "own": own}
     known |= {name: rounded(mean_crf(name, models)) for name in ("camera", "phone")}
-    made = {
-        name: keep_levels(ldr, np.exp2(see_photograph(network, ldr, crf).stops), crf) for name, crf in known.items()
-    }
+    stops = {name: see_photograph(network, ldr, crf).stops for name, crf in known.items()}
+    made = {name: keep_levels(ldr, np.exp2(stops[name]), crf) for name, crf in known.items()}
     sight = see_photograph(network, ldr, None)
     evidence = Evidence.of(sight.picture, sight.clipped, sight.stops)
-    for name, prior in (("auto", "unknown"), ("auto, EXIF", kind)):
-        made[name] = keep_levels(ldr, np.exp2(sight.stops), estimated(evidence, prior, models))
+    for name, device in (("auto, no EXIF", UNKNOWN_DEVICE), ("auto, other", ANY_CAMERA), ("auto, EXIF", Device(kind))):
+        crf = estimate_shared([evidence], "round255", device, models)
+        is_srgb = crf.name == "srgb" or device.kind == "rendering"
+        made[name] = made["sRGB"] if is_srgb else keep_levels(ldr, np.exp2(sight.stops), crf)
     return made
 
 
@@ -80,7 +78,7 @@ def main(shards: Path, weights: Path, held: tuple[str, ...], count: int) -> None
             jpeg = cv2.imencode(".jpg", stack, [cv2.IMWRITE_JPEG_QUALITY, 90 + turn % 6])[1]
             stack = np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
             case = Case(view.key, view.key, view.scene, own, (0.0,), stack[None], view.radiance.astype(np.float32))
-            kind = "rendering" if model == "sRGB" else "phone" if model in PHONES else "camera"
+            kind: FileKind = "rendering" if model == "sRGB" else "phone" if model in PHONES else "camera"
             made = lights_of(network, stack.astype(np.float32) / 255, kind, own, models)
             estimates = [Estimate(None, light.astype(np.float32)) for light in made.values()]
             found, _ = measure(case, estimates, COLUMNS, {"psnr_pu21": psnr_pu21}, CONFIG)

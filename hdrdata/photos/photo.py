@@ -61,6 +61,7 @@ class Photo:
     exif: bytes | None = None  # its EXIF, a TIFF stream, with the orientation reset
     clip_rule: ClipRule | None = None  # which values of a lossy file are clipped; None: white alone
     above: AboveWhite | None = None  # of camera RAW: measured light above white
+    is_raw: bool = False  # developed here from camera RAW: sRGB's curve is its camera response
 
 
 def read_photo(path: Path | str, own_colours: bool = False, background: str = "black", gain_map: bool = True) -> Photo:
@@ -186,6 +187,7 @@ def _read(path: Path, kind: str, own_colours: bool, background: str, gain_map: b
         block,
         _clip_rule_of(path, kind),
         decoded.above,
+        kind == "camera RAW",
     )
 
 

@@ -44,9 +44,10 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True,
               help="JPEG quality in Ultra HDR, of the gain map and of a base image that is not the file's own. From 99 "
                    "on, the map of a large photograph has full resolution.")  # fmt: skip
-@click.option("--crf", default="srgb", show_default=True, metavar="NAME|FORMULA|FILE",
-              help="Camera response of the photographs: a name of `hdrdata crf list`, gamma:EXPONENT, sigmoid:N,SIGMA, "
-                   "a file of a response; or auto: estimate it from each photograph and its EXIF.")  # fmt: skip
+@click.option("--crf", default="auto", show_default=True, metavar="NAME|FORMULA|FILE",
+              help="Camera response of the photographs: auto, a name of `hdrdata crf list`, gamma:EXPONENT, "
+                   "sigmoid:N,SIGMA, or a file of a response. auto estimates it from each photograph and the device "
+                   "that EXIF states; camera RAW, renderings and screenshots count as srgb.")  # fmt: skip
 @click.option("--background", type=click.Choice(["black", "white"]), default="black", show_default=True,
               help="Background of transparent pixels.")  # fmt: skip
 @click.option("--ignore-gain-map", is_flag=True,

@@ -16,19 +16,20 @@ from hdrmodel.networks.batches import Photograph, to_ldr
 from hdrmodel.outputs.bands import bands
 
 SRGB = "srgb"
-METHOD = "auto-2"  # another number where the same photograph gives another estimate
+METHOD = "auto-3"  # another number where the same photograph gives another estimate
 _STATED: dict[FileKind, str] = {
-    "camera": "by a camera",
-    "phone": "by a phone",
-    "rendering": "by a renderer or of a screen",
-    "unknown": "device unknown",
+    "camera": "EXIF states a camera",
+    "phone": "EXIF states a phone",
+    "other": "EXIF states another device, or an editor",
+    "rendering": "EXIF states software that renders or captures screens",
+    "unknown": "EXIF states no device",
 }
 SAMPLES = 86  # of the inverse response in a file: every third level
 
 
 @dataclass(frozen=True)
 class ChosenResponse:
-    """A photograph's camera response, or "auto" to estimate it, and why it is this one."""
+    """A photograph's camera response, or "auto" to estimate it, and the reason."""
 
     crf: CameraResponse | Literal["auto"]
     reason: str
@@ -38,8 +39,11 @@ class ChosenResponse:
 def choose_response(photo: Photo, crf: str) -> ChosenResponse:
     """Return the camera response by which a photograph becomes scene light.
 
+    With "auto" the kind of file decides: sRGB for camera RAW, which is developed by it, and where EXIF states a
+    renderer or a screen; otherwise an estimate whose prior depends on EXIF.
+
     Args:
-        photo: whose file may state what made it.
+        photo: its file may state what made it.
         crf: the name of a response, or "auto".
 
     Raises:
@@ -47,10 +51,14 @@ def choose_response(photo: Photo, crf: str) -> ChosenResponse:
     """
     if photo.light is not None:
         return ChosenResponse(srgb_crf(), "the file contains light")
-    if crf == "auto":
-        source = device_of(*made_by(load(photo.exif)))
-        return ChosenResponse("auto", f"estimated from the photograph, {_STATED[source.kind]}", source)
-    return ChosenResponse(choose_crf(crf, ("auto",)), "given by --crf" if crf != SRGB else "the default")
+    if crf != "auto":
+        return ChosenResponse(choose_crf(crf, ("auto",)), "given by --crf")
+    if photo.is_raw:
+        return ChosenResponse(srgb_crf(), "developed by it from camera RAW")
+    source = device_of(*made_by(load(photo.exif)))
+    if source.kind == "rendering":
+        return ChosenResponse(srgb_crf(), _STATED[source.kind])
+    return ChosenResponse("auto", f"estimated; {_STATED[source.kind]}", source)
 
 
 def response_id(crf: str) -> str:

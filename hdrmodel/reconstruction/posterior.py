@@ -24,9 +24,11 @@ GROUPS = ("camera", "phone", "sigmoid", "srgb", "older")
 PRIORS: dict[FileKind, tuple[float, ...]] = {  # of the groups
     "camera": (0.70, 0.05, 0.10, 0.05, 0.10),
     "phone": (0.25, 0.40, 0.10, 0.15, 0.10),
-    "rendering": (0.04, 0.02, 0.04, 0.85, 0.05),
-    "unknown": (0.30, 0.10, 0.15, 0.30, 0.15),
+    "other": (0.30, 0.10, 0.15, 0.30, 0.15),
+    "rendering": (0.05, 0.017, 0.016, 0.90, 0.017),
+    "unknown": (0.05, 0.017, 0.016, 0.90, 0.017),
 }
+TRUST: dict[FileKind, float] = {"phone": 0.15}  # exponent of the likelihood, 1 for others: phones tone map locally
 OWN = 0.5  # of the prior, where the model was measured
 DRAWS = 120  # candidates of each kind of curve
 BIN = 6  # levels that share one value of evidence
@@ -58,7 +60,8 @@ class Candidates:
     stops: Float64[np.ndarray, "curves 253"]  # log2 of the exposure of the middle of the levels 1 to 253
     prior: Float64[np.ndarray, " curves"]
     groups: tuple[str, ...]  # of `GROUPS`, or "own"
-    mean: Float64[np.ndarray, " 253"]  # of unknown cameras
+    mean: Float64[np.ndarray, " 253"]  # of the cameras that networks are trained on
+    trust: float = 1.0  # exponent of the likelihood
 
 
 def middles_of(made: Levels) -> Float64[np.ndarray, " 253"]:
@@ -79,13 +82,12 @@ def candidates_of(
         models: the measured models to draw from; None: all.
     """
     curves, groups = _drawn(made, models)
-    prior, unknown = (_prior(name, groups) for name in (kind, "unknown"))
-    mean = unknown @ curves
+    prior, mean = _prior(kind, groups), _prior("other", groups) @ curves
     if model is not None:
         own = _inverse_stops(curve_of_stops(measured_curves()[model]), middles_of(made))
         curves, groups = np.vstack([curves, own]), (*groups, "own")
         prior = np.append(prior * (1 - OWN), OWN)
-    return Candidates(curves, prior, groups, mean)
+    return Candidates(curves, prior, groups, mean, TRUST.get(kind, 1.0))
 
 
 def _prior(kind: FileKind, groups: tuple[str, ...]) -> Float64[np.ndarray, " curves"]:
@@ -121,8 +123,8 @@ def _inverse_stops(curve: np.ndarray, middles: Float64[np.ndarray, " 253"]) -> F
 def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float64[np.ndarray, " curves"]:
     """Return the probability of each candidate given photographs of one camera; the prior if they show no levels.
 
-    A network that is trained on unknown cameras predicts a mean: its evidence is the mean curve of unknown cameras plus
-    `SHRINKAGE` times the camera's deviation from it, plus an error. Errors, in bins of `BIN` levels, are normal with
+    A network that is trained on unknown cameras predicts a mean: its evidence is their mean curve plus `SHRINKAGE`
+    times the camera's deviation from it, plus an error. Errors, in bins of `BIN` levels, are normal with
     covariance s s' exp(-d^2 / (2 REACH^2)) + (NOISE^2 + COUNTED^2 / count) [same bin], d in levels, s = `_deviation`;
     photographs are independent. Constants were chosen on photographs of scenes that the network was not trained on.
     """
@@ -144,7 +146,7 @@ def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float
         )
         covariance[np.diag_indices(len(seen))] += NOISE**2 + COUNTED**2 / counts[seen]
         whitened = np.linalg.solve(np.linalg.cholesky(covariance), errors.T)
-        log = log - 0.5 * np.square(whitened).sum(axis=0)
+        log = log - 0.5 * candidates.trust * np.square(whitened).sum(axis=0)
     weights = np.exp(log - log.max())
     return weights / weights.sum()
 
@@ -152,11 +154,6 @@ def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float
 def _deviation(level: Float64[np.ndarray, " bins"]) -> Float64[np.ndarray, " bins"]:
     """Return the deviation of the network's error in stops: larger in shadows, 0 at white."""
     return (DEVIATION + SHADOWS * np.exp(-level / 15)) * np.minimum((256 - level) / 40, 1)
-
-
-def mean_stops(evidences: Sequence[Evidence], candidates: Candidates) -> Float64[np.ndarray, " 253"]:
-    """Return the posterior mean of log2 of the exposure of the levels 1 to 253; it rises as the candidates do."""
-    return posterior_of(evidences, candidates) @ candidates.stops
 
 
 def shares_of(evidences: Sequence[Evidence], candidates: Candidates) -> dict[str, float]:

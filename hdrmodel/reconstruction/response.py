@@ -7,18 +7,19 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float32
 
-from hdrdata.cameras.crf import CameraResponse, Levels, sampled_crf
-from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, Device
+from hdrdata.cameras.crf import CameraResponse, Levels, sampled_crf, srgb_crf
+from hdrdata.cameras.curves.file_kinds import ANY_CAMERA, Device
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import keep_levels
 from hdrmodel.networks.batches import Photograph
 from hdrmodel.networks.light_photograph import CLIPS, Clipped, Ldr, Light, Stops, enlarge, see_photograph
 from hdrmodel.networks.light_unet import LightUNet
-from hdrmodel.reconstruction.posterior import Evidence, candidates_of, mean_stops, middles_of
+from hdrmodel.reconstruction.posterior import Evidence, candidates_of, middles_of, posterior_of
 
 LEAST_STEP = np.log2(1 + 2.0**-9)  # stops between levels of an estimated response: two half floats, so that they rise
 DARKEST = -13.0  # stops, where half floats still have all their digits
 MOST_PIXELS = 2**20  # of a photograph, to estimate its camera response
+RECOGNISED = 0.5  # probability of sRGB from which the estimate is sRGB itself
 
 
 def light_of_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Levels) -> Light:
@@ -43,7 +44,7 @@ def look_at_photograph(network: LightUNet, ldr: Ldr, crf: CameraResponse | Level
 
 
 def look_from_afar(
-    network: LightUNet, photograph: Ldr | Photograph, crf: CameraResponse | Levels, device: Device = UNKNOWN_DEVICE
+    network: LightUNet, photograph: Ldr | Photograph, crf: CameraResponse | Levels, device: Device = ANY_CAMERA
 ) -> tuple[Stops, CameraResponse]:
     """Return log2 of the light at the working size, and the camera response; see `look_at_photograph`.
 
@@ -51,16 +52,19 @@ def look_from_afar(
         photograph: LDR values, or levels of 8 or 16 bits.
         device: what EXIF states about the device, for an estimate.
     """
-    known = isinstance(crf, CameraResponse)
-    picture, clipped, stops = see_photograph(network, photograph, crf if known else None)
-    return stops, crf if known else estimate_response(picture, clipped, stops, crf, device)
+    if not isinstance(crf, CameraResponse):
+        picture, clipped, stops = see_photograph(network, photograph, None)
+        crf = estimate_response(picture, clipped, stops, crf, device)
+        if crf.name == "estimated":
+            return stops, crf
+    return see_photograph(network, photograph, crf).stops, crf
 
 
 def response_of(
     photograph: Float32[np.ndarray, "height width 3"],
     light: Float32[np.ndarray, "height width 3"],
     crf: CameraResponse | Levels,
-    device: Device = UNKNOWN_DEVICE,
+    device: Device = ANY_CAMERA,
 ) -> CameraResponse:
     """Return a known camera response as it is; otherwise estimate it from a network's light, on a `sparse` picture.
 
@@ -84,7 +88,7 @@ def sparse(picture: np.ndarray) -> np.ndarray:
 
 
 def estimate_response(
-    ldr: Ldr, clipped: Clipped, stops: Light, made: Levels, device: Device = UNKNOWN_DEVICE
+    ldr: Ldr, clipped: Clipped, stops: Light, made: Levels, device: Device = ANY_CAMERA
 ) -> CameraResponse:
     """Estimate the camera response of a photograph; see `estimate_shared`.
 
@@ -98,12 +102,28 @@ def estimate_response(
     return estimate_shared([Evidence.of(ldr, clipped, stops)], made, device)
 
 
-def estimate_shared(evidences: Sequence[Evidence], made: Levels, device: Device = UNKNOWN_DEVICE) -> CameraResponse:
+def estimate_shared(
+    evidences: Sequence[Evidence],
+    made: Levels,
+    device: Device = ANY_CAMERA,
+    models: tuple[str, ...] | None = None,
+) -> CameraResponse:
     """Estimate the response that photographs of one camera share: the posterior mean over candidate curves.
 
-    White is 1. One curve for the three channels, which rises by `LEAST_STEP`.
+    It is sRGB itself where that is more probable than `RECOGNISED`. White is 1. One curve for the three channels, which
+    rises by `LEAST_STEP`.
+
+    Args:
+        evidences: of photographs of one camera.
+        made: how their levels were made.
+        device: what EXIF states about the device.
+        models: the measured models to draw candidates from; None: all.
     """
-    light = mean_stops(evidences, candidates_of(device.kind, made, device.model))
+    candidates = candidates_of(device.kind, made, device.model, models)
+    posterior = posterior_of(evidences, candidates)
+    if posterior[[group == "srgb" for group in candidates.groups]].sum() > RECOGNISED:
+        return replace(srgb_crf(), levels=made)
+    light = posterior @ candidates.stops
     level = np.arange(1, WHITE)
     steps = LEAST_STEP * level
     rising = np.maximum.accumulate(np.maximum(light, DARKEST) - steps) + steps

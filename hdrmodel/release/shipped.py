@@ -1,20 +1,20 @@
 """The shipped weights, their model card and their list of scenes; and light of one photograph by them, in one call."""
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from jaxtyping import Float32
 from numpy import ndarray
 
 from hdrdata.cameras.clipping import clipped_values
-from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.photos.photo import read_photo
 from hdrmodel.networks.weights import load_weights, save_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
+from hdrmodel.prediction.renditions import choose_response
 from hdrmodel.release.names import WEIGHTS
 
 
-def reconstruct(photo: Path | str, crf: str = "srgb") -> Float32[ndarray, "height width 3"]:
+def reconstruct(photo: Path | str, crf: str = "auto") -> Float32[ndarray, "height width 3"]:
     """Return the light of one photograph, predicted with the shipped weights.
 
         import hdrmodel
@@ -22,7 +22,7 @@ def reconstruct(photo: Path | str, crf: str = "srgb") -> Float32[ndarray, "heigh
 
     Args:
         photo: a file of any size that `read_photo` reads.
-        crf: its camera response, a name of `hdrdata crf list`; "auto": estimated from the photograph.
+        crf: its camera response, a name of `hdrdata crf list`; "auto": by the kind of file, as `hdrmodel predict`.
 
     Returns:
         linear RGB, BT.709 primaries; 1 is the light that clips the photograph. Colours outside sRGB have negative
@@ -35,15 +35,16 @@ def reconstruct(photo: Path | str, crf: str = "srgb") -> Float32[ndarray, "heigh
     if read.light is not None:
         return read.light
     clipped = None if read.clip_rule is None else clipped_values(read.ldr, read.clip_rule)
-    radiance = _reconstructor(crf).predict(read.ldr, clipped=clipped).radiance
+    chosen = choose_response(read, crf)
+    radiance = _reconstructor().predict(read.ldr, clipped=clipped, crf=chosen.crf, source=chosen.source).radiance
     if read.above is not None:
         read.above.keep_in(radiance)
     return radiance if read.to_bt709 is None else (radiance @ read.to_bt709.T).astype(radiance.dtype)
 
 
-@lru_cache(maxsize=4)
-def _reconstructor(crf: str) -> HDRReconstructor:
-    return HDRReconstructor.from_file(WEIGHTS, crf="auto" if crf == "auto" else choose_crf(crf))
+@cache
+def _reconstructor() -> HDRReconstructor:
+    return HDRReconstructor.from_file(WEIGHTS)
 
 
 def write_release(weights: Path, path: Path, about: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from hdrdata.cameras.measured import MODELS
 
-FileKind = Literal["camera", "phone", "rendering", "unknown"]
+FileKind = Literal["camera", "phone", "other", "rendering", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Device:
 
 
 UNKNOWN_DEVICE = Device("unknown")
+ANY_CAMERA = Device("other")  # of the distribution that networks are trained on
 CAMERA_MAKERS = (
     "canon", "casio", "dji", "eastman kodak", "fuji", "gopro", "hasselblad", "kodak", "konica", "leica", "minolta",
     "nikon", "olympus", "om digital", "panasonic", "pentax", "phase one", "ricoh", "samsung", "sigma", "sony",
@@ -38,19 +39,21 @@ def kind_of_file(make: str, model: str, software: str) -> FileKind:
         make, model, software: as EXIF states them; empty where it does not.
 
     Returns:
-        "camera" or "phone" by maker and model; "rendering" if the software renders or captures screens; "unknown" if
-        nothing is stated or an editor developed the picture.
+        "camera" or "phone" by maker and model; "other" for another device, or if an editor developed the photograph of
+        one; "rendering" if the software renders or captures screens; "unknown" if no device is stated.
     """
     make, model, software = (text.strip().casefold() for text in (make, model, software))
     if re.search(RENDERERS, software):
         return "rendering"
-    if re.search(EDITORS, software):
+    if not make and not model:
         return "unknown"
+    if re.search(EDITORS, software):
+        return "other"
     if make.startswith(PHONE_MAKERS):
         return "phone"
     if make.startswith(("samsung", "sony")):
         return "camera" if re.match(CAMERAS_OF_PHONE_MAKERS, model) else "phone"
-    return "camera" if make.startswith(CAMERA_MAKERS) else "unknown"
+    return "camera" if make.startswith(CAMERA_MAKERS) else "other"
 
 
 def device_of(make: str, model: str, software: str) -> Device:

@@ -1,5 +1,7 @@
 """The camera response of a photograph's scene light."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,10 +20,22 @@ def test_an_estimate_starts_from_the_device_that_exif_states(tmp_path):
     exif[271], exif[272], exif[305] = "SONY", "ILCE-6000", "v3.10"
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
     chosen = choose_response(read_photo(tmp_path / "a.jpg"), "auto")
-    assert (chosen.source, chosen.reason) == (
-        Device("camera", "Sony ILCE-6000"), "estimated from the photograph, by a camera"
+    assert (chosen.crf, chosen.source, chosen.reason) == (
+        "auto", Device("camera", "Sony ILCE-6000"), "estimated; EXIF states a camera"
     )  # fmt: skip
-    assert choose_response(PICTURE, "auto").reason == "estimated from the photograph, device unknown"
+    assert choose_response(PICTURE, "auto").reason == "estimated; EXIF states no device"
+
+
+def test_renderings_and_camera_raw_need_no_estimate(tmp_path):
+    exif = Image.Exif()
+    exif[305] = "Blender 4.2"
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", exif=exif)
+    chosen = choose_response(read_photo(tmp_path / "a.png"), "auto")
+    assert (chosen.crf.name, chosen.reason) == ("srgb", "EXIF states software that renders or captures screens")
+    developed = choose_response(replace(PICTURE, is_raw=True), "auto")
+    assert (developed.crf.name, developed.reason) == ("srgb", "developed by it from camera RAW")
+    light = choose_response(replace(PICTURE, light=np.ones((2, 2, 3), np.float32)), "camera")
+    assert (light.crf.name, light.reason) == ("srgb", "the file contains light")
 
 
 def test_a_file_of_a_response_counts_by_its_curve(tmp_path):

@@ -14,10 +14,12 @@ from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, Device, device_of
     (("samsung", "SM-G991B", ""), Device("phone")),
     (("SAMSUNG", "EX2F", ""), Device("camera", "Samsung EX2F")),
     (("Apple", "iPhone 14 Pro", "17.1"), Device("phone")),
-    (("Canon", "Canon EOS 550D", "Adobe Photoshop Lightroom 6.0"), UNKNOWN_DEVICE),
+    (("Canon", "Canon EOS 550D", "Adobe Photoshop Lightroom 6.0"), Device("other")),
     (("", "", "Blender 4.1"), Device("rendering")),
     (("", "", "Screenshot"), Device("rendering")),
-    (("Nobody", "X", ""), UNKNOWN_DEVICE),
+    (("", "", "GIMP 2.10.36"), UNKNOWN_DEVICE),
+    (("", "", "Windows Photo Editor 10"), UNKNOWN_DEVICE),
+    (("Nobody", "X", ""), Device("other")),
 ])  # fmt: skip
 def test_the_kind_of_device_that_made_a_file(exif, device):
     assert device_of(*exif) == device
