@@ -54,7 +54,7 @@ def main(scenes: Path, out: Path) -> None:
         photo = np.rint(255 * srgb_crf()(np.clip(truth, 0, 1))).astype(np.uint8)
         with tempfile.TemporaryDirectory() as folder:
             save_jpeg(Path(folder) / "photo.jpg", photo, 92)
-            predicted = hdrmodel.reconstruct(Path(folder) / "photo.jpg")
+            predicted = hdrmodel.reconstruct(Path(folder) / "photo.jpg", "srgb")
         own = srgb_crf().inverse(photo / 255.0)
         tiles = [tile(own, 0), tile(own, STOPS), tile(predicted, STOPS), tile(truth, STOPS)]
         gap = np.full((TILE, 8, 3), 255, np.uint8)

@@ -36,7 +36,7 @@ def main(photo: Path, truth: Path, out: Path) -> None:
     """Write the picture OUT of a PHOTO that is sRGB and the TRUTH of its light, an EXR."""
     ldr = hdrmodel.read_photo(photo).ldr
     own = srgb_crf().inverse(ldr / 255.0)
-    light, made = read_radiance(truth).astype(np.float32), hdrmodel.reconstruct(photo)
+    light, made = read_radiance(truth).astype(np.float32), hdrmodel.reconstruct(photo, "srgb")
     parts = [shown(own, 0), shown(own, STOPS), shown(made, STOPS), shown(light, STOPS)]
     across, down = (
         np.full((parts[0].shape[0], GAP, 3), 255, np.uint8),

@@ -61,6 +61,7 @@ class Photo:
     exif: bytes | None = None  # its EXIF, a TIFF stream, with the orientation reset
     clip_rule: ClipRule | None = None  # which values of a lossy file are clipped; None: white alone
     above: AboveWhite | None = None  # of camera RAW: measured light above white
+    is_absolute: bool = False  # `light` is in units of 203 cd/m2 by PQ or HLG, and `ldr` ends at white
     is_raw: bool = False  # developed here from camera RAW: sRGB's curve is its camera response
 
 
@@ -187,6 +188,7 @@ def _read(path: Path, kind: str, own_colours: bool, background: str, gain_map: b
         block,
         _clip_rule_of(path, kind),
         decoded.above,
+        conversion.light is not None,
         kind == "camera RAW",
     )
 

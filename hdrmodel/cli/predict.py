@@ -38,7 +38,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--mask", is_flag=True,
               help="Also NAME.mask.png: 255 for predicted values. `hdrmodel view` marks these pixels.")  # fmt: skip
 @click.option("--nits", type=float, default=203.0, show_default=True, metavar="CD/M2",
-              help="Luminance of white, the light that clips the photograph.")  # fmt: skip
+              help="Luminance of white, the light that clips the photograph; PQ and HLG images keep their own.")  # fmt: skip
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",
               help="Value of white in OpenEXR and Radiance files.")  # fmt: skip
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt16
 
+from hdrdata.photos.colours.encodings import WHITE, pq_light
 from hdrmodel.outputs.bands import Light, Radiance, fill, notes_of
 
 BT709_TO_BT2020 = np.array(  # ITU-R BT.2087, to more than its four digits
@@ -39,6 +40,31 @@ def hlg_signal(light: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shap
     scene = display * np.where(luminance > 0, luminance, 1) ** ((1 - gamma) / gamma)
     bright = a * np.log(12 * np.maximum(scene, 1 / 12) - b) + c
     return np.minimum(np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright), 1)
+
+
+def tone_mapped(
+    light: Float[np.ndarray, "*shape 3"], brightest: float, white: float
+) -> Float[np.ndarray, "*shape 3"]:
+    """Return light in cd/m2 compressed to [0, white] by the EETF of ITU-R BT.2390, section 5.4.1, with black at 0.
+
+    The curve is applied to the largest channel of a pixel and all channels are scaled alike, which keeps the hue.
+
+    Args:
+        light: >= 0.
+        brightest: cd/m2 of the brightest light of the picture; it becomes `white`.
+        white: cd/m2.
+    """
+    if brightest <= white:
+        return light
+    most = light.max(axis=-1, keepdims=True)
+    peak, target = pq_signal(np.minimum([brightest, white], PQ_PEAK))
+    end = target / peak
+    knee = 1.5 * end - 0.5
+    signal = pq_signal(np.minimum(most, PQ_PEAK)) / peak
+    t = np.maximum((signal - knee) / (1 - knee), 0)
+    bent = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (-2 * t**3 + 3 * t**2) * end
+    mapped = WHITE * pq_light(np.where(signal < knee, signal, bent) * peak)
+    return light * (mapped / np.maximum(most, 1e-6))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from hdrdata.photos.finding import find_photos, left_out
 from hdrdata.photos.formats.exif import exposure_of
 from hdrdata.photos.photo import Photo, check_file, read_photo
 from hdrmodel.networks.batches import to_ldr
-from hdrmodel.outputs.bands import Picture, bands
+from hdrmodel.outputs.bands import Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import MASK, OUTPUTS, write_output
 from hdrmodel.outputs.ultrahdr.writing import own_jpeg
@@ -151,6 +151,9 @@ def _predict(
             read = read_photo(photo, own_colours=True, background=settings.background, gain_map=settings.gain_map)
             outcome.height, outcome.width = read.ldr.shape[:2]
             outcome.notes.extend(read.notes)
+            if read.is_absolute and settings.scale.nits != Scale().nits:
+                outcome.notes.append("--nits is not used: the file states cd/m2")
+                settings = replace(settings, scale=replace(settings.scale, nits=Scale().nits))
             places = without_limits(photo, places, outcome.width, outcome.height, errors)
             digests = {path: digests[path] for path in places.values()}
             if not places or (not overwrite and index.holds(digests, digest)):
@@ -199,7 +202,7 @@ class _Rest:
         places: Collection[str],
     ) -> "_Rest":
         picture = None
-        if "ultrahdr" in places:
+        if "ultrahdr" in places and not photo.is_absolute:
             picture = Picture(photo.ldr, photo.to_bt709, photo.icc, own_jpeg(path.read_bytes(), photo.ldr))
         matrix = None if photo.light is not None else photo.to_bt709
         displayed = any(name != STACK and OUTPUTS[name].rendition == "display" for name in places)

@@ -58,7 +58,7 @@ def choose_response(photo: Photo, crf: str) -> ChosenResponse:
     source = device_of(*made_by(load(photo.exif)))
     if source.kind == "rendering":
         return ChosenResponse(srgb_crf(), _STATED[source.kind])
-    return ChosenResponse("auto", f"estimated; {_STATED[source.kind]}", source)
+    return ChosenResponse("auto", f"from the photograph; {_STATED[source.kind]}", source)
 
 
 def response_id(crf: str) -> str:

@@ -22,13 +22,13 @@ from hdrdata.cameras.measured import MODELS, PHONES, measured_curves
 MEASURED_KINDS = ("mixture", "bent", "components")
 GROUPS = ("camera", "phone", "sigmoid", "srgb", "older")
 PRIORS: dict[FileKind, tuple[float, ...]] = {  # of the groups
-    "camera": (0.70, 0.05, 0.10, 0.05, 0.10),
+    "camera": (0.90, 0.03, 0.03, 0.01, 0.03),
     "phone": (0.25, 0.40, 0.10, 0.15, 0.10),
     "other": (0.30, 0.10, 0.15, 0.30, 0.15),
     "rendering": (0.05, 0.017, 0.016, 0.90, 0.017),
     "unknown": (0.05, 0.017, 0.016, 0.90, 0.017),
 }
-TRUST: dict[FileKind, float] = {"phone": 0.15}  # exponent of the likelihood, 1 for others: phones tone map locally
+TRUST: dict[FileKind, float] = {"camera": 0.5, "phone": 0.15}  # exponent of the likelihood; phones tone map locally
 OWN = 0.5  # of the prior, where the model was measured
 DRAWS = 120  # candidates of each kind of curve
 BIN = 6  # levels that share one value of evidence

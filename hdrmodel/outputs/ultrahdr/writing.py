@@ -12,6 +12,7 @@ from hdrdata.files.disk import write_bytes
 from hdrdata.photos.colours.encodings import P3_TO_BT709, srgb_codes, srgb_light
 from hdrdata.photos.colours.made import rgb_profile
 from hdrmodel.outputs.bands import FINEST, Picture, Radiance, Scale, Source, bands, fill, notes_of
+from hdrmodel.outputs.signals import tone_mapped
 from hdrmodel.outputs.ultrahdr.gain_map import MOST, Gain, bare_jpeg, join_jpegs
 
 # Measured on a photograph of 0.6 megapixels (data/photo.jpg): the base within 0.26 of a code (mean), light within 0.2 %
@@ -29,12 +30,12 @@ def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, source: Source)
     """Write an Ultra HDR JPEG: the photograph's own pixels with their profile, and a gain map of three channels.
 
     Photographs of sRGB and of Display P3 are the base as they are; of other primaries in Display P3, which all readers
-    of gain maps know. The gain is over the base as its JPEG decodes, so that it also mends what JPEG did to it, and has
+    of gain maps know. Without a photograph, the base is the light, tone mapped by BT.2390. The gain is over the base as its JPEG decodes, so that it also mends what JPEG did to it, and has
     the range that is there, up to 10,000 cd/m2.
     """
     import imagecodecs
 
-    base, to_bt709, icc = base_of(radiance, source.picture)
+    base, to_bt709, icc = base_of(radiance, scale.nits, source.picture)
     own = source.picture.jpeg if source.picture is not None and base is source.picture.ldr else None
     jpeg = own or imagecodecs.jpeg8_encode(base, level=source.quality, subsampling="444")
     shown = linear_of(imagecodecs.jpeg8_decode(jpeg))
@@ -56,13 +57,25 @@ def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, source: Source)
 
 
 def base_of(
-    radiance: Radiance, picture: Picture | None
+    radiance: Radiance, nits: float, picture: Picture | None
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Float[np.ndarray, "3 3"] | None, bytes]:
-    """The base picture, the matrix of its light to BT.709 (None: it is BT.709's) and its colour profile."""
+    """Return the base image, the matrix of its light to BT.709 (None: it is BT.709's) and its colour profile.
+
+    Args:
+        nits: cd/m2 of 1 in `radiance`.
+        picture: the photograph; None: its light is tone mapped, in Display P3 if colours are outside BT.709.
+    """
     if picture is None:
         base = np.empty(radiance.shape, np.uint8)
-        fill(base, radiance, 1.0, 1.0, lambda light: np.rint(255 * srgb_codes(light)))
-        return base, None, _profile(False)
+        is_p3 = bool(radiance.min() < -1e-3)
+        primaries = np.linalg.inv(P3_TO_BT709) if is_p3 else None
+        brightest = min(float(radiance.max()) * nits, PEAK)
+
+        def shown(light: np.ndarray) -> np.ndarray:
+            return np.rint(255 * srgb_codes(tone_mapped(light, brightest, WHITE) / WHITE))
+
+        fill(base, radiance, nits, brightest, shown, primaries)
+        return base, P3_TO_BT709 if is_p3 else None, _profile(is_p3)
     is_p3 = picture.to_bt709 is not None and np.abs(picture.to_bt709 - P3_TO_BT709).max() < 2e-3
     if picture.to_bt709 is None or is_p3:
         return as_bytes(picture.ldr), picture.to_bt709, picture.icc or _profile(is_p3)

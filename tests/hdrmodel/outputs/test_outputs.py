@@ -25,7 +25,7 @@ from hdrmodel.outputs.bands import Picture, Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
 from hdrmodel.outputs.names import describe_formats
-from hdrmodel.outputs.signals import BT709_TO_BT2020, hlg_signal, pq_signal
+from hdrmodel.outputs.signals import tone_mapped, BT709_TO_BT2020, hlg_signal, pq_signal
 from hdrmodel.outputs.ultrahdr.writing import own_jpeg
 
 FACTS = {"program": "hdrmodel 0.1.0", "input": "Zoë.jpg"}
@@ -525,3 +525,14 @@ def test_pq_png_states_its_light_levels(tmp_path):
     assert levels == pytest.approx([5 * 203, (99 * 0.5 + 5) / 100 * 203], rel=1e-4)
     write_output(path, light, "png-hlg", Scale(), {})
     assert b"cLLI" not in path.read_bytes()
+
+
+def test_light_without_a_photograph_is_tone_mapped_by_bt2390():
+    # ITU-R BT.2390: 1,000 to 203 cd/m2 of black 0: signals 0.7518 and 0.5807; the knee 1.5 * 0.7724 - 0.5 = 0.6586 of
+    # 0.7518 is about 90 cd/m2, below which light stays.
+    light = np.array([[0.0, 0.0, 0.0], [80, 20, 1], [400, 200, 0], [1000, 1000, 1000]])
+    mapped = tone_mapped(light, 1000.0, 203.0)
+    np.testing.assert_allclose(mapped[:2], light[:2], rtol=1e-9)
+    np.testing.assert_allclose(mapped[3], 203, rtol=1e-9)
+    assert 90 < mapped[2, 0] < 203 and mapped[2, 1] == pytest.approx(mapped[2, 0] / 2)  # the same hue
+    assert tone_mapped(light, 150.0, 203.0) is light

@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import numpy as np
 import OpenImageIO as oiio
 import pytest
@@ -63,10 +64,10 @@ read_once = functools.cache(load_network)
 
 @pytest.fixture
 def predict(weights, monkeypatch, reconstructor):
-    """predict("a.png", "-o", "hdr"): the command with the module's weights, read once."""
+    """predict("a.png", "-o", "hdr"): the command with the module's weights, read once, by default with --crf srgb."""
     monkeypatch.setattr("hdrmodel.reconstruction.export.load_network", read_once)
     monkeypatch.setattr("hdrmodel.prediction.reconstructor.HDRReconstructor", lambda *arguments: reconstructor)
-    return lambda *arguments: run("predict", *arguments, "--weights", weights)
+    return lambda *arguments: run("predict", "--crf", "srgb", *arguments, "--weights", weights)
 
 
 def run(*arguments: object) -> Result:
@@ -894,6 +895,15 @@ def test_an_hdr_picture_keeps_its_own_light_in_every_format(predict, tmp_path, m
     result = well(predict("hdr.png", "-o", "out", "--format", "exr-float", "--format", "ultrahdr", "--stack"))
     assert "an HDR picture (BT.2020 PQ)" in result.stdout
     np.testing.assert_allclose(read_oiio(Path("out/hdr.exr")), light, rtol=1e-3)
+    with Image.open("out/hdr.jpg") as base:  # tone mapped: all levels rise, and the brightest light is white
+        levels = np.asarray(base)[12, :, 1].astype(int)
+    assert (np.diff(levels) >= 0).all() and len(set(levels.tolist())) > 45 and levels[-1] >= 254 > levels[-8]
+    by_library = imagecodecs.ultrahdr_decode(Path("out/hdr.jpg").read_bytes())[12, :, 1].astype(float)
+    np.testing.assert_allclose(by_library, light[12, :, 1], rtol=0.08)
+    result = well(predict("hdr.png", "-o", "dim", "--format", "exr-float", "--nits", "100", "--no-preview"))
+    assert "--nits is not used: the file states cd/m2" in result.stdout
+    np.testing.assert_allclose(read_oiio(Path("dim/hdr.exr")), light, rtol=1e-3)
+    assert attributes_of(Path("dim/hdr.exr"))["whiteLuminance"] == 203
     assert attributes_of(Path("out/hdr.exr"))["hdrmodel.light"] == "the photograph's own, which is HDR"
     assert np.asarray(Image.open("out/hdr.stack/a.png")).max() < 255
 
@@ -1108,6 +1118,22 @@ def test_the_mask_and_the_counts_say_which_values_are_predicted(predict, tmp_pat
     made = well(predict(tmp_path / "a.png", "-o", tmp_path / "hdr", "--mask", "--no-preview", "--json"))
     (photo,) = json.loads(made.stdout)["photos"]
     assert (photo["clipped_values"], photo["below_white"]) == (32, 0)
-    assert photo["response"] == "srgb (the default)"
+    assert photo["response"] == "srgb (given by --crf)"
     mask = decode_png((tmp_path / "hdr/a.mask.png").read_bytes())
     assert (mask == 255 * (ldr == 255)).all()
+
+
+def test_by_default_the_kind_of_file_decides_the_response(weights, tmp_path):
+    makers = {"camera": {271: "NIKON CORPORATION", 272: "NIKON D7000"}, "rendering": {305: "Blender 4.2"}, "none": {}}
+    for name, tags in makers.items():
+        exif = Image.Exif()
+        exif.update(tags)
+        Image.fromarray(noise(low=0, high=250)).save(tmp_path / f"{name}.png", exif=exif)
+    made = well(run("predict", tmp_path, "-o", tmp_path / "hdr", "--weights", weights, "--no-preview", "--json"))
+    responses = {Path(photo["input"]).stem: photo["response"] for photo in json.loads(made.stdout)["photos"]}
+    assert responses["camera"] == "estimated (from the photograph; EXIF states a camera)"
+    assert responses["rendering"] == "srgb (EXIF states software that renders or captures screens)"
+    assert responses["none"].endswith(" (from the photograph; EXIF states no device)")
+    said = attributes_of(tmp_path / "hdr/camera.exr")
+    assert said["hdrmodel.camera_response"] == "estimated" and "camera" in said["hdrmodel.camera_response_reason"]
+    assert len(said["hdrmodel.camera_response_inverse"].split()) == 86

@@ -21,9 +21,9 @@ def test_an_estimate_starts_from_the_device_that_exif_states(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
     chosen = choose_response(read_photo(tmp_path / "a.jpg"), "auto")
     assert (chosen.crf, chosen.source, chosen.reason) == (
-        "auto", Device("camera", "Sony ILCE-6000"), "estimated; EXIF states a camera"
+        "auto", Device("camera", "Sony ILCE-6000"), "from the photograph; EXIF states a camera"
     )  # fmt: skip
-    assert choose_response(PICTURE, "auto").reason == "estimated; EXIF states no device"
+    assert choose_response(PICTURE, "auto").reason == "from the photograph; EXIF states no device"
 
 
 def test_renderings_and_camera_raw_need_no_estimate(tmp_path):
