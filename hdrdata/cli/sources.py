@@ -20,6 +20,8 @@ from hdrdata.command import FILE, one_line
               "shifted by up to 63 pixels.")  # fmt: skip
 @click.option("--moved", type=click.Path(path_type=Path), metavar="FILE.png",
               help="Write where the pictures differ, because something moved, as a mask.")  # fmt: skip
+@click.option("--save-response", type=click.Path(path_type=Path), metavar="FILE.csv",
+              help="Write the camera response of the pictures, for --crf of `hdrmodel predict`.")  # fmt: skip
 @click.option("--group-by", type=click.Choice(["folder", "exif-time"]),
               help="PICTURES is one folder of many brackets: each folder in it is one, or the times at which the "
                    "pictures were taken separate them.")  # fmt: skip
@@ -36,6 +38,7 @@ def merge(
     response: str,
     align: bool,
     moved: Path | None,
+    save_response: Path | None,
     group_by: str | None,
     gap_seconds: float,
     on_error: str,
@@ -61,7 +64,8 @@ def merge(
         for path in pictures:
             if path.is_dir():
                 raise click.UsageError(f"{path}: a folder; expected photographs, or --group-by")
-        merged = merge_to_file(out, pictures, parse_times(times) if times is not None else None, config, moved)
+        seconds = parse_times(times) if times is not None else None
+        merged = merge_to_file(out, pictures, seconds, config, moved, save_response)
         height, width = merged.radiance.shape[:2]
         click.echo(f"{out}: {len(pictures)} pictures merged, {width}x{height}")
         for line in merged.lines:
@@ -71,8 +75,9 @@ def merge(
         raise click.UsageError("--group-by takes one folder")
     if times is not None:
         raise click.UsageError("--times is for the pictures of one bracket, without --group-by")
-    if moved is not None:
-        raise click.UsageError("--moved is for one bracket, without --group-by")
+    for name, path in (("--moved", moved), ("--save-response", save_response)):
+        if path is not None:
+            raise click.UsageError(f"{name} is for one bracket, without --group-by")
     outcome = merge_folder(pictures[0], out, FolderConfig.parse("merge", {
         "group_by": group_by, "gap_seconds": gap_seconds, "merge": config, "on_error": on_error, "workers": workers,
     }))  # fmt: skip

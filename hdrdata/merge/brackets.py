@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
+from hdrdata.cameras.crf import CameraResponse
+from hdrdata.cameras.crf_files import write_crf
 from hdrdata.config import Section
 from hdrdata.files.exr import write_exr
 from hdrdata.files.ldr import write_png
@@ -38,6 +40,7 @@ class Merged:
     agreement: Agreement
     alignment: Alignment  # where the radiance is in the middle picture
     lines: tuple[str, ...]  # what a user should know
+    response: CameraResponse | None = None  # of display pictures, assumed or calibrated
 
 
 def merge_bracket(paths: Sequence[Path], times: Sequence[float] | None, config: MergeConfig) -> Merged:
@@ -65,8 +68,9 @@ def merge_bracket(paths: Sequence[Path], times: Sequence[float] | None, config: 
     paths, exposures = [paths[index] for index in order], exposures[order]
     if raw:
         radiance, agreement, alignment = merge_raw(paths, exposures, config.align)
+        response = None
     else:
-        radiance, agreement, alignment = merge_display(paths, exposures, config.response, config.align)
+        radiance, agreement, alignment, response = merge_display(paths, exposures, config.response, config.align)
     lines = agreement.lines(paths)
     if alignment.unaligned:
         names = ", ".join(paths[index].name for index in alignment.unaligned)
@@ -80,21 +84,33 @@ def merge_bracket(paths: Sequence[Path], times: Sequence[float] | None, config: 
         "hdrdata.moved_share": f"{agreement.moved_share:.6f}",
         "hdrdata.program": f"hdr-attnet merge {ALGORITHM}",
     }
-    return Merged(radiance, facts, agreement, alignment, tuple(lines))
+    return Merged(radiance, facts, agreement, alignment, tuple(lines), response)
 
 
 def merge_to_file(
-    out: Path, paths: Sequence[Path], times: Sequence[float] | None, config: MergeConfig, moved: Path | None = None
+    out: Path,
+    paths: Sequence[Path],
+    times: Sequence[float] | None,
+    config: MergeConfig,
+    moved: Path | None = None,
+    response: Path | None = None,
 ) -> Merged:
     """Merge a bracket to the OpenEXR file `out`, whole or not at all.
 
     Args:
         moved: a PNG to write: white where the pictures differ, because something moved.
+        response: a CSV to write: the camera response of display pictures (`hdrdata.cameras.crf_files.write_crf`).
     """
     if out.suffix.lower() != ".exr":
         raise ValueError(f"{out}: not the name of an OpenEXR file; expected one that ends in .exr")
+    if response is not None and response.suffix.lower() != ".csv":
+        raise ValueError(f"{response}: not the name of a CSV file; expected one that ends in .csv")
+    if response is not None and any(is_raw(path) for path in paths):
+        raise ValueError(f"{response}: camera RAW is linear; expected display pictures for a camera response")
     merged = merge_bracket(paths, times, config)
     write_exr(out, merged.radiance, merged.facts)
     if moved is not None:
         write_png(moved, np.repeat(merged.agreement.moved[:, :, None].astype(np.uint8) * 255, 3, axis=2))
+    if response is not None and merged.response is not None:
+        write_crf(response, merged.response)
     return merged

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
+from hdrdata.cameras.crf import CameraResponse, sampled_crf
 from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.merge import hat
 from hdrdata.files.quiet import quiet_decoders
@@ -24,8 +25,8 @@ Radiance = Float32[np.ndarray, "height width 3"]
 
 def merge_display(
     paths: Sequence[Path], exposures: Float64[np.ndarray, " pictures"], response: str, hand_held: bool
-) -> tuple[Radiance, Agreement, Alignment]:
-    """Return ln E = sum w(z) (g(z) - ln e) / sum w(z) by channel: Debevec and Malik, SIGGRAPH 1997, equation 6.
+) -> tuple[Radiance, Agreement, Alignment, CameraResponse]:
+    """Return radiance, agreement, alignment and the camera response; ln E = sum w(z) (g(z) - ln e) / sum w(z) by channel: Debevec and Malik, SIGGRAPH 1997, equation 6.
 
     OpenCV's own merge weights a pixel by the mean of its channels and gives saturated levels a weight. A channel that
     clips then changes the others, and pixels that are clipped in every picture become darker than their neighbours.
@@ -64,7 +65,14 @@ def merge_display(
     matrix = photos[0].to_bt709
     if matrix is not None:
         radiance = (radiance.astype(np.float64) @ matrix.T).astype(np.float32)
-    return radiance, compared.agreement(), alignment
+    return radiance, compared.agreement(), alignment, _curve_of(np.exp(log_response[:: most // 255].astype(np.float64)))
+
+
+def _curve_of(exposures: Float64[np.ndarray, " 256"]) -> CameraResponse:
+    """Return the camera response of the relative exposures of the levels 0 to 255; black is 0."""
+    light = np.r_[0.0, exposures[1:] / exposures[255]]
+    rising = np.r_[True, np.diff(np.maximum.accumulate(light)) > 0]
+    return sampled_crf("calibrated", light[rising], np.r_[np.flatnonzero(rising)[:-1] / 255, 1.0])
 
 
 def _check_alike(paths: Sequence[Path], photos: Sequence[Photo]) -> None:

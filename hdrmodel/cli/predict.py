@@ -48,6 +48,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
               help="Camera response of the photographs: auto, a name of `hdrdata crf list`, gamma:EXPONENT, "
                    "sigmoid:N,SIGMA, or a file of a response. auto estimates it from each photograph and the device "
                    "that EXIF states; camera RAW, renderings and screenshots count as srgb.")  # fmt: skip
+@click.option("--same-camera", is_flag=True,
+              help="With --crf auto: all photographs are of one camera and its settings; estimate one response.")  # fmt: skip
 @click.option("--background", type=click.Choice(["black", "white"]), default="black", show_default=True,
               help="Background of transparent pixels.")  # fmt: skip
 @click.option("--ignore-gain-map", is_flag=True,
@@ -82,6 +84,7 @@ def predict(
     white: float,
     quality: int,
     crf: str,
+    same_camera: bool,
     background: str,
     ignore_gain_map: bool,
     metadata: bool,
@@ -123,6 +126,8 @@ def predict(
 
     keep_memory()
     chosen, scale = formats_of(out, formats, preview), Scale(nits, white)
+    if same_camera and crf != "auto":
+        raise ValueError(f"--same-camera: one response is given (--crf {crf}); expected --crf auto")
     response = "auto" if crf == "auto" else choose_crf(crf, ("auto",))
     if backend == "onnx" and device == "cuda":
         raise ValueError("--device cuda: ONNX Runtime is used on the CPU; expected 'auto' or 'cpu', or --backend torch")
@@ -137,7 +142,7 @@ def predict(
         "wrap": wrap,
         "quality": quality,
     }
-    rest["mask"] = mask
+    rest |= {"mask": mask, "same_camera": same_camera}
     settings = PredictSettings(chosen, scale, origin, stack, crf, precision, backend, *made_by, **rest)
     with _stopped_as_by_keys(), _progress_bar() as bar:
         task = bar.add_task("", visible=False)

@@ -33,6 +33,7 @@ from hdrmodel.prediction.renditions import (
     response_facts,
     to_display_light,
 )
+from hdrmodel.prediction.same_camera import with_shared_response
 from hdrmodel.prediction.settings import PredictSettings, facts_of
 from hdrmodel.reconstruction.reconstruct import expose_again
 
@@ -99,6 +100,8 @@ def predict_files(
         raise ValueError(f"{where}: all pictures that are given were made by this command; expected photographs")
     places = places_of(photos, inputs, out, settings.formats, settings.stack, settings.mask)
     check_places(places)
+    if settings.same_camera and settings.crf == "auto":
+        settings = with_shared_response(photos, reconstructor, settings)
     outcomes = []
     with contextlib.ExitStack() as stack:
         for number, photo in enumerate(photos, start=1):
@@ -163,7 +166,7 @@ def _predict(
                     check_writable(path)
                 index.begin(digests, digest)
                 clipped = None if read.light is not None else _clipped_values(read, settings.exact, outcome)
-                chosen = choose_response(read, settings.crf)
+                chosen = choose_response(read, settings.crf, settings.shared_by)
                 made = _reconstruct(photo, read, clipped, chosen, reconstructor, settings, progress)
                 outcome.response = f"{made.response.name} ({chosen.reason})"
                 facts = facts_of(photo, digest, read, settings, response_facts(made.response, chosen.reason))

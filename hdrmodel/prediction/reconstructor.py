@@ -19,11 +19,12 @@ from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.batches import Photograph, to_ldr, to_pictures
 from hdrmodel.networks.devices import choose_device
 from hdrmodel.networks.hdr_attnet import HDRAttNet
-from hdrmodel.networks.light_photograph import enlarge
+from hdrmodel.networks.light_photograph import enlarge, see_photograph
 from hdrmodel.networks.light_unet import LightUNet
 from hdrmodel.networks.radiance_network import RadianceNetwork
 from hdrmodel.networks.variants import Network
 from hdrmodel.reconstruction.export import load_network
+from hdrmodel.reconstruction.posterior import Evidence
 from hdrmodel.reconstruction.reconstruct import expose_again, merge_generated
 from hdrmodel.reconstruction.response import look_from_afar, response_of, sparse
 from hdrmodel.reconstruction.tiles import (
@@ -133,6 +134,12 @@ class HDRReconstructor:
     def _camera(self, ldr: Photograph, crf: CameraResponse | Literal["auto"]) -> CameraResponse | Levels:
         levels = levels_of(ldr, self.quantise)
         return levels if crf == "auto" else replace(crf, levels=levels)
+
+    def evidence(self, ldr: Photograph) -> Evidence:
+        """Return the evidence for the camera response of one photograph; ValueError if the network gives none."""
+        if not isinstance(self._baseline, LightUNet):
+            raise ValueError("--same-camera: these weights predict no light by level; expected weights of 'lightunet'")
+        return Evidence.of(*see_photograph(self._baseline, ldr, None))
 
     @torch.inference_mode()
     def predict(

@@ -36,7 +36,7 @@ class ChosenResponse:
     source: Device = UNKNOWN_DEVICE  # the device that made the photograph, for an estimate
 
 
-def choose_response(photo: Photo, crf: str) -> ChosenResponse:
+def choose_response(photo: Photo, crf: str | CameraResponse, shared_by: int = 0) -> ChosenResponse:
     """Return the camera response by which a photograph becomes scene light.
 
     With "auto" the kind of file decides: sRGB for camera RAW, which is developed by it, and where EXIF states a
@@ -44,14 +44,17 @@ def choose_response(photo: Photo, crf: str) -> ChosenResponse:
 
     Args:
         photo: its file may state what made it.
-        crf: the name of a response, or "auto".
+        crf: a response, the name of one, or "auto".
+        shared_by: photographs that `crf` was estimated from.
 
     Raises:
         ValueError: if the name is unknown.
     """
     if photo.light is not None:
         return ChosenResponse(srgb_crf(), "the file contains light")
-    if crf != "auto":
+    if isinstance(crf, CameraResponse) and not photo.is_raw:
+        return ChosenResponse(crf, f"from {shared_by} photographs of one camera")
+    if isinstance(crf, str) and crf != "auto":
         return ChosenResponse(choose_crf(crf, ("auto",)), "given by --crf")
     if photo.is_raw:
         return ChosenResponse(srgb_crf(), "developed by it from camera RAW")
@@ -61,13 +64,14 @@ def choose_response(photo: Photo, crf: str) -> ChosenResponse:
     return ChosenResponse("auto", f"from the photograph; {_STATED[source.kind]}", source)
 
 
-def response_id(crf: str) -> str:
-    """Return what outputs depend on of `--crf`: a name, or the curve of a file, or the method that estimates."""
+def response_id(crf: str | CameraResponse) -> str:
+    """Return what outputs depend on of `--crf`: a name, or a curve, or the method that estimates."""
     if crf == "auto":
         return METHOD
-    if crf in named_crfs():
+    if isinstance(crf, str) and crf in named_crfs():
         return crf
-    return " ".join(f"{exposure:.9g}" for exposure in choose_crf(crf, ("auto",)).inverse(np.linspace(0, 1, 256)))
+    curve = choose_crf(crf, ("auto",)) if isinstance(crf, str) else crf
+    return " ".join(f"{exposure:.9g}" for exposure in curve.inverse(np.linspace(0, 1, 256)))
 
 
 def response_facts(crf: CameraResponse, reason: str) -> dict[str, str]:

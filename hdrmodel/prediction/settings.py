@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+from hdrdata.cameras.crf import CameraResponse
 from hdrdata.command import printable
 from hdrdata.files.disk import digest_of
 from hdrdata.photos.formats.exif import Exposure, exposure_of
@@ -13,7 +14,8 @@ from hdrmodel.outputs.bands import Scale
 from hdrmodel.prediction.reconstructor import Origin
 from hdrmodel.prediction.renditions import response_id
 
-WRITERS = 6  # of what the bytes of outputs depend on besides the settings: with another number all are made again
+NOT_IN_BYTES = ("formats", "stack", "mask", "same_camera", "shared_by")  # of an output
+WRITERS = 7  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
     "stack": "the photograph's own; where it is white, merged from the generated exposures",
     "irradiance": "the photograph's own; where it is white, the estimated sensor exposure at its scale",
@@ -30,7 +32,7 @@ class PredictSettings:
     scale: Scale
     origin: Origin
     stack: bool  # also the nine exposures
-    crf: str
+    crf: str | CameraResponse
     precision: str
     backend: str
     weights: str  # SHA-256
@@ -40,12 +42,14 @@ class PredictSettings:
     mask: bool = False  # also which values the network filled in
     quality: int = 90  # of the JPEGs in Ultra HDR
     metadata: bool = True  # the photograph's EXIF goes into the files
+    same_camera: bool = False  # one response is estimated from all photographs
+    shared_by: int = 0  # photographs that `crf` was estimated from
     exact: bool = False  # only white is clipped in lossy photographs too
     wrap: bool = False  # the photograph's left and right borders meet
 
     def digest(self, name: str) -> str:
         """Return the digest of one output's format and of the settings, except those that choose the outputs."""
-        kept = {key: value for key, value in asdict(self).items() if key not in ("formats", "stack", "mask")}
+        kept = {key: value for key, value in asdict(self).items() if key not in NOT_IN_BYTES}
         return digest_of({**kept, "crf": response_id(self.crf), "output": name, "writers": WRITERS})
 
 

@@ -14,7 +14,7 @@ import rawpy
 from camera_files import write_dng, write_picture
 from click.testing import CliRunner
 
-from hdrdata.cameras.crf_names import named_crfs
+from hdrdata.cameras.crf_names import choose_crf, named_crfs
 from hdrdata.cli import main
 from hdrdata.files.radiance import read_radiance
 from hdrdata.merge.brackets import MergeConfig, merge_bracket, merge_to_file
@@ -370,3 +370,17 @@ def test_pictures_of_one_folder_are_told_apart_by_their_times(tmp_path):
         find_brackets(tmp_path, "exif-time", 2.0)
     with pytest.raises(ValueError, match="no picture in it"):
         find_brackets(tmp_path.parent / "nothing", "folder", 2.0)
+
+
+def test_the_calibrated_response_is_saved_for_predict(tmp_path, light):
+    paths = [tmp_path / f"{number}.png" for number in range(len(SECONDS))]
+    camera = named_crfs()["camera"]
+    for path, seconds in zip(paths, SECONDS, strict=True):
+        write_picture(path, photograph(light, camera, seconds), seconds)
+    merge_to_file(tmp_path / "a.exr", paths, None, CALIBRATE, response=tmp_path / "mine.csv")
+    found = choose_crf(str(tmp_path / "mine.csv"))
+    levels = np.arange(20, 240) / 255
+    stops = np.log2(found.inverse(levels) / camera.inverse(levels))
+    assert np.ptp(stops) < 0.3  # a calibration has no absolute scale below saturation
+    with pytest.raises(ValueError, match=r"mine.txt: not the name of a CSV file; expected one that ends in .csv"):
+        merge_to_file(tmp_path / "b.exr", paths, None, CALIBRATE, response=tmp_path / "mine.txt")
