@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 
-from hdrdata.cameras.crf import CameraResponse, sampled_crf, srgb_crf
+from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.curves.file_kinds import ANY_CAMERA, UNKNOWN_DEVICE, Device, FileKind
 from hdrdata.cameras.exposure import exposure_table, look_up
 from hdrdata.cameras.measured import MODELS, PHONES, mean_crf, measured_crf

@@ -26,7 +26,9 @@ Radiance = Float32[np.ndarray, "height width 3"]
 def merge_display(
     paths: Sequence[Path], exposures: Float64[np.ndarray, " pictures"], response: str, hand_held: bool
 ) -> tuple[Radiance, Agreement, Alignment, CameraResponse]:
-    """Return radiance, agreement, alignment and the camera response; ln E = sum w(z) (g(z) - ln e) / sum w(z) by channel: Debevec and Malik, SIGGRAPH 1997, equation 6.
+    """Return radiance, agreement, alignment and the camera response.
+
+    ln E = sum w(z) (g(z) - ln e) / sum w(z) by channel: Debevec and Malik, SIGGRAPH 1997, equation 6.
 
     OpenCV's own merge weights a pixel by the mean of its channels and gives saturated levels a weight. A channel that
     clips then changes the others, and pixels that are clipped in every picture become darker than their neighbours.

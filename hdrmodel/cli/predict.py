@@ -38,7 +38,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--mask", is_flag=True,
               help="Also NAME.mask.png: 255 for predicted values. `hdrmodel view` marks these pixels.")  # fmt: skip
 @click.option("--nits", type=float, default=203.0, show_default=True, metavar="CD/M2",
-              help="Luminance of white, the light that clips the photograph; PQ and HLG images keep their own.")  # fmt: skip
+              help="Luminance of white, the light that clips the photograph. PQ and HLG keep their own.")  # fmt: skip
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",
               help="Value of white in OpenEXR and Radiance files.")  # fmt: skip
 @click.option("--quality", type=click.IntRange(1, 100), default=90, show_default=True,
@@ -49,7 +49,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
                    "sigmoid:N,SIGMA, or a file of a response. auto estimates it from each photograph and the device "
                    "that EXIF states; camera RAW, renderings and screenshots count as srgb.")  # fmt: skip
 @click.option("--same-camera", is_flag=True,
-              help="With --crf auto: all photographs are of one camera and its settings; estimate one response.")  # fmt: skip
+              help="All photographs are of one camera: estimate one response from all of them.")  # fmt: skip
 @click.option("--background", type=click.Choice(["black", "white"]), default="black", show_default=True,
               help="Background of transparent pixels.")  # fmt: skip
 @click.option("--ignore-gain-map", is_flag=True,

@@ -42,9 +42,7 @@ def hlg_signal(light: Float[np.ndarray, "*shape 3"]) -> Float[np.ndarray, "*shap
     return np.minimum(np.where(scene <= 1 / 12, np.sqrt(3 * scene), bright), 1)
 
 
-def tone_mapped(
-    light: Float[np.ndarray, "*shape 3"], brightest: float, white: float
-) -> Float[np.ndarray, "*shape 3"]:
+def tone_mapped(light: Float[np.ndarray, "*shape 3"], brightest: float, white: float) -> Float[np.ndarray, "*shape 3"]:
     """Return light in cd/m2 compressed to [0, white] by the EETF of ITU-R BT.2390, section 5.4.1, with black at 0.
 
     The curve is applied to the largest channel of a pixel and all channels are scaled alike, which keeps the hue.

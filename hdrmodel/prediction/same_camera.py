@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hdrdata.cameras.clipping import clipped_values, fill_clipped
 from hdrdata.cameras.curves.file_kinds import Device, device_of
 from hdrdata.photos.formats.exif import load, made_by
 from hdrdata.photos.photo import read_photo
@@ -42,11 +43,12 @@ def with_shared_response(
         make, model, software = made_by(load(read.exif))
         makers.setdefault((make, model), photo)
         if len(makers) > 1:
-            (first, other) = (f"{path}: EXIF states {' '.join(said).strip() or 'no camera'}"
-                              for said, path in makers.items())  # fmt: skip
+            first, other = (f"{path}: EXIF states {' '.join(names).strip() or 'no camera'}"
+                            for names, path in makers.items())  # fmt: skip
             raise ValueError(f"{other}, {first}; expected photographs of one camera with --same-camera")
         device, levels = device_of(make, model, software), levels or levels_of(read.ldr)
-        evidences.append(reconstructor.evidence(read.ldr))
+        clipped = clipped_values(read.ldr, None if settings.exact else read.clip_rule)
+        evidences.append(reconstructor.evidence(fill_clipped(read.ldr, clipped)))
     if not evidences or levels is None or device.kind == "rendering":
         return settings
     response = estimate_shared(evidences, levels, device)

@@ -30,8 +30,8 @@ def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, source: Source)
     """Write an Ultra HDR JPEG: the photograph's own pixels with their profile, and a gain map of three channels.
 
     Photographs of sRGB and of Display P3 are the base as they are; of other primaries in Display P3, which all readers
-    of gain maps know. Without a photograph, the base is the light, tone mapped by BT.2390. The gain is over the base as its JPEG decodes, so that it also mends what JPEG did to it, and has
-    the range that is there, up to 10,000 cd/m2.
+    of gain maps know. Without a photograph, the base is the light, tone mapped by BT.2390. The gain is over the base as
+    its JPEG decodes, so that it also mends what JPEG did to it, and has the range that is there, up to 10,000 cd/m2.
     """
     import imagecodecs
 

@@ -25,7 +25,7 @@ from hdrmodel.outputs.bands import Picture, Scale
 from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
 from hdrmodel.outputs.names import describe_formats
-from hdrmodel.outputs.signals import tone_mapped, BT709_TO_BT2020, hlg_signal, pq_signal
+from hdrmodel.outputs.signals import BT709_TO_BT2020, hlg_signal, pq_signal, tone_mapped
 from hdrmodel.outputs.ultrahdr.writing import own_jpeg
 
 FACTS = {"program": "hdrmodel 0.1.0", "input": "Zoë.jpg"}
