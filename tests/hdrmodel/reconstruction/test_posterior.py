@@ -40,7 +40,7 @@ def test_evidence_for_a_curve_leads_to_it_whatever_the_prior(kind, name):
     found = np.exp2(mean_stops([evidence_for(name)], candidates_of(kind, "round255")))
     prior = np.exp2(mean_stops([], candidates_of(kind, "round255")))
     error, before = (float(np.sqrt(np.mean((light - true) ** 2))) for light in (found, prior))
-    bound = 0.05 if kind not in TRUST else 0.08  # their evidence has less weight
+    bound = 0.05 if kind not in TRUST else 0.09  # their evidence has less weight
     assert error < bound and error < max(before, 0.02)
 
 
