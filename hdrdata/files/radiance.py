@@ -179,7 +179,8 @@ def _mean_light(radiance: Float[np.ndarray, "height width 3"]) -> float:
     """The mean of the values, what is no light counted as black."""
     total = 0.0
     for rows in _bands(radiance):
-        total += float(np.sum(rows, where=np.isfinite(rows) & (rows > 0), dtype=np.float64))
+        with np.errstate(invalid="ignore"):  # of signalling NaN, which are converted before they are left out
+            total += float(np.sum(rows, where=np.isfinite(rows) & (rows > 0), dtype=np.float64))
     return total / max(1, radiance.size)
 
 

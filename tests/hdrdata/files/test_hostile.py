@@ -242,6 +242,14 @@ def test_repairs_of_half_floats_are_those_of_floats():
     assert counts.negative == ((picture < 0).any(axis=2)).sum()
 
 
+def test_signalling_nan_is_repaired_without_a_warning():
+    picture = np.ones((8, 8, 3), np.float32)
+    picture[3, 4] = -1
+    picture.view(np.uint32)[0, 0] = 0x7F800001
+    _, repairs = repair_radiance(picture)
+    assert (repairs.nan, repairs.negative) == (1, 1)
+
+
 def test_a_slice_of_the_fuzzing_finds_no_crash():
     """A few cases of each format of benchmarks/fuzz_readers.py but weights and predictions, which import PyTorch."""
     kinds = ("exr", "hdr", "pfm", "tiff", "photo", "gainmap")
