@@ -19,6 +19,7 @@ import resource
 import struct
 import tempfile
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -227,6 +228,7 @@ def read_cases(pipe: multiprocessing.connection.Connection, folder: Path, sound:
     limit = held + ADDRESSES * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("error")  # a warning would be a further line of a command
     pipe.send("ready")
     light = before = peak_megabytes()
     while (named := pipe.recv()) is not None:

@@ -94,7 +94,7 @@ def _read_light(path: Path, override: Override) -> tuple[Float[np.ndarray, "heig
             light = pixels.astype(np.float32)
             return np.divide(light, np.float32(65535), out=light), stated
         kept = pixels.dtype if pixels.dtype == np.float16 else np.float32
-        with np.errstate(over="ignore"):  # a double or a uint beyond the floats becomes Inf and is counted
+        with np.errstate(over="ignore", invalid="ignore"):  # a double or a uint beyond the floats becomes Inf
             return np.ascontiguousarray(pixels, dtype=kept), stated
     except MemoryError as error:
         raise ValueError(f"{path}: too large for the memory of this machine") from error

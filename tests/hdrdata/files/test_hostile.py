@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import OpenEXR
 import pytest
+import tifffile
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from shared_files import ROOT
 from hdrdata.cli.root import main
 from hdrdata.files.claims import check_tiff_claim
 from hdrdata.files.hdr.rgbe import read_radiance_picture
-from hdrdata.files.radiance import read_radiance, repair_radiance
+from hdrdata.files.radiance import read_light, read_radiance, repair_radiance
 from hdrdata.integrity.tar_walk import printable, tar_faults, walk_tar
 from hdrdata.integrity.verify import verify_tars
 from hdrdata.samples.layout import END_BLOCKS
@@ -213,7 +214,6 @@ def test_an_exr_header_that_claims_a_giant_is_refused(tmp_path):
 
 
 def test_tiff_claims_of_both_orders_and_kinds_are_read(tmp_path):
-    tifffile = pytest.importorskip("tifffile")
     for number, options in enumerate([{}, {"bigtiff": True}, {"byteorder": ">"}, {"bigtiff": True, "byteorder": ">"}]):
         path = tmp_path / f"{number}.tif"
         tifffile.imwrite(path, np.full((5, 7, 3), 2, np.float32), photometric="rgb", **options)
@@ -242,11 +242,15 @@ def test_repairs_of_half_floats_are_those_of_floats():
     assert counts.negative == ((picture < 0).any(axis=2)).sum()
 
 
-def test_signalling_nan_is_repaired_without_a_warning():
-    picture = np.ones((8, 8, 3), np.float32)
+@pytest.mark.parametrize("dtype, bits, nan", [
+    (np.float16, np.uint16, 0x7C01), (np.float32, np.uint32, 0x7F800001), (np.float64, np.uint64, 0x7FF0000000000001),
+])  # fmt: skip
+def test_signalling_nan_is_repaired_without_a_warning(tmp_path, dtype, bits, nan):
+    picture = np.ones((8, 8, 3), dtype)
     picture[3, 4] = -1
-    picture.view(np.uint32)[0, 0] = 0x7F800001
-    _, repairs = repair_radiance(picture)
+    picture.view(bits)[0, 0] = nan
+    tifffile.imwrite(tmp_path / "a.tif", picture, photometric="rgb")
+    _, repairs = read_light(tmp_path / "a.tif")
     assert (repairs.nan, repairs.negative) == (1, 1)
 
 
