@@ -1,7 +1,8 @@
 """All of DrTMO: 1,181 views x 45 pictures of 512x512 made from raw HDR images, and whether the cost is linear in views.
 
-    python benchmarks/scale.py SCENES
+    python benchmarks/scale.py [SCENES]
 
+Without SCENES it opens a million simulated views, beside other libraries, as `index.py` does. With SCENES it
 makes 196 panoramas of 2048x1024 (the HDR files in SCENES tiled, turned, mirrored, tinted, so that no two are alike) and
 5 photographs, calls `hdrdata build` on a quarter, a half and all of them in radiance form, and on parts of a quarter in
 pixels form (of all with --pixels 1; a picture takes half a megabyte, twice), and prints a row a run: seconds, bytes and
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from index import compare
 
 from hdrdata.files.disk import read_json
 from hdrdata.files.exr import write_exr
@@ -92,12 +94,16 @@ def build(sources: list[Path], form: str, workers: int, scratch: Path) -> Row:
 
 
 @click.command(help=__doc__)
-@click.argument("scenes", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("scenes", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.option("--python", default=sys.executable, help="Without SCENES: interpreter that has the other libraries.")
 @click.option("--workers", default=0, help="Processes; 0: one a core.")
 @click.option("--radiance", default=1.0, show_default=True, help="Largest share of the sources in radiance form.")
 @click.option("--pixels", default=0.25, show_default=True, help="Largest share of the sources in pixels form.")
 @click.option("--scratch", type=click.Path(file_okay=False, path_type=Path), help="Folder to work in; about 15 GB.")
-def main(scenes: Path, workers: int, radiance: float, pixels: float, scratch: Path | None) -> None:
+def main(scenes: Path | None, python: str, workers: int, radiance: float, pixels: float, scratch: Path | None) -> None:
+    if scenes is None:
+        compare(1_000_000, python)
+        return
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scale-", dir=scratch) as temporary:
