@@ -5,6 +5,11 @@ motion of up to 20 pixels and 1 degree; times are known, the response is not. Er
 picture, where at least one picture is neither clipped nor nearly black. Goal: a smaller error than both in every row.
 
     python benchmarks/brackets.py [--scenes data/scenes] [--bracket FOLDER]
+
+With --predict FOLDER, light is predicted from the middle photograph of a bracket with each camera response and compared
+with the merged light of all; FOLDER contains photographs with exposure times, in EXIF or in times.csv.
+
+    python benchmarks/brackets.py --predict FOLDER
 """
 
 import argparse
@@ -16,10 +21,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.measured import measured_crf
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.radiance import read_radiance
 from hdrdata.merge.brackets import MergeConfig, merge_bracket
+from hdrdata.merge.exposures import read_exposures
+from hdrdata.photos.finding import PHOTO_SUFFIXES
+from hdrdata.photos.photo import read_photo
 from hdrdata.views.panorama import views_of_panorama
 
 SCENES = ("workshop", "evening_street", "noon_courtyard")
@@ -116,11 +125,52 @@ def real(folder: Path) -> dict[str, tuple]:
     return compare(pictures, exposures, truth, hand=False)
 
 
+def predict(folder: Path) -> None:
+    """Print the error of light predicted from one exposure, and of the response, for each camera response."""
+    from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, device_of
+    from hdrdata.photos.formats.exif import load, made_by
+    from hdrmodel.prediction.reconstructor import HDRReconstructor
+    from hdrmodel.release.names import WEIGHTS
+
+    paths, times = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES), None
+    if (folder / "times.csv").exists():
+        with (folder / "times.csv").open() as file:
+            stated = {row["file"]: 2 ** float(row["log2_exposure_used"]) for row in csv.DictReader(file)}
+        times = [stated[path.name] for path in paths]
+    merged = merge_bracket(paths, times, MergeConfig(response="calibrate", align=False))
+    order = np.argsort(read_exposures(paths, times))
+    photo = read_photo(paths[order[len(order) // 2]])
+    truth = np.maximum(merged.radiance, 1e-9)
+    device = device_of(*made_by(load(photo.exif)))
+    reconstructor = HDRReconstructor.from_file(WEIGHTS, "cpu")
+    known = {name: choose_crf(name) for name in ("srgb", "camera", "phone")}
+    choices = {**known, "calibrated": merged.response, "auto": "auto", "auto, EXIF": "auto"}
+    white = photo.ldr.max(axis=2) == np.iinfo(photo.ldr.dtype).max
+    levels = np.arange(16, 240) / 255
+    print(f"{paths[order[len(order) // 2]].name}: {100 * white.mean():.1f} % of the pixels clip; {device.kind}")
+    print("| response | error of light in stops: rms, 95th percentile | clipped: rms | error of the response, rms |")
+    print("|---|---|---|---|")
+    for name, crf in choices.items():
+        source = device if name == "auto, EXIF" else UNKNOWN_DEVICE
+        made = reconstructor.predict(photo.ldr, crf=crf, source=source)
+        off = np.log2(np.maximum(made.radiance, 1e-9) / truth)
+        off = np.clip(off - np.median(off[~white]), -6, 6)
+        curves = [np.log2(each.inverse(levels)) for each in (made.response, merged.response)]
+        wrong = curves[0] - curves[1] - np.median(curves[0] - curves[1])
+        rms = [float(np.sqrt(np.mean(values**2))) for values in (off, off[white], wrong) if values.size]
+        clipped = f"{rms[1]:.3f}" if white.any() else "none"
+        print(f"| {name} | {rms[0]:.3f}, {np.percentile(np.abs(off), 95):.3f} | {clipped} | {rms[-1]:.3f} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=Path, default=Path("data/scenes"))
     parser.add_argument("--bracket", type=Path, help="a folder of photographs with times.csv")
+    parser.add_argument("--predict", type=Path, help="a folder of bracketed photographs, to predict from one of them")
     arguments = parser.parse_args()
+    if arguments.predict:
+        predict(arguments.predict)
+        return
     rows = rendered(arguments.scenes)
     methods = ("hdrdata merge", "OpenCV Debevec", "OpenCV Robertson")
     print(f"rms and 95th percentile of the error in stops, mean over {len(SCENES)} scenes, each by another camera\n")

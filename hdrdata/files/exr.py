@@ -170,10 +170,23 @@ def _open_exr(path: Path, plain: Path, take: Callable[[OpenEXR.File], Any], **op
     return taken
 
 
-def write_exr(path: Path | str, radiance: np.ndarray, attributes: dict[str, Any] | None = None) -> None:
-    """Write RGB, float16 or float32 (height, width, 3), as a lossless ZIP OpenEXR file with header attributes."""
+def write_exr(
+    path: Path | str,
+    radiance: np.ndarray,
+    attributes: dict[str, Any] | None = None,
+    layers: dict[str, np.ndarray] | None = None,
+) -> None:
+    """Write RGB, float16 or float32 (height, width, 3), as a lossless ZIP OpenEXR file.
+
+    Args:
+        attributes: of the header.
+        layers: further RGB images of the same size, by name.
+    """
+    channels = {"RGB": np.ascontiguousarray(radiance)}
+    for name, image in (layers or {}).items():
+        channels |= {f"{name}.{letter}": np.ascontiguousarray(image[:, :, k]) for k, letter in enumerate("RGB")}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **(attributes or {})}
-    with written_whole(Path(path)) as temporary, OpenEXR.File(header, {"RGB": np.ascontiguousarray(radiance)}) as file:
+    with written_whole(Path(path)) as temporary, OpenEXR.File(header, channels) as file:
         try:
             file.write(str(temporary))
         except RuntimeError as error:  # a full disk, among others

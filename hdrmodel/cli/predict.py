@@ -36,7 +36,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--stack", is_flag=True,
               help="Also NAME.stack/: nine exposures as PNG, with their ratios in stack.json and EXIF.")  # fmt: skip
 @click.option("--mask", is_flag=True,
-              help="Also NAME.mask.png: 255 for predicted values. `hdrmodel view` marks these pixels.")  # fmt: skip
+              help="Also NAME.mask.png, 255 for predicted values, and a layer `predicted` in OpenEXR.")  # fmt: skip
 @click.option("--nits", type=float, default=203.0, show_default=True, metavar="CD/M2",
               help="Luminance of white, the light that clips the photograph. PQ and HLG keep their own.")  # fmt: skip
 @click.option("--white", type=float, default=1.0, show_default=True, metavar="VALUE",

@@ -10,6 +10,7 @@ from hdrmodel.outputs.bands import Light, Lost, Radiance, Scale, Source, Writer,
 from hdrmodel.outputs.exif import exr_attributes
 
 CHROMATICITIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x and y of red, green, blue, white: BT.709, D65
+PREDICTED = "predicted"  # layer of an OpenEXR file: 1 for values that the network filled in, 0 for others
 LONGEST_COMMENT = 400  # letters; readers take lines of a limited length
 RGBE_PEAK = 255 / 256 * 2.0**127  # the exponent's byte goes to 255, which is 127
 
@@ -24,7 +25,8 @@ def exr_writer(dtype: type[np.floating]) -> Writer:
             lost = fill(pixels, radiance, scale.white, peak, lambda light: light, least=-peak)
         attributes = exr_attributes(source.exif) | {f"hdrmodel.{name}": text for name, text in source.facts.items()}
         attributes |= {"chromaticities": CHROMATICITIES, "whiteLuminance": scale.nits / scale.white}
-        write_exr(path, pixels, attributes)
+        layers = None if source.mask is None else {PREDICTED: source.mask.astype(np.float16)}
+        write_exr(path, pixels, attributes, layers)
         return notes_of(lost, radiance, f"{peak:.6g}, the largest {np.dtype(dtype).name}")
 
     return write

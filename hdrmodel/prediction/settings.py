@@ -50,6 +50,7 @@ class PredictSettings:
     def digest(self, name: str) -> str:
         """Return the digest of one output's format and of the settings, except those that choose the outputs."""
         kept = {key: value for key, value in asdict(self).items() if key not in NOT_IN_BYTES}
+        kept |= {"mask": True} if self.mask and name.startswith("exr") else {}  # a layer of the file
         return digest_of({**kept, "crf": response_id(self.crf), "output": name, "writers": WRITERS})
 
 

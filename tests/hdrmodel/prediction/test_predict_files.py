@@ -1121,6 +1121,12 @@ def test_the_mask_and_the_counts_say_which_values_are_predicted(predict, tmp_pat
     assert photo["response"] == "srgb (given by --crf)"
     mask = decode_png((tmp_path / "hdr/a.mask.png").read_bytes())
     assert (mask == 255 * (ldr == 255)).all()
+    image = oiio.ImageBuf(str(tmp_path / "hdr/a.exr"))
+    names = image.spec().channelnames
+    layer = image.get_pixels(oiio.FLOAT)[:, :, [names.index(f"predicted.{letter}") for letter in "RGB"]]
+    assert np.array_equal(layer, ldr == 255) and len(names) == 6
+    light = read_oiio(tmp_path / "hdr/a.exr")[:, :, [names.index(letter) for letter in "RGB"]]
+    assert np.array_equal(read_radiance(tmp_path / "hdr/a.exr"), light)  # the layer is no scene
 
 
 def test_by_default_the_kind_of_file_decides_the_response(weights, tmp_path):
