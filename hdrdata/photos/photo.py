@@ -46,6 +46,8 @@ DECODERS: dict[str, Callable[[Path], Decoded]] = {
     "JPEG": decode_jpeg, "PNG": decode_png, "WEBP": decode_webp, "HEIF": decode_heif, "AVIF": decode_avif,
     "JPEG 2000": decode_jpeg2000, "JPEG XL": decode_jpegxl, "BMP": decode_bmp, "GIF": decode_gif, "PPM": decode_netpbm,
 }  # fmt: skip
+UNREAD = ("AVIF", "TIFF", "JPEG XL", "JPEG 2000", "GIF")  # formats whose decoders do not look for XMP and IPTC
+MARKS = {"XMP": b"<x:xmpmeta", "IPTC": b"8BIM\x04\x04"}
 SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
@@ -149,6 +151,9 @@ def _read(path: Path, kind: str, own_colours: bool, background: str, gain_map: b
     decoded, kind = _decode(path, kind)
     notes = list(decoded.notes)
     exif = metadata.load(decoded.exif)
+    if kind in UNREAD:
+        content = path.read_bytes()
+        notes += [f"its {name} was left out" for name, mark in MARKS.items() if mark in content]
     if decoded.exif and exif is None:
         notes.append("its EXIF is damaged and was left out")
     turn = decoded.turn if decoded.turn is not None else metadata.orientation_of(exif)
