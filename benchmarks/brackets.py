@@ -130,7 +130,7 @@ def predict(folder: Path) -> None:
     from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, device_of
     from hdrdata.photos.formats.exif import load, made_by
     from hdrmodel.prediction.reconstructor import HDRReconstructor
-    from hdrmodel.release.names import WEIGHTS
+    from hdrmodel.release.files import WEIGHTS
 
     paths, times = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES), None
     if (folder / "times.csv").exists():

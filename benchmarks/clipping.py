@@ -30,7 +30,7 @@ from hdrmodel.metrics.absolute import psnr_pu21
 from hdrmodel.metrics.table import columns_of
 from hdrmodel.networks.light_photograph import see_photograph
 from hdrmodel.networks.weights import load_weights
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 
 CONFIG = load_evaluation(["metrics=[psnr_pu21]", "alignments=[gain]", "device=cpu"])
 COLUMNS = columns_of(CONFIG.metrics, CONFIG.alignments)

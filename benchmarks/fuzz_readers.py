@@ -32,10 +32,10 @@ from fuzz_lists import LISTS, make_lists, make_weights, spoil_values
 from fuzz_photos import make_photos
 from PIL import ImageCms
 
-from hdrdata.command import one_line
 from hdrdata.files.exr import write_exr
 from hdrdata.files.radiance import check_radiance
 from hdrdata.photos.photo import read_photo
+from hdrdata.terminal import one_line
 
 MEGABYTES = 300  # resident memory that a case may take beyond a process that has read one sound file of each kind
 ADDRESSES = 2048  # megabytes of address space beyond it: what a process may ask for, used or not

@@ -40,8 +40,8 @@ from light import measure_views, summarise_rows
 from training import OurStep, batches_of, ceiling, seconds_of, step_flops, wait_for, wait_share
 
 from hdrdata.cameras.exposure import WHITE
-from hdrdata.command import available_cores
 from hdrdata.files.disk import write_json
+from hdrdata.machine import available_cores
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.devices import choose_device
@@ -49,11 +49,11 @@ from hdrmodel.networks.variants import find_variant
 from hdrmodel.networks.weights import initial_network, load_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.profiles.load import load_profile
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 from hdrmodel.release.shipped import write_release
 from hdrmodel.sampling.batches import LookUp
-from hdrmodel.sampling.light import LightDataset, light_batch
 from hdrmodel.sampling.loading import Share, load_pairs
+from hdrmodel.sampling.simulated import LightDataset, light_batch
 from hdrmodel.training.config import TrainConfig
 from hdrmodel.training.distributed import World
 from hdrmodel.training.setup import WEIGHTS as TRAINED

@@ -25,7 +25,7 @@ from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.exposure import WHITE, exposure_table, half_bits, look_up
 from hdrmodel.networks.weights import load_weights
 from hdrmodel.reconstruction.response import light_of_photograph
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 
 SIDE = 384
 TINTS = {"grey": (1.0, 1.0, 1.0), "warm": (1.25, 1.0, 0.7), "cool": (0.75, 1.0, 1.3)}

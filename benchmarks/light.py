@@ -55,7 +55,7 @@ from hdrmodel.networks.light_unet import LightUNet
 from hdrmodel.networks.variants import Network
 from hdrmodel.networks.weights import load_weights
 from hdrmodel.reconstruction.response import estimate_response, light_of_photograph
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 
 STRATA = (0.0, 0.01, 0.05, 0.15, 1.0)  # of the share of clipped values
 CONSTANTS = np.exp2(np.arange(0, 2.6, 0.25))

@@ -43,7 +43,7 @@ from hdrmodel.prediction.memory import keep_memory
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.reconstruction.export import export_onnx
 from hdrmodel.reconstruction.reconstruct import reconstruct
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 
 SIZES = ("512x512", "1920x1080", "3840x2160", "8000x6000")
 PEERS_AT = "1920x1080"

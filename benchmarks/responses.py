@@ -33,7 +33,7 @@ from hdrmodel.networks.light_photograph import see_photograph
 from hdrmodel.networks.weights import load_weights
 from hdrmodel.reconstruction.posterior import Evidence
 from hdrmodel.reconstruction.response import estimate_shared
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 
 CONFIG = load_evaluation(["metrics=[psnr_pu21]", "alignments=[gain]", "device=cpu"])
 COLUMNS = columns_of(CONFIG.metrics, CONFIG.alignments)

@@ -27,8 +27,8 @@ import numpy as np
 import torch
 
 from hdrdata import build
-from hdrdata.command import available_cores
 from hdrdata.files.ldr import write_png
+from hdrdata.machine import available_cores
 from hdrmodel.networks.weights import initial_network, save_weights
 
 WAYS = {"ours": {}, "plain": {"GOMP_SPINCOUNT": "300000", "OMP_PROC_BIND": "false"}}

@@ -1,5 +1,5 @@
 """Imported before PyTorch is: the threads of a benchmark wait as those of the commands do that it stands for."""
 
-from hdrdata.command import share_the_machine
+from hdrdata.machine import share_the_machine
 
 share_the_machine()

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import lazy_loader
+import lazy_loader  # pyright: ignore[reportMissingTypeStubs]
 
 if TYPE_CHECKING:
     from hdrdata.cameras.crf_names import named_crfs
@@ -26,7 +26,7 @@ __all__ = [
     "verify_shards",
     "write_exr",
 ]
-__getattr__, __dir__, _ = lazy_loader.attach(
+__getattr__, __dir__, _ = lazy_loader.attach(  # pyright: ignore
     __name__,
     submod_attrs={
         "cameras.crf_names": ["named_crfs"],

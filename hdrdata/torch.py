@@ -241,10 +241,10 @@ class StackLoader:
         Raises:
             ValueError: if data, weights, rank or sizes are wrong.
         """
-        weights = data if isinstance(data, Mapping) else None
+        weights: Mapping[str | Path, int | float] | None = data if isinstance(data, Mapping) else None
         opening = {"part": part, "form": form, "exposures": exposures, "cache": cache, "cache_limit": cache_limit,
                    "retry": retry}  # fmt: skip
-        sources = list(data) if weights is not None else [data]
+        sources: list[Any] = [data] if weights is None else list(weights)
         if not sources:
             raise ValueError("no folders; expected {folder: weight, ...}")
         self.readers = tuple(one if isinstance(one, StackReader) else open_stacks(one, **opening) for one in sources)
@@ -352,6 +352,7 @@ def _rank_and_world(rank: int | None, world: int | None) -> tuple[int, int]:
         rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         if "RANK" not in os.environ:
             return 0, 1
+    assert rank is not None and world is not None
     if not 0 <= rank < world:
         raise ValueError(f"rank {rank} of {world}; expected 0 to {world - 1}")
     return rank, world

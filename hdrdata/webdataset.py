@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import webdataset
+import webdataset as _webdataset
 from webdataset.utils import pytorch_worker_info
 
 from hdrdata.files.ldr import decode_jpeg, decode_png
@@ -20,6 +20,7 @@ from hdrdata.stream.shard_reader import RadianceSample, Shards
 from hdrdata.stream.stack_reader import open_stacks
 
 BUFFER = 500  # stacks
+webdataset: Any = _webdataset  # it has no types
 
 
 def radiance(key: str, content: bytes) -> np.ndarray | None:
@@ -113,7 +114,8 @@ def _decode(homes: dict[str, Shards], letters: str, sample: dict) -> dict:
         key, crf, ldr = stack.key, stack.crf, stack.stack
     else:
         names = {name.partition(".")[0]: name for name in sample if name.endswith((".png", ".jpg"))}
-        ldr = np.stack([pictures(f".{names[letter]}", sample[names[letter]]) for letter in letters])
+        decoded: list[Any] = [pictures(f".{names[letter]}", sample[names[letter]]) for letter in letters]
+        ldr = np.stack(decoded)
         key, crf = sample["__key__"], about["crf"]
     every = shards.index["recipe"]["letters"]
     evs = np.array([shards.evs[every.index(letter)] for letter in letters], np.float32)

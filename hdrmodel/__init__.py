@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import lazy_loader
+import lazy_loader  # pyright: ignore[reportMissingTypeStubs]
 
 if TYPE_CHECKING:
     from hdrmodel.networks.hdr_attnet import HDRAttNet
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hdrmodel.release.shipped import read_photo, reconstruct
 
 __all__ = ["HDRAttNet", "HDRReconstructor", "load_weights", "read_photo", "reconstruct"]
-__getattr__, __dir__, _ = lazy_loader.attach(
+__getattr__, __dir__, _ = lazy_loader.attach(  # pyright: ignore
     __name__,
     submod_attrs={
         "networks.hdr_attnet": ["HDRAttNet"],

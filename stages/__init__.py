@@ -1,5 +1,5 @@
 """The stages of dvc.yaml: each reads its section of params.yaml, calls the library, and prints what it wrote."""
 
-from hdrdata.command import share_the_machine
+from hdrdata.machine import share_the_machine
 
 share_the_machine()

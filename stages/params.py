@@ -9,6 +9,7 @@ import click
 
 from hdrdata.command import OneLineErrors
 from hdrdata.config import Section, read_yaml
+from hdrdata.samples.layout import Form
 
 PARAMS = Path("params.yaml")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -39,7 +40,7 @@ def read_values(name: str) -> Any:
     return params[name]
 
 
-def read_run() -> dict[str, object]:
+def read_run() -> dict[str, Any]:
     """Read the section `run`: the engine and the workers of the stages of the data, which change no result."""
     section = read_values("run")
     if not isinstance(section, dict) or set(section) != {"engine", "workers"}:
@@ -47,7 +48,7 @@ def read_run() -> dict[str, object]:
     return section
 
 
-def read_forms() -> tuple[str, ...]:
+def read_forms() -> tuple[Form, ...]:
     """Read `form` at the top: the forms of the dataset that are made.
 
     Raises:

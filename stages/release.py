@@ -6,7 +6,7 @@ import click
 
 from hdrmodel.evaluation.config import EvaluateConfig
 from hdrmodel.evaluation.evaluate import evaluate_release
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 from stages.params import read_section, stage
 
 

@@ -14,7 +14,7 @@ from stages.params import read_forms, read_run, read_section, stage
 def main(stacks: Path, shards: Path) -> None:
     """Pack the tars of the folder STACKS into shards in the folder SHARDS."""
     forms = read_forms()
-    config = read_section("shard", ShardConfig, form="both" if len(forms) > 1 else forms[0])
+    config = read_section("shard", ShardConfig, form="both" if len(forms) > 1 else next(iter(forms)))
     outcome = shard_stacks(stacks, shards, config, **read_run())
     for form in ("pixels", "radiance"):
         rows = {name: row for name, row in outcome.rows.items() if row["form"] == form}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from hdrdata.command import share_the_machine
+from hdrdata.machine import share_the_machine
 
 share_the_machine()  # before PyTorch is imported
 

@@ -78,7 +78,7 @@ def places(scenes_folder, dataset, tmp_path_factory) -> Iterator[Callable[[str],
     network = initial_network("spatial", "attnet", 0.125, seed=0)
     save_weights(folder / "data" / "runs" / "spatial" / "0" / "weights.safetensors", network, {})
     (folder / "mine.yaml").write_text(next(code for kind, code in BLOCKS["docs/cameras.md"] if kind == "yaml"))
-    for name in ("data/photo.jpg", "photos/a.jpg", "more/b.png"):
+    for name in ("data/photo.jpg", "photo.jpg", "photos/a.jpg", "more/b.png"):
         (folder / name).parent.mkdir(exist_ok=True)
         write_png(folder / name, np.full((20, 30, 3), 99, np.uint8))  # a PNG by another name: known by its content
     shutil.copy(scenes_folder / "meadow.exr", folder / "church.exr")

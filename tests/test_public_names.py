@@ -25,8 +25,8 @@ from hdrmodel.cli.predict import predict
 from hdrmodel.cli.train import train
 from hdrmodel.cli.view import view
 from hdrmodel.networks.devices import Device
+from hdrmodel.outputs.format_list import FORMAT_NAMES
 from hdrmodel.outputs.formats import FORMATS
-from hdrmodel.outputs.names import FORMAT_NAMES
 from hdrmodel.prediction.reconstructor import PRECISIONS
 from hdrmodel.profiles.load import PROFILES
 from hdrmodel.viewer.page import MAX_PIXELS

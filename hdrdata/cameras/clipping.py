@@ -1,19 +1,17 @@
 """Clipped values of a lossy photograph, by the file's own quantisation tables and chroma subsampling."""
 
-import struct
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8, UInt16
 
+from hdrdata.files.ldr import JPEG_LS, LOSSLESS, SOF, jpeg_segments
+
 MOST_DEPTH = 16.0  # levels below white, where the coarsest quantisation leaves clipped values beside strong edges
 HALF_NOISE = 2.0  # levels of quantisation noise that leave them half as far below white
 RANGE_SHARE = 0.1  # of the range of the levels around a value: as far as quantisation moves it there
 WINDOW = 17  # pixels: a value's own blocks of 8, or of 16 with subsampled chroma, whatever their grid
-FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF markers
-LOSSLESS = {0xC3, 0xC7, 0xCB, 0xCF}
-ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 
 Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
 
@@ -41,7 +39,7 @@ def clip_rule(noise: float, subsampled: bool) -> ClipRule:
     Subsampled chroma adds a level in red and blue.
     """
     most = MOST_DEPTH * noise / (noise + HALF_NOISE)
-    return ClipRule(min(1 + noise / 8, 3.0), tuple(most + more * subsampled for more in (1, 0, 1)))
+    return ClipRule(min(1 + noise / 8, 3.0), (most + subsampled, most, most + subsampled))
 
 
 LOSSY_RULE = clip_rule(3.3, subsampled=True)  # of lossy formats that do not state their quantisation: quality 95
@@ -70,25 +68,16 @@ def read_quantisation(content: bytes) -> Quantisation | None:
     """Read the tables of a JPEG's components, as far as its segments are whole; None if it is lossless."""
     tables: dict[int, np.ndarray] = {}
     components: list[tuple[int, int]] = []  # sampling factors, number of the table
-    encodes_rgb, place = False, 2
-    while place + 4 <= len(content) and content[place] == 0xFF:
-        marker = content[place + 1]
-        if marker == 0xFF or marker in ALONE:
-            place += 1 if marker == 0xFF else 2
-            continue
-        (size,) = struct.unpack_from(">H", content, place + 2)
-        body = content[place + 4 : place + 2 + size]
-        if marker in LOSSLESS or marker == 0xF7:  # F7: JPEG-LS
+    encodes_rgb = False
+    for marker, body, _ in jpeg_segments(content):
+        if marker in LOSSLESS or marker == JPEG_LS:
             return None
         if marker == 0xDB:
             tables |= _tables_of(body)
-        elif marker in FRAMES and len(body) >= 6:
+        elif marker in SOF and len(body) >= 6:
             components = [(body[at + 1], body[at + 2]) for at in range(6, min(6 + 3 * body[5], len(body) - 2), 3)]
         elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
             encodes_rgb = body[11] == 0
-        elif marker == 0xDA:
-            break
-        place += 2 + size
     found = tuple(tables[number] for _, number in components if number in tables)
     return Quantisation(found, len({sampling for sampling, _ in components[:3]}) > 1, encodes_rgb)
 

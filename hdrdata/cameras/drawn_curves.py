@@ -130,7 +130,8 @@ def _draw_older(draw, models) -> Curve:
     if kind < 0.65:
         return _sigmoid(max(draw.normal(0.9, 0.1), 0.4), max(draw.normal(0.6, 0.2), 0.1))
     chosen = draw.choice(len(known), 3, replace=False)
-    mixed = sum(weight * known[place] for weight, place in zip(draw.dirichlet((1.0, 1.0, 1.0)), chosen, strict=True))
+    weights = draw.dirichlet((1.0, 1.0, 1.0))
+    mixed: np.ndarray = weights[0] * known[chosen[0]] + weights[1] * known[chosen[1]] + weights[2] * known[chosen[2]]
     return mixed if kind < 0.8 else _bend(mixed, draw)
 
 

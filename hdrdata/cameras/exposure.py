@@ -133,8 +133,8 @@ def expose_view(
 ) -> UInt8[np.ndarray, "exposures height width 3"]:
     """The stack of a view under one camera response: one picture a table."""
     stack = np.empty((len(tables), *bits.shape), dtype=np.uint8)
-    for ldr, table in zip(stack, tables, strict=True):
-        cv2.LUT(bits, table, dst=ldr)  # `look_up`, without a copy
+    for place, table in enumerate(tables):
+        cv2.LUT(bits, table, dst=stack[place])  # `look_up`, without a copy
     return stack
 
 

@@ -1,6 +1,5 @@
 """Merge a stack of LDR pictures with known exposures into one radiance map."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -8,6 +7,7 @@ from jaxtyping import Float32
 
 from hdrdata.cameras.crf import CameraResponse
 from hdrdata.cameras.exposure import level_bounds
+from hdrdata.files.bands import row_bands
 
 FINENESS = 64  # steps a level of the table of f^-1 between which `look_up_exposure` is linear
 BAND_VALUES = 2**17  # values of a picture that are merged at a time: half a megabyte, for the processor's cache
@@ -81,7 +81,7 @@ def merge_stack(
         raise ValueError(f"{len(stack)} pictures and exposures {exposures.tolist()}; expected one rising exposure each")
     logs = np.log(exposures).astype(np.float32)
     merged = np.empty(stack.shape[1:], np.float32)
-    for rows in _bands(merged.shape):
+    for rows in row_bands(len(merged), merged[0].size, BAND_VALUES):
         total, weights = np.zeros_like(merged[rows]), np.zeros_like(merged[rows])
         for ldr, log in zip(stack[:, rows], logs, strict=True):
             weight = hat(ldr)
@@ -94,11 +94,6 @@ def merge_stack(
         if lost.any():
             merged[rows][lost] = _bound(stack[:, rows], exposures, crf)[lost]
     return merged
-
-
-def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
-    rows = max(1, BAND_VALUES // max(1, shape[1] * shape[2]))
-    return (slice(top, top + rows) for top in range(0, shape[0], rows))
 
 
 def _bound(stack: np.ndarray, exposures: np.ndarray, crf: CameraResponse) -> np.ndarray:

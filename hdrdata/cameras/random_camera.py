@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float16, Float32, UInt8
 
+from hdrdata.cameras.camera_steps import ClippedExposure, DrawnSigmoid, Draws, Normal, QuantileExposure, Steps
 from hdrdata.cameras.crf import sigmoid_crf
 from hdrdata.cameras.exposure import (
     exposure_table,
@@ -23,7 +24,7 @@ from hdrdata.cameras.exposure import (
     table_from_thresholds,
     thresholds_of,
 )
-from hdrdata.cameras.recipe import ClippedExposure, DrawnSigmoid, Draws, Normal, QuantileExposure, Recipe, Steps
+from hdrdata.cameras.recipe import Recipe
 from hdrdata.files.disk import digest_of
 from hdrdata.files.ldr import decode_jpeg, encode_jpeg
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,10 +21,10 @@ _views = click.option(
     "catalog",
     type=FOLDER,
     metavar="FOLDER",
-    help="The folder of the views, for how much each magnifies its source.",
+    help="The folder of the views, which states how much each view magnifies its source.",
 )
 _workers = click.option(
-    "--workers", type=click.IntRange(0), default=0, show_default=True, help="Threads; 0: one a core."
+    "--workers", type=click.IntRange(0), default=0, show_default=True, help="Threads; 0: one per core."
 )
 
 
@@ -88,7 +88,7 @@ def _describe(part: "hdrdata.publish.statistics.PartStatistics") -> list[str]:
 @click.option("--out", "-o", type=FILE, metavar="FILE", help="An HTML page that needs no other file.")
 @click.option("--image", type=FILE, metavar="FILE", help="A picture, .jpg or .png, each row under the next camera.")
 @click.option("--views", type=click.IntRange(1), default=24, show_default=True, help="How many views, at most.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another number chooses other views.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of views.")
 def preview(shards: Path, out: Path | None, image: Path | None, views: int, seed: int) -> None:
     """Look at some views of the folder SHARDS at all exposures, as a page with a menu of cameras or as a picture.
 
@@ -114,15 +114,13 @@ def preview(shards: Path, out: Path | None, image: Path | None, views: int, seed
 @click.option("--scenes", type=FILE, metavar="FILE",
               help="The scenes.json of the dataset, for files and licences of scenes.")  # fmt: skip
 @click.option("--title", help="Name of the dataset for people. This and the next four are remembered.")
-@click.option("--url", help="Where it is published.")
-@click.option("--creator", help="Who made it.")
+@click.option("--url", help="Address where the dataset is published.")
+@click.option("--creator", help="Name of the person or organisation that made it.")
 @click.option("--published", type=click.DateTime(["%Y-%m-%d"]), help="The date of publication.")
 @click.option("--cite", help="How to cite it.")
 @click.option("--overwrite", is_flag=True, help="Write README.md again although it was changed by hand.")
 @_workers
-def card(
-    shards: Path, catalog: Path | None, scenes: Path | None, overwrite: bool, workers: int, **said: object
-) -> None:
+def card(shards: Path, catalog: Path | None, scenes: Path | None, overwrite: bool, workers: int, **said: Any) -> None:
     """Write the dataset card of the folder SHARDS, beside them: README.md with the front matter of Hugging Face,
     croissant.json, licences.csv, statistics.json and contact-sheet.jpg.
 

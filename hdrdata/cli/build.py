@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +22,7 @@ def _shares(command: Callable) -> Callable:
         click.option("--val-share", type=click.FloatRange(0, 1, max_open=True), default=0.15, show_default=True,
                      help="Expected share of the scenes' groups in the part val."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
-                     help="Another number splits the groups into other parts."),
+                     help="Seed of the split into parts."),
     ):  # fmt: skip
         command = option(command)
     return command
@@ -74,20 +75,20 @@ class _Azimuths(click.ParamType):
 @click.option("--name", default="hdr", show_default=True, help="First part of the shards' names.")
 @click.option("--train-shards", type=click.IntRange(1), default=2, show_default=True,
               help="Number of shards of the part train; 128 to 512 MB each reads well.")  # fmt: skip
-@click.option("--val-shards", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
-@click.option("--test-shards", type=click.IntRange(1), default=1, show_default=True, help="Likewise.")
+@click.option("--val-shards", type=click.IntRange(1), default=1, show_default=True, help="Number for the part val.")
+@click.option("--test-shards", type=click.IntRange(1), default=1, show_default=True, help="Number for the part test.")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True,
               help="Number of tasks at a time; 0: one per core. The bytes do not depend on it.")  # fmt: skip
 @click.option("--check-content", is_flag=True,
               help="Read everything that is kept: finds damage that changed neither size nor time. Without it, files "
                    "are compared by size, and scenes by size, times and inode.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-              help="What runs the tasks: processes here, or Ray, on one machine or many (extra ray). The bytes do not "
+              help="Run the tasks by processes here, or by Ray, on one machine or many (extra ray). The bytes do not "
                    "depend on it.")  # fmt: skip
 @click.option("--ray-address", metavar="HOST:PORT",
               help="Cluster for --engine ray, instead of the variable RAY_ADDRESS; \"auto\": one that runs here. "
                    "Without both Ray is started here and ended again.")  # fmt: skip
-def build(scenes: Path, out: Path, **options: object) -> None:
+def build(scenes: Path, out: Path, **options: Any) -> None:
     """Make a dataset in the folder OUT from the HDR files of the folder SCENES; run it again to bring it up to date.
 
     OUT gets scenes.json, views/, stacks/ and shards/. Only what is new or changed is made.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hdrdata.command import FILE, one_line
+from hdrdata.command import FILE
 from hdrdata.files.hdr.stated import LAYOUTS
+from hdrdata.terminal import one_line
 
 if TYPE_CHECKING:
     from hdrdata.views.checking import Checked
@@ -30,7 +31,7 @@ HEADINGS = ("file", "kind", "size", "stops", "colour", "views", "notes")
               help="Height and width of the views.  [default: 512, or what the file is enough for]")  # fmt: skip
 @click.option("--photo-crops", type=click.IntRange(1), default=1, show_default=True,
               help="Square crops of a photograph that would be made.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a file, and what is not read.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object per file, and what is not read.")
 def check(
     files: tuple[Path, ...],
     max_repaired: float,
@@ -80,21 +81,22 @@ def check(
     rows = {path: stated.get(path, {}) for path in paths}
     tasks = [(path, {**row, "layout": row.get("layout") or layout}) for path, row in rows.items()]
     results = {path: made for (path, _), made in map_in_processes(partial(_check, config), tasks, workers=1)}
-    bad = {path: _reason(path, results[path]) for path in results if isinstance(results[path], Exception)}
-    thumbnails = {str(path): results[path].looks.thumbnail for path in results if path not in bad}
+    bad = {path: _reason(path, result) for path, result in results.items() if isinstance(result, Exception)}
+    good = {path: result for path, result in results.items() if not isinstance(result, Exception)}
+    thumbnails = {str(path): result.looks.thumbnail for path, result in good.items()}
     alike = find_alike(thumbnails)
     if as_json:
         rows = [{"file": str(path), **({"wrong": bad[path]} if path in bad else
-                 {**results[path].to_json(view_size), "looks_like": alike.get(str(path), [])})}
+                 {**good[path].to_json(view_size), "looks_like": alike.get(str(path), [])})}
                 for path in paths]  # fmt: skip
         click.echo(json.dumps({"files": rows, "not_read": unread}, indent=1, ensure_ascii=False))
     else:
-        notes = {path: results[path].notes(view_size) for path in results if path not in bad}
+        notes = {path: result.notes(view_size) for path, result in good.items()}
         for path, found in notes.items():
             if others := [Path(other).name for other in alike.get(str(path), ())]:
                 more = f" and {len(others) - 3} more" if len(others) > 3 else ""
                 found.append(f"looks like {', '.join(others[:3])}{more}; one scene needs one location_group")
-        _print(paths, results, bad, notes, any(path.is_dir() for path in files))
+        _print(paths, good, bad, notes, any(path.is_dir() for path in files))
     if unread:
         click.echo(describe_unread(unread), err=True)
     if bad:
@@ -103,7 +105,7 @@ def check(
 
 def _print(
     paths: list[Path],
-    results: "dict[Path, Checked | Exception]",
+    results: "dict[Path, Checked]",
     bad: dict[Path, str],
     notes: dict[Path, list[str]],
     table: bool,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from hdrdata.command import FOLDER, one_line
+from hdrdata.command import FOLDER
 from hdrdata.scenes.parts import PARTS
+from hdrdata.terminal import one_line
 
 
 @click.command("export")
@@ -17,7 +18,7 @@ from hdrdata.scenes.parts import PARTS
               help="Write only this part, and keep other parts of OUT. Repeatable. Default: all.")  # fmt: skip
 @click.option("--png-encoder", type=click.Choice(["fpng", "opencv"]), default="fpng", show_default=True,
               help="Encoder for images of the radiance form; PNGs of the pixels form are copied.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one per core.")
 def export_shards(shards: Path, out: Path, layout: str, parts: tuple[str, ...], png_encoder: str, workers: int) -> None:
     """Write the stacks of the folder SHARDS as loose PNGs to the folder OUT, in the layout of DrTMO.
 
@@ -52,12 +53,12 @@ def export_shards(shards: Path, out: Path, layout: str, parts: tuple[str, ...], 
 @click.option("--test-share", type=click.FloatRange(0, 1, max_open=True), default=0.2, show_default=True,
               help="Expected share of the scenes in the part test, where there is no Train and no Test.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
-              help="Another number draws other scenes.")  # fmt: skip
+              help="Seed of the split into parts.")  # fmt: skip
 @click.option("--shard-megabytes", type=click.IntRange(1), default=256, show_default=True,
               help="Approximate size of a shard; a scene is in one shard.")  # fmt: skip
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
               help="A bad view: stop, or skip it and list it.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one per core.")
 def import_folder(folder: Path, out: Path, shard_megabytes: int, **options: object) -> None:
     """Pack the PNGs of FOLDER, which has the layout of DrTMO, into shards in the folder OUT, after checking each.
 

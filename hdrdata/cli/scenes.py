@@ -14,14 +14,15 @@ from hdrdata.files.disk import write_bytes, write_json
 @click.argument("scene", type=FILE)
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--ev", "evs", type=click.FloatRange(-24, 24), multiple=True, metavar="STOPS",
-              help="Exposure value; +1 doubles the light, at 0 the picture's mean is 0.5. Once a picture.")  # fmt: skip
+              help="Exposure value; +1 doubles the light, at 0 the picture's mean is 0.5. "
+                   "Repeat for each picture.")  # fmt: skip
 @click.option("--crf", "crf_name", metavar="NAME",
               help="Camera response, one of `hdrdata crf list`. Default: srgb, or all of the recipe.")  # fmt: skip
 @click.option("--like", "recipe_name", metavar="NAME|FILE.yaml",
               help=f"Take exposures and cameras of this recipe, {', '.join(RECIPE_NAMES)} or one of your own; several "
                    "cameras get a folder each.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), metavar="NUMBER",
-              help="Another number draws other cameras, where the recipe draws them.  [default: 0]")  # fmt: skip
+              help="Seed of the cameras, if the recipe draws them.  [default: 0]")  # fmt: skip
 @click.option("--layer", metavar="NAME", help="Layer of an EXR file to read.")
 @click.option("--max-repaired", type=click.FloatRange(0, 1), default=0.01, show_default=True, metavar="SHARE",
               help="Refuse the scene if more of its pixels are negative, NaN or infinite.")  # fmt: skip

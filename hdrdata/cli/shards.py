@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="SHARDS...", type=click.Path(exists=True, path_type=Path))
-@click.option("--fast", is_flag=True, help="Checksums and tar headers alone: decode nothing.")
+@click.option("--fast", is_flag=True, help="Check only checksums and tar headers; decode nothing.")
 @click.option("--deep", is_flag=True,
               help="Also expand the radiance form, and compare it with the pixels of the same views.")  # fmt: skip
 @click.option("--views", type=FOLDER, help="Folder of views: each view of its catalog must have its samples.")
 @click.option("--scenes", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="JSON",
               help="The list of scenes: each must have samples, in its part.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one per core.")
 def verify(
     paths: tuple[Path, ...],
     fast: bool,
@@ -78,8 +78,9 @@ def verify(
     "--recipe", type=click.Choice(RECIPE_NAMES), help="Recipe that made the shards. Default: the recipe in their index."
 )
 @click.option("--params", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="YAML",
-              help="Take the recipe from synthesize.recipe of this params.yaml, where it has no name.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one a core.")
+              help="Take the recipe from synthesize.recipe of this params.yaml, "
+                   "if the recipe has no name.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes; 0: one per core.")
 def repair(
     shards: Path, stacks: Path | None, views: Path | None, recipe: str | None, params: Path | None, workers: int
 ) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from hdrdata.command import FILE, one_line
+from hdrdata.command import FILE
+from hdrdata.terminal import one_line
 
 
 @click.command()
@@ -19,7 +20,7 @@ from hdrdata.command import FILE, one_line
 @click.option("--align", is_flag=True, help="Shift and turn hand-held pictures onto the middle one; neighbours may be "
               "shifted by up to 63 pixels.")  # fmt: skip
 @click.option("--moved", type=click.Path(path_type=Path), metavar="FILE.png",
-              help="Write where the pictures differ, because something moved, as a mask.")  # fmt: skip
+              help="Write a mask of the pixels that differ because something moved.")  # fmt: skip
 @click.option("--save-response", type=click.Path(path_type=Path), metavar="FILE.csv",
               help="Write the camera response of the pictures, for --crf of `hdrmodel predict`.")  # fmt: skip
 @click.option("--group-by", type=click.Choice(["folder", "exif-time"]),
@@ -30,7 +31,8 @@ from hdrdata.command import FILE, one_line
 @click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
               help="With --group-by, a bad bracket: stop, or skip it and list it.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=1, show_default=True,
-              help="With --group-by: processes, 0 for one a core. A bracket of 24 megapixels takes 2 GB.")  # fmt: skip
+              help="With --group-by: processes, 0 for one per core. "
+                   "A bracket of 24 megapixels takes 2 GB.")  # fmt: skip
 def merge(
     pictures: tuple[Path, ...],
     out: Path,

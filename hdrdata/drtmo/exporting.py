@@ -65,7 +65,7 @@ def export_drtmo(
         folder = out / name
         ours = any((folder / file).exists() for file in (INDEX, JOURNAL))
         if folder.exists() and any(folder.iterdir()) and not ours:
-            raise ValueError(f"{folder}: holds files that no export wrote; expected a new folder")
+            raise ValueError(f"{folder}: contains files that were not exported; expected a new folder")
         before = previous_index(folder, ALGORITHM)
         exported = before.get("rows", {})
         lists = {LISTS[part]: facts for part, facts in before.get("lists", {}).items() if part in LISTS}
@@ -73,7 +73,7 @@ def export_drtmo(
             path = out / LISTS[part]
             listed = None if (folder / JOURNAL).exists() else lists.get(path.name)  # where a run was cut short
             if path.exists() and not (has_bytes(path, listed) if listed else ours):  # older exports listed none
-                raise ValueError(f"{path}: not as an export wrote it; move it away, or give another folder")
+                raise ValueError(f"{path}: changed since it was exported; move it away, or give another folder")
         entries = []
         for part in (part for part in PARTS if forms[part] and FOLDERS[part] == name):
             form = "pixels" if "pixels" in forms[part] else "radiance"

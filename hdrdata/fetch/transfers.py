@@ -140,7 +140,7 @@ def _is_there(file: Wanted, path: Path, sidecar: "_Sidecar") -> bool:
         if _digest_of(path, algorithm) == digest:
             return True
         if not row.get("url"):
-            raise Failure("a file of this name is there, with other content; move it away")
+            raise Failure("a file of this name exists, with other content; move it away")
         return False
     return row.get("url") == file.url and row.get("sha256") == sha256_of(path)
 
@@ -177,7 +177,7 @@ class _Transfer:
         partial, path = _partial(self.folder, self.file), self.folder / self.file.name
         size, sha256 = self.web.patiently(self._try, lambda: _length(partial))
         if path.exists() and not self.sidecar.rows.get(self.file.name, {}).get("url") and sha256_of(path) != sha256:
-            raise Failure("a file of this name is there, with other content; move it away")
+            raise Failure("a file of this name exists, with other content; move it away")
         if path.exists() and sha256_of(path) != sha256:
             self.moved = f"{self.file.name}.before-{os.urandom(4).hex()}"  # no suffix of a scene
             path.rename(self.folder / self.moved)
@@ -205,7 +205,7 @@ class _Transfer:
         if os.path.lexists(partial):
             ours = note.keys() == {"url", "validator"} and not partial.is_symlink()
             if not ours or not partial.is_file() or partial.stat().st_nlink > 1:
-                raise Failure(f"{partial.name} is there, and no run of this command began it; move it away")
+                raise Failure(f"{partial.name} is there, and was not made by this command; move it away")
         return note
 
     def _try(self) -> tuple[int, str]:
@@ -248,7 +248,7 @@ class _Transfer:
             part = response.headers.get("Content-Range", "")
             if response.status_code == 416 or (response.status_code == 206 and f"bytes {begin}-" not in part):
                 self._forget()
-                raise Passing(f"the server gave no part from byte {begin} on")
+                raise Passing(f"the server sent no part that begins at byte {begin}")
             if response.status_code == 200:
                 begin = 0
             length = response.headers.get("Content-Length", "")

@@ -8,8 +8,9 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 import requests
+from requests.adapters import HTTPAdapter
 
-from hdrdata.command import printable
+from hdrdata.terminal import printable
 
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # answers after which a server may give another
 LONGEST_PAUSE_SECONDS = 60.0
@@ -46,7 +47,7 @@ class Web:
         self.stop = threading.Event()
         self.session = requests.Session()
         self.session.headers["User-Agent"] = f"hdr-attnet/{version('hdr-attnet')} (hdrdata fetch)"
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=64)
+        adapter = HTTPAdapter(pool_maxsize=64)
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
 
@@ -80,7 +81,7 @@ class Web:
             return response
         with response:
             if response.status_code in (200, 206, 416):  # unpacked, it could have any size
-                raise Failure(f"the server packs what it sends ({printable(encoding, 40)}), which was not asked for")
+                raise Failure(f"the server compresses its answer ({printable(encoding, 40)}), which was not requested")
             reason = f"the server answered {response.status_code} {response.reason}".strip()
             if response.status_code not in PASSING:
                 raise Failure(reason)

@@ -96,7 +96,8 @@ def _read_pixels(path: Path, plain: Path, headers: list[dict], choice: Choice) -
     if choice.is_luma:
         if planes[1].shape != planes[2].shape:
             raise ValueError(f"channels {', '.join(choice.channels)} differ in size; expected chroma of one size")
-        pixels = luma_to_rgb(*planes, header.get("chromaticities"))
+        luma, red, blue = planes
+        pixels = luma_to_rgb(luma, red, blue, header.get("chromaticities"))
     elif len({plane.shape for plane in planes}) != 1 or planes[0].ndim != 2:
         raise ValueError(f"channels {', '.join(choice.channels)} differ in size; expected no subsampling")
     else:

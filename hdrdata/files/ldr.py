@@ -1,6 +1,7 @@
 """LDR pictures as PNG and JPEG, each by the fastest codec that there is."""
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -10,10 +11,14 @@ from jaxtyping import UInt8
 from hdrdata.files.disk import write_bytes
 
 try:
-    from kornia_rs import io as kornia_io
+    from kornia_rs import io as kornia_io  # pyright: ignore[reportMissingModuleSource]
 except ImportError:  # there is no wheel for this machine: OpenCV decodes
     kornia_io = None
 
+SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of JPEG's frames
+LOSSLESS, JPEG_LS = (0xC3, 0xC7, 0xCB, 0xCF), 0xF7  # markers of frames without quantisation
+SOS = 0xDA  # the marker before the pixels
+_ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK = struct.Struct(">I4s")
 _PNG_HEAD = struct.Struct(">16xIIBBBBB")  # of IHDR: width, height, bit depth, colour type, and three that are 0
@@ -94,3 +99,18 @@ def decode_jpeg(jpeg: bytes) -> UInt8[np.ndarray, "height width 3"]:
 def write_png(path: Path, ldr: UInt8[np.ndarray, "height width 3"]) -> None:
     """Write an RGB picture as PNG, whole or not at all."""
     write_bytes(path, encode_png(ldr, "opencv"))
+
+
+def jpeg_segments(content: bytes, start: int = 0) -> Iterator[tuple[int, bytes, int]]:
+    """Yield marker, content and end of each complete segment of the JPEG at `start`, up to the pixels."""
+    place = start + 2
+    while place + 4 <= len(content) and content[place] == 0xFF:
+        marker = content[place + 1]
+        if marker == 0xFF or marker in _ALONE:
+            place += 1 if marker == 0xFF else 2
+            continue
+        (size,) = struct.unpack_from(">H", content, place + 2)
+        body, place = content[place + 4 : place + 2 + size], place + 2 + size
+        if marker == SOS:
+            return
+        yield marker, body, place

@@ -64,7 +64,8 @@ class _Stdout:
         self.collected: dict[int, io.StringIO] = {}  # by thread
 
     def write(self, text: str) -> int:
-        return self.collected.get(threading.get_ident(), self.stdout).write(text)
+        collected = self.collected.get(threading.get_ident())
+        return (self.stdout if collected is None else collected).write(text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stdout, name)

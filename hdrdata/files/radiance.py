@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
+from hdrdata.files.bands import row_bands
 from hdrdata.files.claims import check_tiff_claim
 from hdrdata.files.exr import read_exr
 from hdrdata.files.hdr.colour import Colour
@@ -133,9 +134,7 @@ def _read_with_opencv(path: Path) -> np.ndarray:
 
 
 def _bands(picture: np.ndarray) -> Iterator[np.ndarray]:
-    """A picture as bands of rows, so that what is computed of it takes little memory."""
-    rows = max(1, 2**20 // max(1, picture.shape[1]))
-    return (picture[top : top + rows] for top in range(0, picture.shape[0], rows))
+    return (picture[rows] for rows in row_bands(picture.shape[0], picture.shape[1]))
 
 
 def repair_radiance(
@@ -165,7 +164,8 @@ def _repair(radiance: Float[np.ndarray, "height width 3"]) -> Repairs:
         light = beyond & (luminance > 0) & np.isfinite(luminance)
         kinds = (beyond & ~light, np.isnan(rows).any(axis=2), np.isposinf(rows).any(axis=2), light, negative & ~beyond)
         counts += [kind.sum() for kind in kinds]
-    repairs = Repairs(*counts.tolist())
+    found: list[int] = counts.tolist()
+    repairs = Repairs(*found[:5])  # pyright: ignore[reportArgumentType]  # five numbers
     brightest = 0.0
     if repairs.infinite:
         brightest = max(np.max(rows, where=np.isfinite(rows), initial=0) for rows in _bands(radiance))
@@ -227,7 +227,9 @@ def check_radiance(
         raise ValueError(f"{path}: every pixel is {why}; expected light")
     levels = _count_levels(radiance, 256)
     if pixels >= 4096 and levels <= 256:
-        raise ValueError(f"{path}: only {levels} distinct values a channel: an 8-bit picture in disguise; expected HDR")
+        raise ValueError(
+            f"{path}: only {levels} distinct values a channel: an 8-bit picture stored as HDR; expected HDR"
+        )
     return radiance, repairs
 
 

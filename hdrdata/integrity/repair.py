@@ -185,7 +185,7 @@ def _copied(task: _Task, layout: SampleLayout) -> bytes | None:
 
 def _remade(task: _Task, view: str) -> Iterator[tuple[str, bytes]]:
     """The samples of a view, made again from its file, by key; none if the view or the recipe is not there."""
-    if view not in task.catalog or task.recipe is None:
+    if view not in task.catalog or task.recipe is None or task.views is None:
         return
     try:
         half = read_view(Path(task.views) / f"{view}.exr")

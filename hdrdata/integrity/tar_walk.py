@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hdrdata.command import printable as escape
 from hdrdata.samples.layout import END_BLOCKS, IntegrityError
+from hdrdata.terminal import printable as escape
 
 BLOCK = 512
 EXTENDED = 65536  # bytes of a long name or of PAX records; no sound tar needs more, and a hostile one claims gigabytes
@@ -154,7 +154,7 @@ def tar_faults(path: Path) -> tuple[int, list[tuple[str | None, str]]]:
                         faults.append((printable(key), "its members do not lie together: readers see two samples"))
                     keys.add(key)
                 if found[2].lower() in fields:
-                    faults.append((printable(key), f"member '{printable(entry.name)}' occurs twice"))
+                    faults.append((printable(found[1]), f"member '{printable(entry.name)}' occurs twice"))
                 fields.add(found[2].lower())
             _close(key, fields, wanted, faults)
             faults.extend((None, reason) for reason in _after_the_end(file, size))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -170,7 +171,7 @@ def _stale_faults(folder: Path, index: dict) -> Iterator[Fault]:
             for name in stale_files(folder):
                 yield Fault(name, None, "is not of these shards; run `hdrdata sidecars`, `hdrdata card` or build again")
         except (ValueError, KeyError, TypeError) as error:
-            yield Fault(RECORD, None, printable(str(error), 200))
+            yield Fault(RECORD, None, printable(str(error)))
 
 
 def _catalog_faults(index: dict, views: Path) -> Iterator[Fault]:
@@ -306,7 +307,8 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
     found = sorted(name.partition(".")[0] for name in members if name != "json")
     if found != (sorted(letters) if layout.form == "pixels" else ["radiance"]):
         raise ValueError(f"has the members {' '.join(sorted(members))}; expected those of the form {layout.form}")
-    height, width = size = tuple(about.get(name, about.get("size")) for name in ("height", "width"))
+    size: Any = about.get("height", about.get("size")), about.get("width", about.get("size"))
+    height, width = size
     if not all(isinstance(side, int) and 0 < side < 2**16 for side in size):
         raise ValueError(f"member json: size {about.get('size')!r}; expected pixels")
     brightest = task.brightest.get(wanted.get("crf", ""), 255)
@@ -344,7 +346,7 @@ def _deep_check(task: _Task) -> Callable[[str, dict[str, bytes]], None] | None:
 
     def check(key: str, members: dict[str, bytes]) -> None:
         view, crf = split_key(key, "pixels", task.recipe["crfs"])
-        if view not in numbers:
+        if view not in numbers or crf is None:
             return
         expanded = reader.expand(radiance(numbers[view]), crf).stack
         pictures = sorted(name for name in members if name != "json")  # in the letters' order

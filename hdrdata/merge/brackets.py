@@ -62,7 +62,7 @@ def merge_bracket(paths: Sequence[Path], times: Sequence[float] | None, config: 
             raise ValueError(f"{path}: not a kind of picture that is merged; expected JPEG, HEIC, PNG, TIFF or RAW")
     raw = kinds.pop()
     if len(paths) < 2 and not raw:
-        raise ValueError(f"{paths[0]}: one picture alone; expected at least two (or one camera RAW file)")
+        raise ValueError(f"{paths[0]}: only one picture; expected at least two (or one camera RAW file)")
     exposures = read_exposures(paths, times)
     order = np.argsort(exposures, kind="stable")
     paths, exposures = [paths[index] for index in order], exposures[order]

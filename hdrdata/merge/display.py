@@ -40,7 +40,8 @@ def merge_display(
     pictures = [photo.ldr for photo in photos]
     if len({picture.dtype for picture in pictures}) > 1:  # one that was converted is deeper
         pictures = [p if p.dtype == np.uint16 else p.astype(np.uint16) * np.uint16(257) for p in pictures]
-    alignment = unmoved(*pictures[0].shape[:2], len(pictures))
+    height, width = pictures[0].shape[:2]
+    alignment = unmoved(height, width, len(pictures))
     if hand_held:
         alignment = align([cv2.cvtColor(_of_8_bits(picture), cv2.COLOR_RGB2GRAY) for picture in pictures])
     pictures = [alignment.common(index, picture) for index, picture in enumerate(pictures)]
@@ -62,7 +63,7 @@ def merge_display(
 
     compared = Comparison(radiance)
     for picture, log in zip(pictures, logs, strict=True):
-        exposed = ((picture > EXPOSED[0] * most) & (picture < EXPOSED[1] * most)).all(axis=2)
+        exposed = np.all((picture > EXPOSED[0] * most) & (picture < EXPOSED[1] * most), axis=2)
         compared.add(log[picture] / np.float32(np.log(2)), exposed)
     matrix = photos[0].to_bt709
     if matrix is not None:
@@ -83,8 +84,8 @@ def _check_alike(paths: Sequence[Path], photos: Sequence[Photo]) -> None:
         check_size(path, photo.ldr.shape, paths[0], photos[0].ldr.shape)
         if photo.light is not None:
             raise ValueError(f"{path}: an HDR picture; expected photographs of a display's range, or RAW")
-        same = (photo.to_bt709 is None) == (photos[0].to_bt709 is None)
-        if not same or (photo.to_bt709 is not None and not np.allclose(photo.to_bt709, photos[0].to_bt709, atol=2e-3)):
+        own, first = photo.to_bt709, photos[0].to_bt709
+        if not (own is first is None or (own is not None and first is not None and np.allclose(own, first, atol=2e-3))):
             raise ValueError(f"{path}: its colours have other primaries than {paths[0]}; expected one colour profile")
 
 
@@ -120,10 +121,8 @@ def calibrate_response(
     height, width = pictures[0].shape[:2]
     step = max(round((height * width / 250_000) ** 0.5), 1)
     means = [cv2.blur(picture, (3, 3)) for picture in pictures]
-    rough = sum(
-        cv2.blur((picture.astype(np.float32) - mean) ** 2, (3, 3))[::step, ::step].ravel()
-        for picture, mean in zip(pictures, means, strict=True)
-    )
+    squares = [(picture.astype(np.float32) - mean) ** 2 for picture, mean in zip(pictures, means, strict=True)]
+    rough = np.sum([cv2.blur(square, (3, 3))[::step, ::step].ravel() for square in squares], axis=0)
     values = np.stack([mean[::step, ::step].ravel() for mean in means])  # (pictures, values)
     brightness = values.sum(axis=0, dtype=np.int64)
     order = np.argsort(brightness, kind="stable")

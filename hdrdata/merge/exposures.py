@@ -56,7 +56,9 @@ def read_exposures(paths: Sequence[Path], times: Sequence[float] | None) -> Floa
             if any(known) and not all(known):
                 silent = paths[known.index(False)]
                 raise ValueError(f"{silent}: states no {name}, as others of its bracket do; expected --times for all")
-        exposures = np.array([each.seconds * (each.iso or 100) / 100 / (each.f_number or 1) ** 2 for each in stated])
+        exposures = np.array(
+            [float(each.seconds or 0) * (each.iso or 100) / 100 / (each.f_number or 1) ** 2 for each in stated]
+        )
     if len(paths) > 1 and np.ptp(np.log2(exposures)) < SAME:
         raise ValueError(f"{paths[0]} and {len(paths) - 1} more: all have the same exposure; expected a bracket")
     return exposures

@@ -14,7 +14,6 @@ from hdrdata.files.suffixes import RAW_SUFFIXES
 from hdrdata.merge.brackets import ALGORITHM, MergeConfig, merge_to_file
 from hdrdata.photos.exposure import read_exposure
 from hdrdata.photos.finding import PHOTO_SUFFIXES
-from hdrdata.photos.formats.exif import Exposure
 from hdrdata.photos.formats.raw import is_raw
 from hdrdata.work.incremental import Entry, Outcome, bring_up_to_date
 from hdrdata.work.index import describe_files
@@ -72,21 +71,22 @@ def find_brackets(folder: Path, group_by: str, gap_seconds: float) -> dict[str, 
 
 def _split_by_time(pictures: list[Path], gap_seconds: float) -> list[list[Path]]:
     stated = {path: read_exposure(path) for path in pictures}
-    for path, exposure in stated.items():
-        if exposure.taken is None:
+    times = {path: taken for path, exposure in stated.items() if (taken := exposure.taken) is not None}
+    for path in pictures:
+        if path not in times:
             raise ValueError(f"{path}: states no time at which it was taken (EXIF DateTimeOriginal); group by folder")
     brackets: list[list[Path]] = []
-    last: Exposure | None = None
-    for path in sorted(pictures, key=lambda path: (stated[path].taken, path.name)):
+    last: Path | None = None
+    for path in sorted(pictures, key=lambda path: (times[path], path.name)):
         now = stated[path]
         settings = {
             (stated[other].seconds, stated[other].f_number, stated[other].iso) for other in (brackets or [[]])[-1]
         }
-        late = last is None or now.taken - last.taken > datetime.timedelta(seconds=(last.seconds or 0) + gap_seconds)
-        if late or (now.seconds, now.f_number, now.iso) in settings:
+        gap = datetime.timedelta(seconds=gap_seconds + ((stated[last].seconds if last else 0) or 0))
+        if last is None or times[path] - times[last] > gap or (now.seconds, now.f_number, now.iso) in settings:
             brackets.append([])
         brackets[-1].append(path)
-        last = now
+        last = path
     return brackets
 
 

@@ -34,17 +34,17 @@ def merge_raw(
             yield picture
 
     size = read_raw(paths[0], balance).linear.shape
-    alignment = unmoved(*size[:2], len(paths))
+    alignment = unmoved(size[0], size[1], len(paths))
     if hand_held:
         alignment = align([_grey(picture.linear) for picture in developed()])
 
-    total = weights = bound = full = None
+    total = weights = bound = full = linear = np.zeros(0, np.float32)
     brightness = []
     for index, (picture, exposure) in enumerate(zip(developed(), exposures, strict=True)):
         linear = alignment.common(index, picture.linear)
         saturation = alignment.common(index, picture.saturation)[:, :, None]
         brightness.append(float(np.minimum(linear, 1).mean(dtype=np.float64)))
-        if total is None:
+        if index == 0:
             total, weights = np.zeros_like(linear), np.zeros_like(saturation)
             full = saturation >= FULL[1]
             bound = np.where(full, np.minimum(linear, 1) / np.float32(exposure), 0)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32, UInt8, UInt16
 from PIL import Image
 
 from hdrdata.cameras.clipping import LOSSY_RULE, ClipRule, clip_rule_of_jpeg
+from hdrdata.files.bands import row_bands
 from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.suffixes import RAW_SUFFIXES
 from hdrdata.photos.boxes.heif import decode_avif, decode_heif
@@ -30,7 +31,6 @@ from hdrdata.photos.formats.raw import decode_raw
 from hdrdata.photos.formats.tiff import decode_tiff, is_raw, read_tags
 from hdrdata.photos.formats.webp import decode_webp
 
-BAND_PIXELS = 2**20  # converted at a time, so that what is computed of a picture takes little memory
 BACKGROUNDS = {"black": 0, "white": 1}
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation, to upright
     1: lambda ldr: ldr,
@@ -223,6 +223,7 @@ def _conversion_of(decoded: Decoded, exif: Image.Exif | None, own: bool, notes: 
 def _light_by_gain(decoded: Decoded, exif: Image.Exif | None, notes: list[str]) -> np.ndarray | None:
     """Return the light of a gain map over the photograph's own colours; None, with a note, if it does not fit."""
     gain = decoded.gain
+    assert gain is not None
     try:
         values = gain.scaled_to(decoded.height, decoded.width)
     except ValueError as error:
@@ -244,15 +245,14 @@ def _light_by_gain(decoded: Decoded, exif: Image.Exif | None, notes: list[str]) 
 
 
 def _bands(decoded: Decoded) -> Iterator[tuple[int, int]]:
-    step = max(1, BAND_PIXELS // decoded.width)
-    return ((top, min(top + step, decoded.height)) for top in range(0, decoded.height, step))
+    return ((rows.start, rows.stop) for rows in row_bands(decoded.height, decoded.width))
 
 
 def _needs(decoded: Decoded, wide: Conversion) -> bool:
     """Return whether any pixel lies where sRGB does not reach."""
-    return any(
-        is_outside(wide.codes(decoded.rows(*band)[:, :, : decoded.colours]), wide.to_bt709).any()
-        for band in _bands(decoded)
+    matrix = wide.to_bt709
+    return matrix is not None and any(
+        is_outside(wide.codes(decoded.rows(*band)[:, :, : decoded.colours]), matrix).any() for band in _bands(decoded)
     )
 
 
@@ -269,7 +269,7 @@ def _convert(decoded: Decoded, conversion: Conversion, ground: int) -> tuple[np.
             whole = np.where(share > 0, colours / np.where(share > 0, share, 1), 0)
             colours = np.rint(np.minimum(whole, full)).astype(decoded.dtype)
         ldr[top:end] = conversion.codes(colours)
-        if light is not None:
+        if light is not None and conversion.light is not None:
             light[top:end] = conversion.light(colours)
         if share is None:
             continue

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -62,7 +63,7 @@ class Publication:
 
     def to_croissant(self) -> dict:
         """As the properties of a Croissant file."""
-        facts = {"url": self.url, "datePublished": self.published, "citeAs": self.cite}
+        facts: dict[str, Any] = {"url": self.url, "datePublished": self.published, "citeAs": self.cite}
         if self.creator:
             facts["creator"] = {"@type": "sc:Organization", "name": self.creator}
         return {name: value for name, value in facts.items() if value}
@@ -318,13 +319,15 @@ def _measured(statistics: Statistics) -> dict:
     parts = statistics.parts
     letters, evs = parts[0].letters, parts[0].evs
     total = {
-        crf: sum(part.levels[crf] for part in parts if crf in part.levels) for part in parts for crf in part.levels
+        crf: np.sum([part.levels[crf] for part in parts if crf in part.levels], axis=0)
+        for part in parts
+        for crf in part.levels
     }
     cameras = []
     for crf, counts in sorted(total.items()):
         shares = counts[:, 254:].sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
         cameras.append((crf, [percent(share) for share in shares]))
-    every = sum(total.values())
+    every = np.sum(list(total.values()), axis=0)
     shares = {part.part: part.shares() for part in parts}
     exposures = [
         (letter, stops_text(ev), [(percent(black[i]), percent(clipped[i])) for black, clipped in shares.values()],

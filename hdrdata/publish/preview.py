@@ -156,4 +156,4 @@ def _address(picture: UInt8[np.ndarray, "height width 3"], quality: int) -> str:
     """A picture as a data address."""
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)[1]
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()

@@ -61,7 +61,7 @@ def write_published(
             continue
         known = has_bytes(path, row["files"][name]) if row else looks_like_ours(path)
         if not known and not (path.is_file() and path.read_bytes() == content):
-            raise ValueError(f"{path}: not as this command wrote it; move it away, and run it again")
+            raise ValueError(f"{path}: changed since this command wrote it; move it away, and run it again")
     new = 0
     for name, content in wanted.items():
         path = folder / name

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float16, Int64, UInt8
 
 from hdrdata.cameras.exposure import WHITE, half_bits
-from hdrdata.command import available_cores
+from hdrdata.machine import available_cores
 from hdrdata.publish.contents import Contents, HeldView, list_views, stacks_of
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.views.normalise import stops_of
@@ -63,7 +63,7 @@ class PartStatistics:
 
     def histogram(self, crf: str | None = None) -> Int64[np.ndarray, "exposures 256"]:
         """Number of values at each level, by exposure, for one camera or all."""
-        return sum(self.levels.values()) if crf is None else self.levels[crf]
+        return np.sum(list(self.levels.values()), axis=0) if crf is None else self.levels[crf]
 
     def shares(self, crf: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The shares [0, 1] of values that are 0, and that are saturated (254 or 255), by exposure."""

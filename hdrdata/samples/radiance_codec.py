@@ -54,7 +54,7 @@ def encode_radiance(half: Float16[np.ndarray, "height width 3"]) -> bytes:
     planes[::2] -= planes[1]
     planes += 128
     low_and_high = np.ascontiguousarray(planes.astype("<u2", copy=False).view(np.uint8).reshape(-1, 2).T)
-    body = zstandard.ZstdCompressor(LEVEL, write_checksum=True).compress(low_and_high)
+    body = zstandard.ZstdCompressor(LEVEL, write_checksum=True).compress(low_and_high.data)
     return HEAD.pack(SKIPPED, HEAD.size - 8, height, width, KIND) + body
 
 

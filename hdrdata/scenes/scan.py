@@ -143,8 +143,8 @@ def find_hdr_files(folder: Path) -> tuple[dict[str, os.stat_result], dict[str, i
         return dict(sorted(found.items(), key=lambda item: Path(item[0]))), unread
     raw = ", ".join(f"{count} {suffix}" for suffix, count in unread.items() if suffix in RAW_SUFFIXES)
     hint = f"; first merge the photographs in it ({raw}) by `hdrdata merge`" if raw else ""
-    others = describe_unread({suffix: count for suffix, count in unread.items() if suffix in UNREAD_SUFFIXES})
-    hint = hint or (f"; {others.partition(';')[0]}" if others else "")
+    left = describe_unread({suffix: count for suffix, count in unread.items() if suffix in UNREAD_SUFFIXES})
+    hint = hint or (f"; {left.partition(';')[0]}" if left else "")
     raise ValueError(f"{folder}: no HDR file in it; expected {' '.join(HDR_SUFFIXES)}{hint}")
 
 

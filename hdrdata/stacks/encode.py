@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float16
@@ -104,7 +104,7 @@ def encode_stack(
     return {f"{x}.png": encode_png(ldr, png_encoder) for x, ldr in pictures.items()}, drawn
 
 
-_recipe = lru_cache(maxsize=2)(choose_recipe)
+_recipe: Any = lru_cache(maxsize=2)(choose_recipe)
 
 
 def remake_samples(

@@ -135,8 +135,8 @@ def _make_stack(folder: Path, task: _Task) -> dict:
     with written_whole(folder / name) as temporary, temporary.open("wb") as tar:
         for sample in task.samples:
             before = task.before.get(sample.digest)
-            content = before and _read_sample(folder / name, SampleLayout.from_json(before))
-            if content:
+            content = _read_sample(folder / name, SampleLayout.from_json(before)) if before else None
+            if before and content:
                 layout = SampleLayout.from_json(before).moved(tar.tell())
             else:
                 half = _read_whole_view(task) if half is None else half

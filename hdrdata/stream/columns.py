@@ -83,7 +83,7 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         self.files = [file for file in files if file.name in chosen and file.samples]
         self._starts = [ends[place] - file.samples for place, file in enumerate(files) if file in self.files]
         self._ends = list(accumulate(file.samples for file in self.files))
-        self._members = columns.dtype.names[5:]
+        self._members = (columns.dtype.names or ())[5:]
         self.path: Path | None = None  # of a file that is mapped to memory
 
     def __len__(self) -> int:
@@ -146,7 +146,7 @@ class Keys(Sequence[str]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    __hash__ = None
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
     def __iter__(self) -> Iterator[str]:
         return (self._samples.key(number) for number in range(len(self)))
@@ -165,8 +165,10 @@ def load_columns(content: bytes | Path, sha256: str) -> np.ndarray:
         found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise ValueError(f"sha256 {found[:12]}; expected {sha256[:12]}")
-    mode = {"mmap_mode": "r"} if isinstance(content, Path) else {}
-    columns = np.load(content if mode else io.BytesIO(content), allow_pickle=False, **mode)
+    if isinstance(content, Path):
+        columns = np.load(content, mmap_mode="r", allow_pickle=False)
+    else:
+        columns = np.load(io.BytesIO(content), allow_pickle=False)
     if (columns.dtype.names or ())[:5] != ("key", "shard", "offset", "length", "crc32c"):
         raise ValueError("no columns of samples")
     return columns

@@ -15,9 +15,8 @@ from hdrdata.cameras.exposure import table_from_thresholds
 from hdrdata.config import first_problem
 from hdrdata.files.disk import INDEX, digest_of, parse_json
 from hdrdata.samples.layout import END_BLOCKS, KEY, SHARDS, SampleLayout
-from hdrdata.stream.cache import Folder
 from hdrdata.stream.columns import SampleTable, ShardFile, load_columns, make_columns
-from hdrdata.stream.remote import LocalFolder
+from hdrdata.stream.remote import LocalFolder, RemoteFolder
 
 HEAD = 1 << 18  # bytes that are read first
 ROWS = b',\n"rows": {\n'  # as `hdrdata.work.index.write_index` writes it
@@ -83,7 +82,7 @@ class _Index(BaseModel):
 class Index(dict):
     """An index of shards without its rows, which are read when they are first used."""
 
-    def __init__(self, head: dict, folder: Folder):
+    def __init__(self, head: dict, folder: LocalFolder | RemoteFolder):
         super().__init__(head)
         self.folder = folder
 
@@ -97,7 +96,7 @@ class Index(dict):
         return Index, (dict(self), self.folder)
 
 
-def open_shard_index(folder: Folder) -> dict:
+def open_shard_index(folder: LocalFolder | RemoteFolder) -> dict:
     """Open the index of a folder of shards, without its rows where columns replace them.
 
     Raises:
@@ -112,7 +111,7 @@ def open_shard_index(folder: Folder) -> dict:
     return Index(head, folder)
 
 
-def _read_head(folder: Folder) -> dict | None:
+def _read_head(folder: LocalFolder | RemoteFolder) -> dict | None:
     """Return what an index has before its rows; None if it has no columns, or is not laid out as ours are."""
     size = HEAD
     try:
@@ -148,7 +147,7 @@ def shard_files(index: dict) -> list[ShardFile]:
     ]  # fmt: skip
 
 
-def sample_table(folder: Folder, index: dict, form: str, chosen: Collection[str]) -> SampleTable:
+def sample_table(folder: LocalFolder | RemoteFolder, index: dict, form: str, chosen: Collection[str]) -> SampleTable:
     """Return the samples of a form in some shards, from the columns, or else from the rows of the index."""
     files = [file for file in shard_files(index) if file.form == form]
     if isinstance(index, Index) and form in index["columns"]:
@@ -167,7 +166,7 @@ def sample_table(folder: Folder, index: dict, form: str, chosen: Collection[str]
     return SampleTable(make_columns(layouts), form, files, chosen)
 
 
-def read_shard_index(folder: Folder) -> dict:
+def read_shard_index(folder: LocalFolder | RemoteFolder) -> dict:
     """Read the index of a folder of shards.
 
     Raises:
@@ -200,7 +199,7 @@ def _validated(schema: type[_Head] | type[_Index], index: dict, where: str) -> A
     return checked
 
 
-def _rows_of_columns(folder: Folder, index: dict) -> dict:
+def _rows_of_columns(folder: LocalFolder | RemoteFolder, index: dict) -> dict:
     """Return the rows of an index of one form, which has columns only."""
     _validated(_Head, index, folder.where(INDEX))
     for one in index["columns"].values():

@@ -246,7 +246,9 @@ class Shards:
 
     def view_and_crf(self, number: int) -> tuple[str, str]:
         """Return the view and the camera response of a sample of the pixels form."""
-        return split_key(self.samples.key(number), "pixels", self.crfs)
+        view, crf = split_key(self.samples.key(number), "pixels", self.crfs)
+        assert crf is not None  # the index was checked
+        return view, crf
 
     def about(self, number: int) -> dict:
         """Return how a sample was made: camera response, exposures, scene, licence, the view's factor."""

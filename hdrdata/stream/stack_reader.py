@@ -198,10 +198,11 @@ def open_stacks(
     for pattern in [urls] if isinstance(urls, str | Path) else urls:
         for url in braceexpand(str(pattern)) if "{" in str(pattern) else [str(pattern)]:
             folder, shard = _folder_of(url, retry) if url.endswith(".tar") else (url, None)
-            if shard is None or folders.get(folder, set()) is None:
+            chosen = folders.setdefault(folder, set())
+            if shard is None or chosen is None:
                 folders[folder] = None
             else:
-                folders.setdefault(folder, set()).add(shard)
+                chosen.add(shard)
     datasets = []
     for folder, only in folders.items():
         shards = Shards(folder, part, form, only=only, cache=cache, cache_limit=cache_limit, retry=retry)

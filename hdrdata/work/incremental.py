@@ -112,8 +112,8 @@ def bring_up_to_date(
         missing: dict[str, Entry] = {}
         for entry in entries:
             row = usable_rows.get(entry.name)
-            usable = row and row["digest"] == entry.digest and holds(folder, row)
-            if usable and "refused" not in row:  # what was refused is tried again: its file may be back
+            # A refused entry is tried again: its file may be back.
+            if row and row["digest"] == entry.digest and "refused" not in row and holds(folder, row):
                 rows[entry.name] = row
             else:
                 missing[entry.name] = entry

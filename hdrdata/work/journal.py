@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -72,7 +73,8 @@ def journal_rows(path: Path) -> dict[str, dict]:
             if isinstance(content, dict) and content.keys() == {"process", "machine"}:
                 continue
             _LINE.validate_python(content)
-            rows[content[0]] = content[1]
+            name, row = cast(list, content)
+            rows[name] = row
         except ValidationError as error:
             reason = f"{path}: line {number}: {first_problem(error)}"
             raise ValueError(

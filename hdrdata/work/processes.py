@@ -2,14 +2,14 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from hdrdata.command import available_cores
+from hdrdata.machine import available_cores
 from hdrdata.work.progress import progress_bar
 from hdrdata.work.worker import start_worker
 
@@ -51,7 +51,7 @@ def run_in_processes(
     max_deaths: int,
     refusal: type[Exception] | tuple[type[Exception], ...] = (),
     keep: Callable[[Name, Result], None] | None = None,
-) -> Iterator[tuple[Name, Result | Exception]]:
+) -> Generator[tuple[Name, Any], None, None]:
     """The name of each task with function(task), in the order in which they end, from a pool of processes.
 
     At most two tasks a process are under way. Where a process dies, those are done again, each in a process of its own.
@@ -108,8 +108,8 @@ def _run_in_pool(
                 yield running.pop(future), error or future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        for future in [future for future in running if keep and future.done() and not future.cancelled()]:
-            if future.exception() is None:
+        for future in [future for future in running if future.done() and not future.cancelled()]:
+            if keep and future.exception() is None:
                 keep(running.pop(future), future.result())
 
 

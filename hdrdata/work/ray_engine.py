@@ -117,8 +117,8 @@ def _make_on_a_node(place: tuple[str, Path, dict[str, str]], make: Make, folder:
         except OSError:
             seen = False
         if not seen:
-            raise OSError(f"does not have {working_folder} and {folder} as they are where the run began; "
-                          "they must lie on storage that all nodes share")  # fmt: skip
+            raise OSError(f"does not have {working_folder} and {folder} as the machine where the run began; "
+                          "expected them on storage that all nodes share")  # fmt: skip
         for package, wanted in versions.items():
             if _versions()[package] != wanted:
                 raise OSError(f"has {package} {_versions()[package]}; expected {wanted}, as where the run began")

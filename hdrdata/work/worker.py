@@ -27,7 +27,9 @@ def start_worker() -> None:
 
 
 def _end_with_the_parent() -> None:
-    connection.wait([parent_process().sentinel])
+    parent = parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
     os._exit(1)
 
 

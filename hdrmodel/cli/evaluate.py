@@ -18,7 +18,7 @@ EXIT_ABSENT = 3  # of `evaluate`, if a metric is unavailable
 @click.option("--weights", multiple=True, type=click.Path(path_type=Path),
               help="File that `train` wrote; give it once per seed of one variant.")  # fmt: skip
 @click.option("--predictions", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
-              help="HDR files of another program instead: one a picture, named by its key.")  # fmt: skip
+              help="HDR files of another program instead: one per picture, named by its key.")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Name of that program in the tables. Default: the folder's name.")
 @click.option("--layer", metavar="NAME", help="Layer to read from that program's EXR files.")
 @click.option(
@@ -42,10 +42,11 @@ def evaluate(
 ) -> None:
     """Measure weights, or another program's HDR files, on the test part of the folder SHARDS into the folder OUT.
 
-    OUT gets per_picture.csv (a row a picture and method), per_exposure.csv, summary.json (means, 95 % intervals, the
-    protocol in words), metrics.json and pictures/. Beside the network, with the camera response known, taken for sRGB
-    and estimated, always stand doing nothing (the LDR input, linearised; the same with clipped values times the best
-    constant of the train part) and the merged true stack. The same command again continues where it was interrupted.
+    OUT gets per_picture.csv (a row per picture and method), per_exposure.csv, summary.json (means, 95 % intervals, the
+    protocol in words), metrics.json and pictures/. The network is measured with the camera response known, taken for
+    sRGB and estimated. Doing nothing (the LDR input, linearised; the same with clipped values times the best constant
+    of the train part) and the merged true stack are always measured too. Run the same command again to continue where
+    it was interrupted.
     Exit code 3: metrics whose weights or programs are missing were left out; the output states how to get them.
 
     \b
@@ -78,7 +79,7 @@ def evaluate(
         raise click.UsageError("expected the folders SHARDS and OUT")
     if inputs:
         if weights or predictions:
-            raise click.UsageError("--inputs writes pictures alone; leave out --weights and --predictions")
+            raise click.UsageError("--inputs only writes pictures; leave out --weights and --predictions")
         count = write_inputs(open_test_part(shards), out, config.crfs_a_view, config.views_a_scene)
         click.echo(f"{out}: {count} pictures")
         return
@@ -89,6 +90,7 @@ def evaluate(
     if weights:
         summary = evaluate_weights(shards, weights, out, config)
     else:
+        assert predictions is not None  # checked above
         summary = evaluate_predictions(
             shards, predictions, out, name or predictions.resolve().name, config, allow_missing, layer
         )

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +21,7 @@ LARGEST_WIDTH = 4  # 995 million parameters; far above, their number overflows 6
 @click.option("--preset", metavar="NAME",
               help="HDR-AttNet's activations. Default: attnet.")  # fmt: skip
 @click.option("--width", type=float, metavar="FACTOR",
-              help=f"Multiplies all numbers of channels; above 0, at most {LARGEST_WIDTH}. "
+              help=f"Factor of all numbers of channels; above 0, at most {LARGEST_WIDTH}. "
                    "Default: 1, the paper's.")  # fmt: skip
 @click.option("--size", type=int, default=512, show_default=True, metavar="PIXELS",
               help="Height and width of the image for which work is counted.")  # fmt: skip
@@ -63,8 +63,8 @@ def info(
         summaries = [summarize(describe(name, preset, width), size) for name in VARIANTS]
         content = [summary.as_json() for summary in summaries]
         with_preset = [VARIANTS[name].config.has_preset for name in VARIANTS]
-        ours = [summary for summary, preset in zip(summaries, with_preset, strict=True) if preset]
-        others = [summary for summary, preset in zip(summaries, with_preset, strict=True) if not preset]
+        ours: Any = [summary for summary, preset in zip(summaries, with_preset, strict=True) if preset]
+        others: Any = [summary for summary, preset in zip(summaries, with_preset, strict=True) if not preset]
         lines = [*format_table(ours), "", *format_baselines(others)]
     click.echo(json.dumps(content, indent=2) if as_json else "\n".join(lines))
 

@@ -6,13 +6,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.outputs.names import FORMAT_NAMES, describe_formats
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.outputs.format_list import FORMAT_NAMES, describe_formats
+from hdrmodel.release.files import WEIGHTS
 
 if TYPE_CHECKING:
     import rich.progress
@@ -32,7 +32,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
               help=f"Output format, repeatable: {', '.join(FORMAT_NAMES)}. Default: exr, or OUT's.")  # fmt: skip
 @click.option("--preview/--no-preview", default=True, show_default=True, help="Also NAME.preview.png, tone mapped.")
 @click.option("--from", "origin", type=click.Choice(["stack", "irradiance"]), default="stack", show_default=True,
-              help="Light of nine merged exposures, or of their source alone, in a fifth of the time.")  # fmt: skip
+              help="Use the light of nine merged exposures, or only of their source, "
+                   "in a fifth of the time.")  # fmt: skip
 @click.option("--stack", is_flag=True,
               help="Also NAME.stack/: nine exposures as PNG, with their ratios in stack.json and EXIF.")  # fmt: skip
 @click.option("--mask", is_flag=True,
@@ -77,7 +78,7 @@ def predict(
     weights: Path,
     formats: tuple[str, ...],
     preview: bool,
-    origin: str,
+    origin: Literal["stack", "irradiance"],
     stack: bool,
     mask: bool,
     nits: float,
@@ -115,7 +116,7 @@ def predict(
         hdrmodel predict photos/ -o hdr/ --format exr --format ultrahdr
     """
     from hdrdata.cameras.crf_names import choose_crf
-    from hdrdata.command import printable
+    from hdrdata.terminal import printable
     from hdrmodel.outputs.bands import Scale
     from hdrmodel.prediction.files import Outcome, files_left_out, predict_files
     from hdrmodel.prediction.memory import keep_memory
@@ -206,7 +207,7 @@ def _progress_bar() -> "rich.progress.Progress":
 
 def _say(bar: "rich.progress.Progress", line: str, err: bool = False) -> None:
     """Print a line: above the bar if both are on a terminal."""
-    from hdrdata.command import printable
+    from hdrdata.terminal import printable
 
     if not bar.disable and (sys.stderr if err else sys.stdout).isatty():
         bar.console.out(printable(line), highlight=False)
@@ -216,8 +217,8 @@ def _say(bar: "rich.progress.Progress", line: str, err: bool = False) -> None:
 
 def _kinds(left: dict[str, int]) -> str:
     """Return how many files of each suffix were no photographs, and what would read camera RAW."""
-    from hdrdata.command import printable
     from hdrdata.files.suffixes import RAW_SUFFIXES
+    from hdrdata.terminal import printable
 
     counts = ", ".join(f"{count} {printable(suffix) or 'without a suffix'}" for suffix, count in left.items())
     raw = "; camera RAW needs pip install 'hdr-attnet[raw]'" if left.keys() & {*RAW_SUFFIXES} else ""
@@ -235,7 +236,7 @@ def _line(outcome: "hdrmodel.prediction.files.Outcome") -> str:
 @click.command(cls=OneLineErrors)
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--onnx", is_flag=True, required=True, help="As ONNX files, which is the one form there is.")
+@click.option("--onnx", is_flag=True, required=True, help="Write ONNX files, the only format so far.")
 def export(weights: Path, folder: Path, onnx: bool) -> None:
     """Write the networks of the file WEIGHTS to FOLDER, for other programs: n1.onnx, n2.onnx and n3.onnx.
 

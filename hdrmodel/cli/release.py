@@ -3,7 +3,7 @@
 import click
 
 from hdrdata.command import OneLineErrors
-from hdrmodel.release.names import CARD, SCENES
+from hdrmodel.release.files import CARD, SCENES
 
 
 @click.command(cls=OneLineErrors)

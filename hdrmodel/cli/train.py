@@ -11,7 +11,7 @@ from hdrdata.command import FolderOrUrl, OneLineErrors
 @click.argument("shards", type=FolderOrUrl(), required=False)
 @click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
 @click.option("--variant", "--attention", "variant", metavar="NAME", default="base", show_default=True,
-              help="What to train; `hdrmodel info` lists all variants.")  # fmt: skip
+              help="Network to train; `hdrmodel info` lists all variants.")  # fmt: skip
 @click.option("--profile", type=click.Choice(["quick", "paper", "release"]), default="quick", show_default=True,
               help="quick: minutes on two CPU cores. paper: width 1 and 200,000 steps, for a GPU. release: light, "
                    "for --variant lightunet; hours on one core.")  # fmt: skip

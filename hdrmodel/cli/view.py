@@ -13,7 +13,7 @@ from hdrdata.command import OneLineErrors
               help="The page to write. Default: FILE's name with .html.")  # fmt: skip
 @click.option("--input", "photo", type=click.Path(path_type=Path), metavar="PHOTO",
               help="Photograph to compare with. Default: the photograph named in FILE, if it exists.")  # fmt: skip
-@click.option("--layer", metavar="NAME", help="Of an OpenEXR file, the layer to show.")
+@click.option("--layer", metavar="NAME", help="Layer to show of an OpenEXR file.")
 @click.option("--max-pixels", type=click.IntRange(min=1), default=2_000_000, show_default=True, metavar="PIXELS",
               help="A larger picture is shrunk by area in the page; its statistics are those of the file.")  # fmt: skip
 def view(file: Path, page: Path | None, photo: Path | None, layer: str | None, max_pixels: int) -> None:

@@ -57,7 +57,8 @@ class Summary:
         """
         macs = {name: (unet.convolution_macs, unet.attention_macs) for name, unet in self.unets.items()}
         for name, exposures in (("exposure", 1), ("stack", STACK_EXPOSURES)):
-            macs[name] = tuple(once + exposures * each for once, each in zip(macs["N1"], macs["N2"], strict=True))
+            convolution, attention = (a + exposures * b for a, b in zip(macs["N1"], macs["N2"], strict=True))
+            macs[name] = (convolution, attention)
         return macs
 
     @property

@@ -20,8 +20,8 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from hdrdata.command import available_cores
 from hdrdata.files.disk import digest_of, read_json, sha256_of, write_bytes, write_json
+from hdrdata.machine import available_cores
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import (
     Case,
@@ -117,7 +117,7 @@ def evaluate_predictions(
     keys = case_keys(open_test_part(shards), config.crfs_a_view, config.views_a_scene)
     missing = set(predictions.missing(keys))
     if len(missing) == len(keys):
-        raise ValueError(f"{folder}: no HDR file is named by a key of the test part, such as {keys[0]}.exr")
+        raise ValueError(f"{folder}: no HDR file has the name of a key of the test part, such as {keys[0]}.exr")
     if missing and not allow_missing:
         shown = ", ".join(sorted(missing)[:3])
         raise ValueError(

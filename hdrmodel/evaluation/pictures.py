@@ -33,6 +33,7 @@ def write_pictures(folder: Path, case: Case, estimate: Estimate) -> None:
     for name in ("stack.png", "truth_stack.png", LAST_PICTURE):  # of another evaluation
         (folder / name).unlink(missing_ok=True)
     radiance = estimate.radiance
+    assert radiance is not None  # a network's
     if (radiance[case.unclipped] > 0).any():
         radiance = align_gain(radiance.astype(np.float64), case.radiance.astype(np.float64), case.unclipped)
     brightest = 2.0 ** -min(case.evs)

@@ -55,8 +55,9 @@ def subject_of_weights(files: dict[int, Path], variant: str | None, config: Eval
         return estimates
 
     first = next(iter(networks.values()))["network"]
-    kind = "attention" if find_variant(variant).reads == "exposures" else "baseline"
-    return Subject(variant, kind, tuple(files), identity, kinds[0][1], first, estimate)
+    name = first.config.variant
+    kind = "attention" if find_variant(name).reads == "exposures" else "baseline"
+    return Subject(name, kind, tuple(files), identity, kinds[0][1], first, estimate)
 
 
 def subject_of_release(weights: Path, config: EvaluateConfig) -> Subject:

@@ -70,7 +70,7 @@ def summarise(
         "scores_by_seed": {str(seed): _of_seed(by_method, seed, keys) for seed in subject.seeds},
         "strata": _strata(by_method, keys),
         "by_ev": _by_ev(exposures, columns),
-        "clipped_share": _number(np.mean([row["clipped_share"] for row in by_method["network"]])),
+        "clipped_share": _mean([row["clipped_share"] for row in by_method["network"]]),
         "clipped_factors": asdict(factors),
         "bootstrap": config.bootstrap.model_dump(),
         "data": subject.data,
@@ -100,7 +100,8 @@ def _intervals(rows: list[dict], keys: Sequence[str], config: EvaluateConfig) ->
     found = {}
     for key in keys:
         interval = mean_interval(table_of(rows, key), bootstrap.resamples, bootstrap.seed, fewest=FEWEST_SCENES)
-        found[key] = None if interval.low is None else [_number(interval.low), _number(interval.high)]
+        limits = [limit for limit in (interval.low, interval.high) if limit is not None]
+        found[key] = [_number(limit) for limit in limits] or None
     return found
 
 
@@ -220,7 +221,7 @@ def _means(rows: Iterable[dict], names: Sequence[str]) -> dict[str, float | None
     means = {}
     for name in names:
         known = [row[name] for row in rows if row.get(name) is not None and math.isfinite(row[name])]
-        means[name] = _number(np.mean(known)) if known else None
+        means[name] = _mean(known) if known else None
     return means
 
 
@@ -239,6 +240,10 @@ def rounded_scores(summary: dict) -> dict[str, dict[str, float | None]]:
 
 def rounded(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(f"{value:.6g}")
+
+
+def _mean(values: list[float]) -> float:
+    return _number(float(np.mean(values)))
 
 
 def _number(value: float) -> float:

@@ -98,7 +98,7 @@ def choose_factors(shards: Shards | None, config: EvaluateConfig) -> Factors:
     if not known:
         return Factors(ELSEWHERE, ELSEWHERE, 0)
     best = [float(f"{FACTORS[np.mean(values, axis=0).argmax()]:.4g}") for values in (known, srgb)]
-    return Factors(*best, len(known))
+    return Factors(best[0], best[1], len(known))
 
 
 def estimate_without_network(case: Case, factors: Factors, config: EvaluateConfig) -> dict[str, Estimate]:

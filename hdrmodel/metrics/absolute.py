@@ -116,10 +116,10 @@ def ssim_pu21(test: Pictures, reference: Pictures) -> PerPicture:
     poorly (Spearman below 0.5, Hanji et al., SIGGRAPH 2022). In float64.
     """
     require_pictures(test, reference, upper=float("inf"))
-    framed = [
+    x, y = (
         F.pad(pu21_encode(luminance(pictures)), (SSIM_RADIUS,) * 4, mode="replicate") for pictures in (test, reference)
-    ]
-    return mean_ssim(*framed, (SSIM_K1 * PU21_PEAK) ** 2, (SSIM_K2 * PU21_PEAK) ** 2)
+    )
+    return mean_ssim(x, y, (SSIM_K1 * PU21_PEAK) ** 2, (SSIM_K2 * PU21_PEAK) ** 2)
 
 
 def psnr_mu(test: Pictures, reference: Pictures, peak_nits: float) -> PerPicture:

@@ -14,7 +14,8 @@ Picture = Float64[np.ndarray, "height width 3"]
 Samples = Bool[np.ndarray, "height width 3"]
 Luminance = Float64[np.ndarray, " pixels"]
 Chroma = Float64[np.ndarray, "pixels 2"]
-Xyz = Rgb = Float64[np.ndarray, "pixels 3"]
+Xyz = Float64[np.ndarray, "pixels 3"]
+Rgb = Float64[np.ndarray, "pixels 3"]
 DARKEST = 0.005  # cd/m^2
 XYZ_LIMITS = (1e-4, 1e8)  # cd/m^2
 RGB_TO_XYZ = np.array([[0.412424, 0.357579, 0.180464], [0.212656, 0.715158, 0.072186], [0.019332, 0.119193, 0.950444]])

@@ -62,7 +62,7 @@ def _structure(difference: np.ndarray, clipped: np.ndarray) -> np.ndarray:
     count, labels = cv2.connectedComponents(clipped.astype(np.uint8), connectivity=8)
     labels, values = labels[clipped], difference[clipped]
     sums, sizes = np.bincount(labels, values, count), np.bincount(labels, minlength=count)
-    return np.abs(values - (sums / np.maximum(sizes, 1))[labels])
+    return np.abs(values - (sums / np.maximum(sizes, 1))[labels.astype(np.intp)])
 
 
 def _steps(difference: np.ndarray, clipped: np.ndarray) -> np.ndarray:

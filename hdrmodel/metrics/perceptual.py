@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from functools import reduce
 from pathlib import Path
 from typing import Literal
 
@@ -70,7 +71,7 @@ class FeatureDistance(nn.Module):
             head((mine - known).square()).mean(dim=(2, 3))
             for head, mine, known in zip(self.heads, self._normalised(test.float()), features, strict=True)
         ]
-        return sum(differences)[:, 0]
+        return reduce(torch.add, differences)[:, 0]
 
     def _normalised(self, pictures: Tensor) -> list[Tensor]:
         return [lpips.normalize_tensor(layer) for layer in self.features(self.scaling(2 * pictures - 1))]
@@ -106,7 +107,7 @@ class Lpips(FeatureDistance):
             network.load_state_dict(pick(state, names, file), assign=True)  # strict: every weight, and in its shape
         except RuntimeError as error:
             raise ValueError(f"{file} does not hold the weights of {name}: {error}") from error
-        linear = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{trunk}.pth"
+        linear = Path(str(lpips.__file__)).parent / "weights" / "v0.1" / f"{trunk}.pth"
         super().__init__("LPIPS", network, _load_heads(read_state_dict(linear)[0], network.N_slices, linear))
         self.trunk_sha256 = trunk_sha256
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -135,7 +136,7 @@ class Measure:
     comes back, in the precision that the metric's authors need. Pictures that the metric cannot take raise ValueError.
     """
 
-    of: Callable[[Tensor, Tensor], Tensor]
+    of: Callable[..., Any]
     device: torch.device
     version: str  # what to print beside its numbers; empty if the versions of the packages are enough
 

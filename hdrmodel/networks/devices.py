@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # commands import this module for `Device`, without PyTorch
 Device = Literal["auto", "cpu", "cuda"]
 
 
-def choose_device(name: Device) -> "torch.device":
+def choose_device(name: str) -> "torch.device":
     """Return the device of a name; "auto" is the GPU if there is one.
 
     Raises:

@@ -1,7 +1,7 @@
 """Input of a light U-Net for a photograph of any size, with the camera response known or unknown."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ class Sight(NamedTuple):
     stops: Stops
 
 
-def see_photograph(network: LightUNet, photograph: Ldr | Photograph, crf: CameraResponse | None) -> Sight:
+def see_photograph(network: Any, photograph: Ldr | Photograph, crf: CameraResponse | None) -> Sight:
     """Predict log2 of the light of a photograph.
 
     Args:
@@ -59,7 +59,7 @@ def predict_stops(network: LightUNet, picture: Ldr, clipped: Clipped, response_k
     device = network.head.weight.device
     batch = [torch.from_numpy(np.ascontiguousarray(x)).permute(2, 0, 1)[None].to(device) for x in (picture, clipped)]
     known = torch.tensor([float(response_known)], device=device)
-    return network.stops(*batch, known)[0].permute(1, 2, 0).cpu().numpy()
+    return network.stops(batch[0], batch[1], known)[0].permute(1, 2, 0).cpu().numpy()
 
 
 def _small(photograph: Ldr | Photograph, of: Callable[[np.ndarray], np.ndarray]) -> Stops:

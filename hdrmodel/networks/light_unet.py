@@ -3,6 +3,8 @@
 A plain U-Net (Ronneberger, Fischer and Brox, MICCAI 2015) that predicts log2 of light, where 1 is the clipping point.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -67,7 +69,7 @@ class LightUNet(RadianceNetwork):
         )
         self.head = nn.Conv2d(widths[0], 3, 1)
         nn.init.zeros_(self.head.weight)
-        nn.init.constant_(self.head.bias, -1.0)
+        nn.init.constant_(cast(Tensor, self.head.bias), -1.0)
         self.register_load_state_dict_pre_hook(_one_pixel_head)
 
     @property

@@ -182,7 +182,9 @@ class PairLoss(nn.Module):
         super().__init__()
         find_norm(norm)
         if weights.perceptual > 0 and trunk is None:
-            raise ValueError(f"a perceptual weight of {weights.perceptual} needs a trunk; a weight of 0 does without")
+            raise ValueError(
+                f"a perceptual weight of {weights.perceptual} needs a trunk; expected one, or a weight of 0"
+            )
         self.weights = weights
         self.norm = norm
         self.trunk = trunk if weights.perceptual > 0 else None
@@ -229,13 +231,15 @@ class PairLoss(nn.Module):
             "total_variation": 2 * total_variation_loss(prediction),
         }
         if self.trunk is not None:
-            seen = (middle(pictures, self.window) for pictures in (prediction, target, mask))
-            terms["perceptual"] = 2 * perceptual_loss(*seen, self.trunk, self.norm)
+            p, t, m = (middle(pictures, self.window) for pictures in (prediction, target, mask))
+            terms["perceptual"] = 2 * perceptual_loss(p, t, m, self.trunk, self.norm)
         if self.weights.light > 0:
             x1, x2 = predicted.exposure_shorter, predicted.exposure_longer
+            assert stops is not None
             light = torch.cat([stops, stops + ratio.log2()[:, None, None, None]])
             terms["light"] = 2 * light_loss(torch.cat([x1, x2]), light, target >= WHITE / 255)
-        return sum(getattr(self.weights, term) * value for term, value in terms.items()), terms
+        weighted = (getattr(self.weights, term) * value for term, value in terms.items())
+        return sum(weighted, start=prediction.new_zeros(())), terms
 
 
 def middle(

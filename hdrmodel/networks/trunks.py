@@ -122,6 +122,8 @@ class BlurPool(nn.Module):
     // 2 + 1.
     """
 
+    kernel: Tensor
+
     def __init__(self, channels: int):
         super().__init__()
         row = torch.tensor([0.25, 0.5, 0.25])
@@ -157,6 +159,9 @@ class Trunk(nn.Module):
         convolutions: how many there are in each stage.
         pool: from the number of channels.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, convolutions: tuple[int, ...], pool: Callable[[int], nn.Module]):
         super().__init__()

@@ -118,6 +118,7 @@ class UNet(nn.Module):
     def __init__(self, widths: tuple[int, ...], preset: Preset, attention: Attention, input_to_head: bool):
         super().__init__()
         assert len(widths) == LEVELS, widths
+        self.widths = widths
         self.input_to_head = input_to_head
         self.reach = preset.reach
         encoder_inputs = (3, *widths[:-1])
@@ -166,9 +167,11 @@ class UNet(nn.Module):
         """
         sites = {}
         for level, (block, attend) in enumerate(zip(self.encoder, [*self.level, self.deepest], strict=True), start=1):
+            assert isinstance(block, ConvBlock)
             sites |= {f"encoder level {level} {place}": module for place, module in block.sites().items()}
             sites[f"encoder level {level}"] = attend
         for level, attend, block in zip(range(LEVELS - 1, 0, -1), self.skip, self.decoder, strict=True):
+            assert isinstance(block, ConvBlock)
             sites[f"skip level {level}"] = attend
             sites |= {f"decoder level {level} {place}": module for place, module in block.sites().items()}
         return sites

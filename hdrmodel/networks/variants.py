@@ -33,9 +33,9 @@ class Variant:
     - "light": the network predicts light with the camera response as an input, known or not.
     """
 
-    network: Callable[[Config], Network]
+    network: Callable[..., Network]  # of its `config`
     loss: Callable[[LossConfig], nn.Module]  # of a prediction and a batch's inputs; `terms` names its terms
-    step: Callable[[Network], nn.Module]  # the forward pass of one training step
+    step: Callable[..., nn.Module]  # of the network: the forward pass of one training step
     learns_from: Literal["pairs", "photographs", "light"]  # the batches of `hdrmodel.sampling`
     reads: Literal["exposures", "radiance", "light"]
     config: type[NetworkConfig] | type[BaselineConfig] = BaselineConfig  # what `network` is built from

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,7 +45,7 @@ def save_weights(path: Path, network: Network, about: dict[str, str]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def load_weights(path: Path | str) -> tuple[Network, dict]:
+def load_weights(path: Path | str) -> tuple[Network, dict[str, Any]]:
     """Build the network that a file describes, with its weights, in evaluation mode.
 
     "network" in the header describes it: {"attention", "preset", "width"} for HDR-AttNet, {"baseline", "width"} for
@@ -90,8 +90,10 @@ def _checked_header(text: str) -> dict:
         _Header.model_validate(header := json.loads(text))
     except ValidationError as error:
         raise ValueError(
-            f"its header: {first_problem(error)}; expected weights that `train` wrote ({FORMAT})"
+            f"its header: {first_problem(error)}; expected weights written by `hdrmodel train` ({FORMAT})"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"its header is no JSON: {str(error)[:100]}; expected weights that `train` wrote") from error
+        raise ValueError(
+            f"its header is not JSON: {str(error)[:100]}; expected weights written by `hdrmodel train`"
+        ) from error
     return header

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8, UInt16
 
+from hdrdata.files.bands import row_bands
+
 # Linear, BT.709 primaries, finite; 1 is the photograph's white. Light outside of BT.709's triangle is negative there.
 Radiance = Float32[np.ndarray, "height width 3"]
 Light = Float[np.ndarray, "height width 3"]
@@ -67,9 +69,8 @@ class Lost:
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
-    """The rows of a picture in slices of about `BAND_PIXELS`."""
-    rows = max(1, BAND_PIXELS // width)
-    return (slice(top, top + rows) for top in range(0, height, rows))
+    """Return the rows of a picture in slices of about `BAND_PIXELS`."""
+    return row_bands(height, width, BAND_PIXELS)
 
 
 def fill(

@@ -7,13 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from hdrdata.command import available_cores
 from hdrdata.files.disk import write_bytes, written_whole
 from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
+from hdrdata.machine import available_cores
 from hdrmodel.outputs.avif import with_exif
 from hdrmodel.outputs.bands import Radiance, Scale, Source, Writer, bands
-from hdrmodel.outputs.names import PREVIEW_SIDE
+from hdrmodel.outputs.format_list import PREVIEW_SIDE
 from hdrmodel.outputs.signals import BT709_TO_BT2020, BT2020, SIGNALS, Signal, encode_signal
 
 AVIF_QUALITY = 95
@@ -41,7 +41,7 @@ def avif_writer(signal: Signal) -> Writer:
             matrix=BT2020,
             numthreads=available_cores(),
         )
-        write_bytes(path, with_exif(bytes(avif), source.exif) if source.exif else avif)
+        write_bytes(path, with_exif(bytes(avif), source.exif) if source.exif else bytes(avif))
         return notes
 
     return write
@@ -64,7 +64,7 @@ def png_writer(signal: Signal) -> Writer:
             chunks += chunk(b"eXIf", source.exif)
         with written_whole(path) as temporary, temporary.open("wb") as file:
             for part in (png[:PNG_HEAD], chunks, png[PNG_HEAD:]):
-                file.write(part)
+                file.write(part)  # pyright: ignore[reportArgumentType]  # an array is a buffer
         return notes
 
     return write

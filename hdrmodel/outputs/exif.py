@@ -1,9 +1,10 @@
 """A photograph's EXIF as the attributes that OpenEXR has for it."""
 
-import math
 from collections.abc import Mapping
 
 from PIL import ExifTags, Image
+
+from hdrdata.photos.formats.exif import finite
 
 BASE, GPS = ExifTags.Base, ExifTags.GPS
 TEXTS = {BASE.Make: "cameraMake", BASE.Model: "cameraModel", BASE.BodySerialNumber: "cameraSerialNumber",
@@ -28,7 +29,7 @@ def exr_attributes(exif: bytes | None) -> dict[str, object]:
     except Exception:  # SyntaxError, struct.error and others of damaged EXIF, which costs the picture nothing
         return {}
     texts = {name: _text(tags.get(tag)) for tag, name in TEXTS.items()}
-    numbers = {name: _number(tags.get(tag)) for tag, name in NUMBERS.items()}
+    numbers = {name: finite(tags.get(tag)) for tag, name in NUMBERS.items()}
     found = {
         **texts, **numbers,
         "utcOffset": _offset(_text(tags.get(BASE.OffsetTimeOriginal))),
@@ -44,25 +45,18 @@ def _text(value: object) -> str | None:
     return text or None
 
 
-def _number(value: object) -> float | None:
-    try:
-        number = float(value[0] if isinstance(value, tuple) else value)
-    except (TypeError, ValueError, IndexError, ZeroDivisionError):
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _degrees(place: Mapping[int, object], tag: int, reference: int, negative: str) -> float | None:
     value = place.get(tag)
-    parts = [_number(part) for part in value] if isinstance(value, tuple) else []
-    if len(parts) != 3 or None in parts:
+    parts = [finite(part) for part in value] if isinstance(value, tuple) else []
+    parts = [part for part in parts if part is not None]
+    if not isinstance(value, tuple) or len(parts) != len(value) or len(parts) != 3:
         return None
     degrees = parts[0] + parts[1] / 60 + parts[2] / 3600
     return -degrees if place.get(reference) == negative else degrees
 
 
 def _altitude(place: Mapping[int, object]) -> float | None:
-    metres = _number(place.get(GPS.GPSAltitude))
+    metres = finite(place.get(GPS.GPSAltitude))
     return -metres if metres is not None and place.get(GPS.GPSAltitudeRef) in (1, b"\x01") else metres
 
 

@@ -9,8 +9,8 @@ from jaxtyping import Bool
 
 from hdrmodel.outputs.bands import FINEST, Picture, Radiance, Scale, Source, Writer
 from hdrmodel.outputs.display import avif_writer, png_writer, write_mask, write_preview
+from hdrmodel.outputs.format_list import FORMAT_NAMES
 from hdrmodel.outputs.linear import exr_writer, write_hdr
-from hdrmodel.outputs.names import FORMAT_NAMES
 from hdrmodel.outputs.signals import SIGNALS
 from hdrmodel.outputs.ultrahdr.writing import SIDES, write_ultrahdr
 

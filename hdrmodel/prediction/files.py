@@ -97,7 +97,7 @@ def predict_files(
     photos = [photo for photo in find_photos(tuple(inputs)) if suffix_of(out) or photo not in indexes.of(photo)]
     if not photos:
         where = "beside them" if out is None else out
-        raise ValueError(f"{where}: all pictures that are given were made by this command; expected photographs")
+        raise ValueError(f"{where}: all given pictures were made by this command; expected photographs")
     places = places_of(photos, inputs, out, settings.formats, settings.stack, settings.mask)
     check_places(places)
     if settings.same_camera and settings.crf == "auto":
@@ -152,12 +152,12 @@ def _predict(
             places = _without_strangers(places, index, errors)
         with memory_errors_named(photo):
             read = read_photo(photo, own_colours=True, background=settings.background, gain_map=settings.gain_map)
-            outcome.height, outcome.width = read.ldr.shape[:2]
+            height, width = outcome.height, outcome.width = read.ldr.shape[:2]
             outcome.notes.extend(read.notes)
             if read.is_absolute and settings.scale.nits != Scale().nits:
                 outcome.notes.append("--nits is not used: the file states cd/m2")
                 settings = replace(settings, scale=replace(settings.scale, nits=Scale().nits))
-            places = without_limits(photo, places, outcome.width, outcome.height, errors)
+            places = without_limits(photo, places, width, height, errors)
             digests = {path: digests[path] for path in places.values()}
             if not places or (not overwrite and index.holds(digests, digest)):
                 outcome.outputs, outcome.skipped = [str(path) for path in places.values()], bool(places)

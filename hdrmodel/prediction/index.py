@@ -15,10 +15,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hdrdata.cameras.recipe import LETTERS
-from hdrdata.command import printable
 from hdrdata.config import first_problem
 from hdrdata.files.disk import digest_of, read_json, sha256_of, temporary_beside
 from hdrdata.files.removal import has_bytes, remove_unfinished, unfinished_files
+from hdrdata.terminal import printable
 from hdrdata.work.index import checked_index, write_index
 from hdrdata.work.journal import Journal, journal_rows
 from hdrmodel.outputs.exposures import exposure_files

@@ -34,7 +34,8 @@ def formats_of(out: Path | None, chosen: Sequence[str], preview: bool) -> tuple[
         also = name == PREVIEW and names != [PREVIEW]  # beside OUT
         if suffix and FORMATS[name].suffix != suffix and not also:
             raise ValueError(
-                f"{out}: format {name} is written as {FORMATS[name].suffix}; expected a folder, or a name that ends so"
+                f"{out}: format {name} is written as {FORMATS[name].suffix}; "
+                "expected a folder, or a name with this ending"
             )
     if preview and PREVIEW not in names:
         names.append(PREVIEW)
@@ -98,7 +99,7 @@ def places_of(
     elif suffix:
         if len(photos) != 1:
             raise ValueError(f"{out}: one file for {len(photos)} photographs; expected a folder")
-        stems = {photos[0]: out.with_name(out.name[: -len(_ending_of(out))])}
+        stems = {photos[0]: out.with_name(out.name[: -len(suffix)])}
     else:
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out}: is a file; expected a folder, or a name that ends in {_known()}")
@@ -106,7 +107,9 @@ def places_of(
     ends = {name: OUTPUTS[name].suffix for name in (*formats, *([MASK] if mask else []))}
     ends |= {STACK: ".stack"} if stack else {}
     return {
-        photo: {name: out if end == suffix else _named(stem, end) for name, end in ends.items()}  # with its capitals
+        photo: {  # OUT with its capitals
+            name: out if out is not None and end == suffix else _named(stem, end) for name, end in ends.items()
+        }
         for photo, stem in stems.items()
     }
 
@@ -142,10 +145,10 @@ def check_places(places: Places) -> None:
         for name, path in outputs.items():
             for file in files_of(name, path):
                 if _identity(file) in inputs:
-                    raise ValueError(f"{file}: an output would take the place of this input; expected another folder")
+                    raise ValueError(f"{file}: an output would replace this input; expected another folder")
                 other = makers.setdefault(os.path.abspath(file).casefold(), photo)
                 if other != photo:
-                    raise ValueError(f"{file}: would be made of {other} and of {photo}; expected a folder for each")
+                    raise ValueError(f"{file}: is the output of both {other} and {photo}; expected a folder for each")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

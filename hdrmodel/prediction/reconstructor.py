@@ -1,11 +1,11 @@
 """Make the radiance map of anyone's photograph, of any size."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_cr
 from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, Device
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.cameras.recipe import HALF_STOPS
+from hdrdata.files.bands import row_bands
 from hdrmodel.networks.batches import Photograph, to_ldr, to_pictures
 from hdrmodel.networks.devices import choose_device
 from hdrmodel.networks.hdr_attnet import HDRAttNet
@@ -90,13 +91,16 @@ class HDRReconstructor:
             raise ValueError(f"precision {precision!r}; expected one of {', '.join(PRECISIONS)}")
         if precision == "fp16" and self.device.type == "cpu":
             raise ValueError("precision 'fp16': half floats are for GPUs; expected 'fp32' or 'bf16' on this device")
-        self.crf, self.tile, self.quantise, self.wrap = crf or srgb_crf(), tile, quantise, wrap
-        self._baseline = self._subnetworks = None
+        self.crf: CameraResponse | Literal["auto"] = crf or srgb_crf()
+        self.quantise: Quantise | None = quantise
+        self.tile, self.wrap = tile, wrap
+        self._baseline: Any = None
+        self._subnetworks: tuple[Subnetwork, ...] = ()
         if isinstance(network, HDRAttNet):
             self._subnetworks = subnetworks_of(network, self.device, PRECISIONS[precision])
             return
         if precision != "fp32":
-            raise ValueError(f"precision {precision!r}: this network is computed in 'fp32' alone")
+            raise ValueError(f"precision {precision!r}: this network only supports 'fp32'")
         if isinstance(network, RadianceNetwork):
             self._baseline = network.to(self.device).eval()
         else:
@@ -123,7 +127,7 @@ class HDRReconstructor:
     def check(self, origin: Origin, keep_stack: bool) -> None:
         """Raise ValueError if the network makes no light from `origin`, or no stack on the way."""
         if self._baseline is not None and origin != "stack":
-            raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} estimates no X; expected 'stack'")
+            raise ValueError(f"from {origin!r}: {self._baseline.config.baseline} does not estimate X; expected 'stack'")
         if origin == "irradiance" and keep_stack:
             raise ValueError("from 'irradiance' no stack is made; expected from 'stack'")
 
@@ -219,8 +223,8 @@ class HDRReconstructor:
                     radiance.put(rows, columns, _own_light(photograph, camera))
                     continue
                 made = np.empty((len(HALF_STOPS), *photograph.shape), np.float32)
-                for picture, (maker, ratio), deep in zip(made, makers, deeps, strict=True):
-                    picture[:] = photograph if ratio == 1 else run_tile(maker, exposure, box, deep, ratio).clip(0, 1)
+                for place, ((maker, ratio), deep) in enumerate(zip(makers, deeps, strict=True)):
+                    made[place] = photograph if ratio == 1 else run_tile(maker, exposure, box, deep, ratio).clip(0, 1)
                 radiance.put(rows, columns, _merge(made, camera, pool))
                 if stack is not None:
                     stack[:, rows, columns] = _levels(made)
@@ -284,8 +288,8 @@ def levels_of(ldr: Photograph, quantise: Quantise | None = None) -> Levels:
     return quantise or ("floor254" if ldr.max() == WHITE else "round255")
 
 
-def _bands(height: int) -> list[slice]:
-    return [slice(top, top + 256) for top in range(0, height, 256)]
+def _bands(height: int) -> Iterator[slice]:
+    return row_bands(height, 1, 256)
 
 
 def _has_white(photograph: Photograph | Radiance, camera: CameraResponse) -> bool:

@@ -5,10 +5,10 @@ from importlib import metadata
 from pathlib import Path
 
 from hdrdata.cameras.crf import CameraResponse
-from hdrdata.command import printable
 from hdrdata.files.disk import digest_of
 from hdrdata.photos.formats.exif import Exposure, exposure_of
 from hdrdata.photos.photo import Photo
+from hdrdata.terminal import printable
 from hdrmodel.networks.variants import find_variant
 from hdrmodel.outputs.bands import Scale
 from hdrmodel.prediction.reconstructor import Origin

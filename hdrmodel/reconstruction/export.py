@@ -95,7 +95,7 @@ def export_onnx(weights: Path, folder: Path) -> list[Path]:
     for name, unet, wrapper in zip(
         FILES, (network.encoding, network.up, network.down), (_Estimate, _Expose, _Expose), strict=True
     ):
-        channels = unet.encoder[0].layers[0].out_channels
+        channels = unet.widths[0]
         margin = FoldedUNet(unet).whole_margin
         model = _exported(wrapper(without_norms(unet)).eval()).model_proto
         about = {**facts, "file": name, "margin": "" if margin is None else str(margin), "channels": str(channels)}
@@ -119,7 +119,7 @@ def _exported(module: nn.Module) -> "torch.onnx.ONNXProgram":
     exposes = isinstance(module, _Expose)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of the exporter's own code
-        return torch.onnx.export(
+        program = torch.onnx.export(
             module,
             (picture, torch.ones(1)) if exposes else (picture,),
             dynamo=True,
@@ -129,6 +129,8 @@ def _exported(module: nn.Module) -> "torch.onnx.ONNXProgram":
             dynamic_shapes={"sensor_exposure": sizes, "ratio": {}} if exposes else {"ldr": sizes},
             verbose=False,
         )
+    assert program is not None  # what dynamo=True returns
+    return program
 
 
 class _Network(BaseModel):
@@ -160,7 +162,9 @@ class OnnxSubnetwork:
         options.log_severity_level = 3
         options.enable_cpu_mem_arena = False  # it would double what it holds
         if not path.is_file():
-            raise ValueError(f"{path}: no such file; expected a folder that `export` wrote: {', '.join(FILES)}")
+            raise ValueError(
+                f"{path}: no such file; expected a folder written by `hdrmodel export`: {', '.join(FILES)}"
+            )
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime's own kinds have no common base
@@ -168,11 +172,15 @@ class OnnxSubnetwork:
         facts = self.session.get_modelmeta().custom_metadata_map
         self.facts = {key.removeprefix("hdrmodel."): value for key, value in facts.items()}
         if self.facts.get("format") != FORMAT:
-            raise ValueError(f"{path}: format {self.facts.get('format')!r}; expected what `export` wrote ({FORMAT})")
+            raise ValueError(
+                f"{path}: format {self.facts.get('format')!r}; expected a file written by `hdrmodel export` ({FORMAT})"
+            )
         try:
             stated = _Facts.model_validate(self.facts)
         except ValidationError as error:
-            raise ValueError(f"{path}: its metadata: {first_problem(error)}; expected what `export` wrote") from error
+            raise ValueError(
+                f"{path}: its metadata: {first_problem(error)}; expected a file written by `hdrmodel export`"
+            ) from error
         self.margin = int(stated.margin) if stated.margin else None
         self.pixel_bytes = 100 * stated.channels  # measured
         self.attention = stated.network.attention
@@ -213,13 +221,13 @@ def load_network(weights: Path, backend: str | None = None) -> Loaded:
         return Loaded(subnetworks, subnetworks[0].attention, subnetworks[0].facts["weights_sha256"])
     if backend == "onnx":
         raise ValueError(
-            f"{weights}: not a folder; expected the folder that `hdrmodel export --onnx` wrote, for --backend onnx"
+            f"{weights}: not a folder; expected a folder written by `hdrmodel export --onnx`, for --backend onnx"
         )
     network, _ = load_weights(weights)
     return Loaded(network, network.config.variant, sha256_of(weights))
 
 
-def load_onnx(folder: Path) -> tuple[Subnetwork, ...]:
+def load_onnx(folder: Path) -> tuple["OnnxSubnetwork", ...]:
     """N1, N2 and N3 of a folder that `export_onnx` wrote.
 
     Raises:

@@ -5,6 +5,10 @@ height and width is a transposed convolution. The upper four levels look at most
 computed tile by tile; the levels below see the whole photograph at a sixteenth of its height and width, at once.
 """
 
+# Children of a module have the type Tensor | Module in PyTorch's annotations:
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportCallIssue=false, reportIndexIssue=false
+# pyright: reportReturnType=false, reportOperatorIssue=false, reportOptionalMemberAccess=false
+
 import copy
 import math
 from collections.abc import Sequence

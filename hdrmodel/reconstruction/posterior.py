@@ -91,7 +91,7 @@ def candidates_of(
 
 
 def _prior(kind: FileKind, groups: tuple[str, ...]) -> Float64[np.ndarray, " curves"]:
-    share = dict(zip(GROUPS, PRIORS[kind], strict=True))
+    share: dict[str, float] = dict(zip(GROUPS, PRIORS[kind], strict=True))
     prior = np.array([share[group] / groups.count(group) for group in groups])
     return prior / prior.sum()
 

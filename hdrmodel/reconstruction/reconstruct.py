@@ -92,10 +92,10 @@ def expose_again(
         LDR pictures [0, 1], in the order of `evs`.
     """
     stack = np.empty((len(evs), *radiance.shape), np.float32)
-    for ldr, ev in zip(stack, evs, strict=True):
+    for place, ev in enumerate(evs):
         response = 255.0 * crf(np.minimum(radiance.astype(np.float64) * 2.0**ev, 1.0))
         levels = np.floor(response if crf.levels == "floor254" else response + 0.5)
-        ldr[:] = photograph if ev == 0 else np.minimum(levels, min(crf.white, 255)) / 255.0
+        stack[place] = photograph if ev == 0 else np.minimum(levels, min(crf.white, 255)) / 255.0
     return stack
 
 

@@ -108,9 +108,11 @@ class Subnetwork(Protocol):
 
     def look(self, frame: Frame, tiles: Sequence[Box], ratio: float) -> Deep | None:
         """Return what the tiles need from the whole frame; None for a frame of one tile."""
+        ...
 
     def run(self, tile: Pictures, around: Box, deep: Deep | None, ratio: float) -> Pictures:
         """N1: X of LDR pictures. N2, N3: the LDR picture of X at `ratio`. Wrong in the outer margin."""
+        ...
 
 
 class TorchSubnetwork:
@@ -125,7 +127,7 @@ class TorchSubnetwork:
         self.unet = FoldedUNet(unet, dtype).to(device)
         self.estimates, self.reach, self.device = estimates, unet.reach, device
         self.margin = self.unet.margin
-        self.pixel_bytes = 13 * unet.encoder[0].layers[0].out_channels * dtype.itemsize // 2  # measured
+        self.pixel_bytes = 13 * unet.widths[0] * dtype.itemsize // 2  # measured
 
     def look(self, frame: Frame, tiles: Sequence[Box], ratio: float) -> Deep | None:
         """The levels below, of the whole frame, and the gates of the upper blocks, one after the other."""
@@ -141,12 +143,13 @@ class TorchSubnetwork:
         for place in range(FINE):
             gates[place] = self._gate(place, read, frame, Deep(None, tuple(gates)))
         below = None
-        for box, around, tile in read(self.margin // 2):
+        for box, around, tile in read((self.margin or 0) // 2):
             part = box.of(self.unet.below(tile, gates[:FINE]), around, COARSENESS)
             if below is None:
                 below = part.new_empty(1, part.shape[1], frame.height // COARSENESS, frame.width // COARSENESS)
                 below = below.contiguous(memory_format=torch.channels_last)
             below[..., *box.shrunk(COARSENESS)] = part
+        assert below is not None  # there are two tiles or more
         features = self.unet.deepen(below)
         for place in range(FINE, 2 * FINE):
             gates[place] = self._gate(place, read, frame, Deep(features, tuple(gates)))
@@ -207,14 +210,15 @@ def choose_tiles(subnetworks: Sequence[Subnetwork], frame: Frame, tile: int | No
         tile = max(int((TILE_BYTES / pixel_bytes) ** 0.5), SMALLEST_TILE, *(6 * (margin or 0) for margin in margins))
     if pixels <= max(at_once, tile**2):
         return whole
-    if None in margins:
+    known = [margin for margin in margins if margin is not None]
+    if len(known) != len(margins):
         raise ValueError(
-            f"a picture of {frame.picture.shape[1]}x{frame.picture.shape[0]} pixels in tiles: this network looks at "
+            f"a picture of {frame.picture.shape[1]}x{frame.picture.shape[0]} pixels in tiles: this network uses "
             "the whole picture; expected --tile 0"
         )
-    core = (tile - 2 * max(margins)) // STRIDE * STRIDE
+    core = (tile - 2 * max(known)) // STRIDE * STRIDE
     if core < STRIDE:
-        raise ValueError(f"tile {tile}: expected 0, or at least {2 * max(margins) + STRIDE} pixels for this network")
+        raise ValueError(f"tile {tile}: expected 0, or at least {2 * max(known) + STRIDE} pixels for this network")
     return tiles_of(frame.height, frame.width, core)
 
 

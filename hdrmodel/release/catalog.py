@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from hdrmodel.release.names import SCENES
+from hdrmodel.release.files import SCENES
 
 REPOSITORY = re.compile(r"github ([\w.-]+/[\w.-]+): (.+)")
 COLUMNS = ("name", "url", "licence", "location_group", "kind", "source")

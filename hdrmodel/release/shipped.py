@@ -11,7 +11,7 @@ from hdrdata.photos.photo import read_photo
 from hdrmodel.networks.weights import load_weights, save_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.prediction.renditions import choose_response
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 
 
 def reconstruct(photo: Path | str, crf: str = "auto") -> Float32[ndarray, "height width 3"]:

@@ -25,12 +25,13 @@ class Comparison:
 
 
 def _difference(ours: Method, other: Method, metric: Metric) -> Difference | None:
-    tables = [method.variant.table(method.name, metric.key) for method in (ours, other)]
-    if None in tables:
+    a, b = (method.variant.table(method.name, metric.key) for method in (ours, other))
+    if a is None or b is None:
         return None
     bootstrap = ours.variant.summary.bootstrap
     difference = difference_interval(
-        *tables,
+        a,
+        b,
         bool(metric.higher_is_better),
         metric.resolution,
         metric.unit,

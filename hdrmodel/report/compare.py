@@ -128,11 +128,11 @@ def compare_scores(
     common = [column for column in a.columns if column in b.columns]
     for column in common:
         _check_column(a, b, column)
-    sides = [
+    side_a, side_b = (
         Side(str(scores.path), scores.summary.variant, method, _seeds(scores.pictures, rows))
         for scores, method, rows in ((a, method_a, rows_a), (b, method_b, rows_b))
-    ]
-    knowing = [not is_blind(*of, False) for of in ((method_a, a.summary.kind), (method_b, b.summary.kind))]
+    )
+    knowing = [not is_blind(method_a, a.summary.kind, False), not is_blind(method_b, b.summary.kind, False)]
     informed = None if knowing[0] == knowing[1] else ("A" if knowing[0] else "B")
 
     strata = [("", None)]
@@ -154,7 +154,8 @@ def compare_scores(
         "A": tuple(column for column in a.columns if column not in b.columns),
         "B": tuple(column for column in b.columns if column not in a.columns),
     }
-    return Comparison(*sides, resamples, tuple(groups), alone, {**b.summary.absent, **a.summary.absent}, informed)
+    lacking = {**b.summary.absent, **a.summary.absent}
+    return Comparison(side_a, side_b, resamples, tuple(groups), alone, lacking, informed)
 
 
 def format_comparison(comparison: Comparison) -> list[str]:
@@ -197,8 +198,8 @@ def _check_stacks(a: PictureScores, rows_a: np.ndarray, b: PictureScores, rows_b
     if alone := sorted(shares_a.keys() ^ shares_b.keys()):
         where = a.path if alone[0] in shares_a else b.path
         raise ValueError(
-            f"{b.path}: scores other stacks than {a.path}: {len(alone)} keys lie in one alone, such as '{alone[0]}' of "
-            f"{where}; expected the same: evaluate both on the same shards"
+            f"{b.path}: scores different stacks than {a.path}: {len(alone)} keys are in only one of them, such as "
+            f"'{alone[0]}' of {where}; expected the same: evaluate both on the same shards"
         )
     for key, (_, share) in shares_a.items():
         if abs(share - shares_b[key][1]) > CLIPPED_AGREE:
@@ -217,7 +218,7 @@ def _check_protocol(a: Scores, b: Scores) -> None:
     for name in sorted((ours.keys() | theirs.keys()) - {"intervals"}):
         if ours.get(name) != theirs.get(name):
             raise ValueError(
-                f"{b.path}: another protocol than {a.path}: '{name}' is {_quoted(theirs.get(name))}, and "
+                f"{b.path}: a different protocol than {a.path}: '{name}' is {_quoted(theirs.get(name))}, and "
                 f"{_quoted(ours.get(name))} in A; expected the same: evaluate both with the same program and parameters"
             )
 

@@ -126,7 +126,7 @@ def bar_chart(metric: Metric, methods: Sequence[Method], floor: float | None, ce
         bar |= {"x": min(zero, end), "width": round(abs(end - zero), 1)}
         within = interval and [min(max(limit, axis.low), axis.high) for limit in interval]
         bar |= {"interval": interval, "whisker": within and tuple(axis.at(limit) for limit in within)}
-        bar["caps"] = [axis.at(limit) for limit in within or () if limit in interval]
+        bar["caps"] = [axis.at(limit) for limit in within or () if limit in (interval or ())]
         chart["bars"].append(bar)
     chart["floor"] = None if floor is None else axis.at(floor)
     chart["ceiling"] = None if ceiling is None else axis.at(ceiling)
@@ -145,7 +145,9 @@ def difference_chart(metric: Metric, changes: Sequence[Change]) -> dict:
     axis = fit_axis(limits, 148.0, 300.0, most=4)  # signs make their labels wide
     for row, change in enumerate(changes):
         interval = change.difference.interval
-        whisker = None if interval.low is None else (axis.at(interval.low), axis.at(interval.high))
+        whisker = None
+        if interval.low is not None and interval.high is not None:
+            whisker = (axis.at(interval.low), axis.at(interval.high))
         place = {"x": axis.at(interval.value), "y": 8 + 24 * row, "whisker": whisker}
         chart["rows"].append({"change": change, "color": change.method.color, **place})
     if metric.resolution is not None:
@@ -191,4 +193,4 @@ def training_charts(variants: Sequence[Variant]) -> list[dict]:
 
 def curve_of(rows: list[dict[str, float | None]], name: str) -> Points:
     """The points (step, value) of one column of a log."""
-    return [(row["step"], row.get(name)) for row in rows if row.get("step") is not None]
+    return [(step, row.get(name)) for row in rows if (step := row.get("step")) is not None]

@@ -11,7 +11,7 @@ from hdrdata.config import Section
 from hdrdata.files.disk import read_json
 from hdrmodel.scores.folder import PER_PICTURE, SUMMARY, PictureScores, Summary, read_scores, read_summary
 from hdrmodel.scores.intervals import Table
-from hdrmodel.scores.methods import SETS, SHARED, floor_of
+from hdrmodel.scores.methods import SETS, SHARED, Kind, floor_of
 
 UNTRAINED = ("release", "predictions")  # kinds without runs
 ALIGNMENTS = {"none": "none", "gain": "gain", "crf": "CRF"}
@@ -49,7 +49,7 @@ class Metric:
     def title(self) -> str:
         return f"{self.name} ({self.domain})"
 
-    def floor(self, method: str, kind: str) -> str:
+    def floor(self, method: str, kind: Kind) -> str:
         """Return the floor with the same knowledge as a method of a kind of variant."""
         return floor_of(method, kind, self.set == "ldr")
 
@@ -116,7 +116,7 @@ class Variant:
     pictures: Path
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         return self.summary.kind
 
     @property
@@ -216,13 +216,13 @@ def check_comparable(first: Variant, other: Variant, scores: Path) -> None:
     """Refuse two variants scored on other stacks or by another protocol: their rows must not share a table."""
     if {*first.per_picture.key} != {*other.per_picture.key}:
         here, there = (scores / variant.name / PER_PICTURE for variant in (other, first))
-        raise ValueError(f"{here}: scores other stacks than {there}; evaluate all variants on the same shards")
+        raise ValueError(f"{here}: scores different stacks than {there}; evaluate all variants on the same shards")
     here, there = (scores / variant.name / SUMMARY for variant in (other, first))
     if first.summary.columns != other.summary.columns:
-        raise ValueError(f"{here}: other columns than {there}; evaluate all variants with the same metrics")
+        raise ValueError(f"{here}: different columns than {there}; evaluate all variants with the same metrics")
     protocols = [{**one.summary.protocol, "intervals": ""} for one in (first, other)]  # it depends on seeds
     if protocols[0] != protocols[1]:
-        raise ValueError(f"{here}: another protocol than {there}; evaluate all variants with the same program")
+        raise ValueError(f"{here}: a different protocol than {there}; evaluate all variants with the same program")
     trunks = [variant.summary.lpips for variant in (first, other)]
     if trunks[0] != trunks[1] and not any(trunk.startswith("absent") for trunk in trunks):
         raise ValueError(f"{here}: LPIPS by '{trunks[1]}', and by '{trunks[0]}' in {there}; expected one trunk")

@@ -48,8 +48,8 @@ def read_variants(runs: Path, scores: Path, variants: tuple[str, ...], seeds: tu
         seeds: that each of them was trained and evaluated with.
 
     Raises:
-        ValueError: one line naming the file that is missing, is not what it should be, or scores other stacks than the
-            first variant's, or other seeds than `seeds`.
+        ValueError: one line naming the file that is missing or damaged, or that scores different stacks than the first
+            variant's, or other seeds than `seeds`.
     """
     if not variants or not seeds:
         raise ValueError("no variants or no seeds: the report needs at least one of each")

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -99,7 +100,7 @@ def scene_pictures(variants: Sequence[Variant], name: str, longest: int | None) 
     def view(picture: np.ndarray, light: Path | None, caption: str, note: str, alt: str) -> dict:
         shrunk = shrink(picture, LONGEST_PICTURE)
         exact = light is None and longest is not None  # dark pixels of the input are exposed by up to 4 EV
-        made = {"uri": png_uri(shrunk) if exact else jpeg_uri(shrunk), "caption": caption, "note": note}
+        made: dict[str, Any] = {"uri": png_uri(shrunk) if exact else jpeg_uri(shrunk), "caption": caption, "note": note}
         made |= {"width": shrunk.shape[1], "height": shrunk.shape[0], "alt": f"{alt} {of}"}
         made |= {"crops": [png_uri(crop.of(picture)) for crop in crops], "radiance": None, "canvas": None}
         if longest is not None:
@@ -191,7 +192,7 @@ def choose_crops(
         truth: the true radiance, tone-mapped.
     """
     side = max(1, min(source.shape[:2]) // CROP_SHARE)
-    clipped = _window_sums((source >= SATURATED).any(axis=2), side)
+    clipped = _window_sums(np.any(source >= SATURATED, axis=2), side)
     differences = truth.astype(np.int64)
     texture = np.zeros(truth.shape[:2], np.int64)
     texture[:, 1:] += np.abs(np.diff(differences, axis=1)).sum(axis=2)

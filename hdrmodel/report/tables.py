@@ -25,8 +25,8 @@ def results_table(
             floor = variants[0].score(metric.floor(method.name, method.variant.kind), metric.key)
             cell = {"metric": metric, "value": value, "interval": method.interval(metric), "best": False}
             cell["scenes"] = method.variant.scene_values(method.name, metric.key)
-            of_network = method.name not in SHARED and value is not None
-            cell["below"] = of_network and floor is not None and metric.is_worse(value, floor)
+            own = None if method.name in SHARED else value
+            cell["below"] = own is not None and floor is not None and metric.is_worse(own, floor)
             if method.name == "network" and value is not None:
                 cell["best"] = _is_best(method, trained, metric, compare)
             cells[metric.key] = cell

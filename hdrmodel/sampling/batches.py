@@ -48,6 +48,8 @@ class LookUp(nn.Module):
         tables: by camera response, in sorted order, one row an exposure; none where only the pixels form is read.
     """
 
+    tables: Tensor
+
     def __init__(self, tables: dict[str, UInt8[np.ndarray, "exposures 65536"]]):
         super().__init__()
         rows = [tables[crf] for crf in sorted(tables)] or [np.empty((0, 65536), np.uint8)]

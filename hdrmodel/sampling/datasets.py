@@ -3,6 +3,8 @@
 HDR-AttNet learns from pairs of exposures, the baselines from photographs and their radiance.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -32,6 +34,7 @@ class Stacks:
         self.shards = shards
         self.crfs = sorted(shards.crfs)
         self._numbers: dict[tuple[str, str], int] = {}  # of the samples in pixels form
+        self.views: Sequence[str]
         if shards.form == "radiance":
             self.views = shards.keys
         else:
@@ -72,7 +75,8 @@ class CutDataset(Dataset):
 
     def __init__(self, shards: Shards, crop: int, seed: int, flips: bool, rotation: Rotation):
         self.stacks = Stacks(shards)
-        self.crop, self.seed, self.flips, self.rotation = crop, seed, flips, rotation
+        self.crop, self.seed, self.flips = crop, seed, flips
+        self.rotation: Rotation = rotation
         for view, key in enumerate(self.stacks.views):
             height, width = shards.picture_size(self.stacks.number(view, self.stacks.crfs[0]))
             if min(height, width) < crop:
@@ -102,7 +106,8 @@ class CutDataset(Dataset):
         return _to_tensor(bits.view(np.int16))
 
     def _draw(self, size: tuple[int, int], position: int) -> Cut:
-        return draw_cut(*size, self.crop, self.flips, self.rotation, generator(self.seed, AUGMENTATION, position))
+        draw = generator(self.seed, AUGMENTATION, position)
+        return draw_cut(size[0], size[1], self.crop, self.flips, self.rotation, draw)
 
 
 class PairDataset(CutDataset):

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import torch
@@ -76,7 +77,7 @@ def _signals_ignored() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _as_it_is(batch: dict | Exception) -> dict | Exception:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

@@ -11,7 +11,7 @@ from hdrdata.stream.shard_reader import Shards
 from hdrmodel.sampling.batches import LookUp, PairBatch, PhotoBatch
 from hdrmodel.sampling.cuts import Rotation
 from hdrmodel.sampling.datasets import CutDataset, PairDataset, PhotoDataset
-from hdrmodel.sampling.light import (
+from hdrmodel.sampling.simulated import (
     Augmentation,
     LightBatch,
     LightDataset,
@@ -57,7 +57,7 @@ def sample_stacks(
         ValueError: if such samples cannot be made of stacks.
     """
     source = SOURCES[learns_from]
-    if source.stacks is None:
-        raise ValueError("train.light: null; expected what light is learned from (the profile release has it)")
+    if source.stacks is None or source.batch_of_stacks is None:
+        raise ValueError("train.light: null; expected the settings of simulated photographs (see the profile release)")
     samples = source.stacks(shards, crop, seed, flips, rotation)
     return samples, partial(source.batch_of_stacks, LookUp(shards.tables).to(device))

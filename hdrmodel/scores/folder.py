@@ -234,9 +234,9 @@ def read_pictures(path: Path, columns: Sequence[str]) -> PictureScores:
             raise ValueError(f"{path}: {error}") from error
     if not rows:
         raise ValueError(f"{path}: no rows; expected one a stack, method and seed")
-    facts = (np.array(column) for column in zip(*rows, strict=True))
+    facts = [np.array(column) for column in zip(*rows, strict=True)]
     shares, *values = np.array(numbers).T.copy()
-    return PictureScores(path, *facts, shares, dict(zip(columns, values, strict=True)))
+    return PictureScores(path, *facts, clipped_share=shares, values=dict(zip(columns, values, strict=True)))
 
 
 def _number(text: str, name: str, line: str) -> float:

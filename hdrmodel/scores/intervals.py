@@ -81,7 +81,7 @@ class _Moments:
 
     @property
     def variance(self) -> Float64[np.ndarray, " resamples"]:
-        return sum(variance for variance, _ in self.parts)
+        return np.sum([variance for variance, _ in self.parts], axis=0)
 
 
 def mean_interval(
@@ -292,7 +292,7 @@ def _moments(
             parts.append((seeds / (seeds - 1) * (drawn * influence**2).sum(axis=1), seeds - 1))
     scenes = of_scenes.shape[1]
     parts.insert(0, (scenes / (scenes - 1) * np.einsum("rs,rs,rs->r", of_scenes, of_scene, of_scene), scenes - 1))
-    return _Moments(deviation, tuple(parts))
+    return _Moments(np.asarray(deviation), tuple(parts))
 
 
 def _studentised_quantiles(moments: _Moments, error: float, level: float) -> tuple[float, float] | None:

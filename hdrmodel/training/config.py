@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from hdrdata.config import Section
 from hdrmodel.networks.devices import Device
 from hdrmodel.networks.pair_loss import LossConfig
-from hdrmodel.sampling.light import Augmentation
+from hdrmodel.sampling.simulated import Augmentation
 
 
 class PlateauConfig(Section):

@@ -53,7 +53,7 @@ class World:
         """Return the value of each process, by rank."""
         if self.size == 1:
             return [value]
-        gathered = [None] * self.size
+        gathered: list = [None] * self.size
         dist.all_gather_object(gathered, value)
         return gathered
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -31,6 +32,7 @@ def rate_at(step: int, config: TrainConfig) -> float:
     "Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS 2024.
     """
     if config.schedule == "wsd":
+        assert config.light is not None  # the configuration's own check
         falls = round(config.steps * (1 - config.light.decay))
         if step < config.light.warmup:
             return config.learning_rate * (step + 1) / config.light.warmup
@@ -63,19 +65,19 @@ def _average(averages: list[Tensor], values: list[Tensor], updates: Tensor | int
 class Objective(nn.Module):
     """Network and loss in one module, for DistributedDataParallel and torch.compile."""
 
-    def __init__(self, network: Network, loss_of: nn.Module):
+    def __init__(self, network: Network, loss_of: Any):
         super().__init__()
         self.predict = variant_of(network).step(network)
-        self.loss_of = loss_of
+        self.loss_of, self.terms = loss_of, tuple(loss_of.terms)
 
     def forward(self, *inputs: Tensor) -> Float[Tensor, " terms"]:
-        """The weighted sum of the losses, and behind it the terms, which have no gradients, as `loss_of.terms`.
+        """The weighted sum of the losses, and behind it the terms, which have no gradients, as `terms`.
 
         Args:
             inputs: those of the variant's batches, `PairBatch`, `PhotoBatch` or `LightBatch`.
         """
         total, terms = self.loss_of(self.predict(*inputs), *inputs)
-        return torch.stack([total, *(terms[name].detach() for name in self.loss_of.terms)])
+        return torch.stack([total, *(terms[name].detach() for name in self.terms)])
 
 
 class Stepper:
@@ -91,7 +93,7 @@ class Stepper:
         ValueError: if the processes cannot share the batch, or batch normalisation is to be synchronised on CPUs.
     """
 
-    def __init__(self, network: Network, loss_of: nn.Module, config: TrainConfig, world: World):
+    def __init__(self, network: Network, loss_of: Any, config: TrainConfig, world: World):
         gpu = world.device.type == "cuda"
         if config.sync_batch_norm and world.size > 1 and not gpu:
             raise ValueError("train.sync_batch_norm: PyTorch synchronises batch normalisation between GPUs only")
@@ -101,7 +103,7 @@ class Stepper:
         if self.channels_last == "auto":
             self.channels_last = gpu or self.precision == "bf16"
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        self.network = network.to(world.device, memory_format=layout).train()
+        self.network: Any = network.to(world.device, memory_format=layout).train()  # pyright: ignore[reportCallIssue]
         self.names = ("total", *loss_of.terms)
         if config.sync_batch_norm and world.size > 1:
             nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
@@ -118,9 +120,9 @@ class Stepper:
         self.average = None
         if config.ema_decay is not None:
             update = partial(_average, decay=config.ema_decay)
-            self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
+            self.average = AveragedModel(self.network, multi_avg_fn=cast(Any, update), use_buffers=True)
         loss_of = loss_of.to(world.device, memory_format=torch.channels_last)  # its trunk: faster on every device
-        objective = Objective(self.network, loss_of)
+        objective: Any = Objective(self.network, loss_of)
         if world.size > 1:
             objective = DistributedDataParallel(objective, device_ids=[world.device] if gpu else None)
         self._parallel = objective
@@ -130,7 +132,7 @@ class Stepper:
     @property
     def weights(self) -> Network:
         """The network that is validated and kept: the moving average where there is one."""
-        return self.network if self.average is None else self.average.module
+        return self.network if self.average is None else cast(Any, self.average.module)
 
     @property
     def rate(self) -> float:

@@ -5,9 +5,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from dvclive import Live
+from dvclive.live import Live
 from jaxtyping import UInt8
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from hdrdata.files.disk import write_bytes
 
@@ -81,7 +89,7 @@ def _rewind(folder: Path, step: int) -> None:
 class Bar:
     """A progress bar and the note behind it."""
 
-    def __init__(self, progress: Progress, task: int):
+    def __init__(self, progress: Progress, task: TaskID):
         self._progress, self._task = progress, task
 
     def move(self, step: int) -> None:

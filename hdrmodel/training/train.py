@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -174,7 +175,7 @@ def _examine(setup: Setup, progress: Progress, log: Log) -> None:
         log.metrics(progress.step, {"validation/psnr_ldr": psnr, **by_ev})
         log.picture(picture)
     if progress.step > 0:
-        setup.stepper.take_validation(setup.world.broadcast(psnr))
+        setup.stepper.take_validation(cast(float, setup.world.broadcast(psnr)))
 
 
 def _record(setup: Setup, progress: Progress) -> dict:

@@ -1,5 +1,7 @@
 """Validation of a network on whole images of the part val."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -22,7 +24,7 @@ PICTURE_HEIGHT = 96  # pixels of each exposure in the validation picture
 @torch.no_grad()
 def validate(
     network: Network, stacks: Stacks, count: int, device: torch.device
-) -> tuple[dict[str, float | dict[str, float]], UInt8[np.ndarray, "height width 3"]]:
+) -> tuple[dict[str, Any], UInt8[np.ndarray, "height width 3"]]:
     """Return the LDR PSNR over whole pictures: the middle exposure in, every other one against the truth.
 
     HDR-AttNet generates the other exposures; radiance is exposed by the look-up tables of the stack's own camera
@@ -40,13 +42,13 @@ def validate(
     others = [index for index in range(len(shards.evs)) if index != middle]
     was_training = network.training
     network.eval()
-    values, picture = [], None
+    values, picture = [], np.zeros((0, 0, 3), np.uint8)
     for place, view in enumerate(np.unique(np.linspace(0, len(stacks) - 1, min(count, len(stacks))).round())):
         crf = stacks.crfs[place % len(stacks.crfs)]
         truth = to_batch(stacks.stack(int(view), crf)).to(device)
         made = EXPOSURES[variant_of(network).reads](network, truth[middle : middle + 1], shards, crf, others)
         values.append(psnr_ldr(torch.cat(made), truth[others]))
-        if picture is None:
+        if place == 0:
             made.insert(middle, truth[middle : middle + 1])
             picture = np.concatenate([_strip(torch.cat(made)), _strip(truth)])
     network.train(was_training)
@@ -55,7 +57,7 @@ def validate(
     return {"psnr_ldr": float(psnr.mean()), "psnr_ldr_by_ev": by_ev}, picture
 
 
-def _generated(network: Network, ldr: Pictures, shards: Shards, crf: str, wanted: list[int]) -> list[Pictures]:
+def _generated(network: Any, ldr: Pictures, shards: Shards, crf: str, wanted: list[int]) -> list[Pictures]:
     """Return the exposures that HDR-AttNet generates; one at a time, all at once would need eight times the memory."""
     middle = shards.exposures[shards.evs.index(0.0)]
     ratio = torch.tensor([shards.exposures[index] / middle for index in wanted], device=ldr.device)

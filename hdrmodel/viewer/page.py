@@ -21,8 +21,20 @@ from hdrdata.files.quiet import quiet_decoders
 from hdrdata.files.radiance import read_light, repair_radiance
 from hdrdata.files.suffixes import RADIANCE_SUFFIXES
 from hdrdata.photos.photo import read_photo
+from hdrdata.terminal import printable
 from hdrmodel.viewer.encoded import ENCODED, WHITE, read_encoded
-from hdrmodel.viewer.light import (
+from hdrmodel.viewer.labels import (
+    attribute_text,
+    bars_path,
+    format_count,
+    format_ev,
+    format_light,
+    format_share,
+    format_short,
+    repairs_text,
+    ticks_of,
+)
+from hdrmodel.viewer.page_light import (
     BINS,
     FAR,
     false_colors,
@@ -31,18 +43,6 @@ from hdrmodel.viewer.light import (
     pack_light,
     shrink_light,
     tonemap_photographic,
-)
-from hdrmodel.viewer.words import (
-    attribute_text,
-    bars_path,
-    format_count,
-    format_ev,
-    format_light,
-    format_share,
-    format_short,
-    printable,
-    repairs_text,
-    ticks_of,
 )
 
 MAX_PIXELS = 2_000_000  # in the page, at 3 to 5 bytes each; larger pictures are shrunk by area

@@ -1,44 +1,9 @@
-"""How the processes of all commands share a machine."""
-
-import os
-import subprocess
-import sys
+"""Parameters of commands."""
 
 import click
 import pytest
-from shared_files import ROOT
 
 from hdrdata import command
-
-
-@pytest.mark.parametrize("text, cores", [
-    ("max 100000", 4), ("150000 100000", 2), ("10000 100000", 1), ("900000 100000", 4), ("", 4),
-])  # fmt: skip
-def test_the_cores_are_those_of_the_affinity_and_of_the_container(tmp_path, monkeypatch, text, cores):
-    (tmp_path / "cpu.max").write_text(text)
-    monkeypatch.setattr(command, "QUOTAS", tmp_path / "cpu.max")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2, 5}, raising=False)
-    assert command.available_cores() == cores
-    monkeypatch.setattr(command, "QUOTAS", tmp_path / "none")
-    assert command.available_cores() == 4
-
-
-@pytest.mark.parametrize("line", [
-    "from hdrmodel.cli import main; main(['info', '--width', '0.05'], standalone_mode=False)",
-    "import stages.train",
-])  # fmt: skip
-@pytest.mark.parametrize("given", [{}, {"GOMP_SPINCOUNT": "7", "OMP_NUM_THREADS": "1"}])
-def test_threads_are_told_how_to_wait_before_pytorch_is_there_and_what_the_user_set_stays(line, given):
-    seen = f"import os, sys; assert 'torch' not in sys.modules; {line}; assert 'torch' in sys.modules; "
-    seen += "print(os.environ['GOMP_SPINCOUNT'], os.environ['OMP_NUM_THREADS'], sys.modules['torch'].get_num_threads())"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
-    environment |= {"PYTHONPATH": str(ROOT), **given}
-    result = subprocess.run(
-        [sys.executable, "-c", seen], env=environment, capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    spins, number, threads = result.stdout.split()[-3:]
-    cores = str(command.available_cores())
-    assert (spins, number) == (("7", "1") if given else (command.SPINS, cores)) and threads == number
 
 
 def test_a_url_stays_as_it_is_and_a_folder_must_exist(tmp_path):

@@ -1,15 +1,16 @@
 """Choose a few camera responses that stand for many: medoids of k-means clusters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.cluster.vq import ClusterError, kmeans2
 
 from hdrdata.cameras.crf import CameraResponse, emor_crf
 from hdrdata.cameras.crf_files import is_emor, read_dorf, read_emor
-from hdrdata.cameras.crf_names import CrfChoice, EmorCrf, FileCrf
+from hdrdata.cameras.crf_names import EmorCrf, FileCrf
 
 SAMPLES = 1024  # evenly spaced exposures at which two curves are compared; as many as a DoRF curve has
 RESTARTS = 20
@@ -106,9 +107,7 @@ def draw_emor_curves(
     )
 
 
-def curve_set(
-    path: Path, spread: Sequence[float], count: int, seed: int
-) -> dict[str, tuple[CameraResponse, CrfChoice]]:
+def curve_set(path: Path, spread: Sequence[float], count: int, seed: int) -> Mapping[str, tuple[CameraResponse, Any]]:
     """The curves to choose from: those of a DoRF file, or drawn ones of an EMoR file (see `draw_emor_curves`).
 
     Returns:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Float32, Num
 
+from hdrdata.files.bands import row_bands
 from hdrdata.files.hdr.primaries import REC709, Matrix, matrix_of, xyz_matrix
 from hdrdata.files.hdr.stated import Override
 
 Curve = Callable[[np.ndarray], np.ndarray]  # stored values to linear light
-BAND_PIXELS = 2**20  # converted at a time
 D65, ACES_WHITE = REC709[6:], (0.32168, 0.33767)
 GAMUTS: dict[str, tuple[float, ...] | None] = {  # x and y of red, green, blue and white; None: CIE XYZ
     "rec709": REC709,
@@ -79,13 +79,12 @@ class Colour:
             return values
         most = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1
         light: Float32[np.ndarray, "height width 3"] = np.empty(values.shape, np.float32)
-        rows = max(1, BAND_PIXELS // max(1, values.shape[1]))
-        for top in range(0, values.shape[0], rows):
-            band = values[top : top + rows].astype(np.float64) / most
+        for rows in row_bands(values.shape[0], values.shape[1]):
+            band = values[rows].astype(np.float64) / most
             with np.errstate(invalid="ignore", over="ignore"):
                 band = band if self.curve is None else self.curve(band)
                 band = band if self.matrix is None else _convert(band, self.matrix)
-                light[top : top + rows] = band
+                light[rows] = band
         return light
 
 

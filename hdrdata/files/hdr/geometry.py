@@ -37,7 +37,7 @@ def on_canvas(
     if vertical.start >= vertical.stop or horizontal.start >= horizontal.stop:
         raise ValueError(
             f"{path}: its {columns}x{rows} pixels at {left}, {top} are outside its canvas of {width}x{height}; "
-            "expected pixels to see"
+            "expected visible pixels"
         )
     seen[vertical, horizontal] = pixels[
         vertical.start - top : vertical.stop - top, horizontal.start - left : horizontal.stop - left
@@ -66,15 +66,16 @@ def sphere_of_xmp(
     if not said["width"] or not said["height"]:
         return None
     height, width = pixels.shape[:2]
-    stated = {name: int(found[1]) for name, found in said.items() if found}
+    stated: dict[str, int] = {"columns": width, "rows": height, "left": 0, "top": 0}
+    stated |= {name: int(found[1]) for name, found in said.items() if found}
     if projection and projection[1].lower() != "equirectangular":
         raise ValueError(f"{path}: GPano:ProjectionType {projection[1]}; expected equirectangular")
-    across, down = stated.get("columns", width), stated.get("rows", height)
-    if min(across, down, stated["width"], stated["height"]) < 1 or across > stated["width"] or down > stated["height"]:
-        raise ValueError(f"{path}: GPano states {across}x{down} of {stated['width']}x{stated['height']} pixels")
+    across, down, full, high = stated["columns"], stated["rows"], stated["width"], stated["height"]
+    if min(across, down, full, high) < 1 or across > full or down > high:
+        raise ValueError(f"{path}: GPano states {across}x{down} of {full}x{high} pixels")
     x, y = width / across, height / down
-    place = [round(stated.get("left", 0) * x), round(stated.get("top", 0) * y)]
-    return on_canvas(path, pixels, *place, round(stated["width"] * x), round(stated["height"] * y))
+    left, top = round(stated["left"] * x), round(stated["top"] * y)
+    return on_canvas(path, pixels, left, top, round(full * x), round(high * y))
 
 
 def square_pixels(path: Path, pixels: np.ndarray, ratio: float) -> np.ndarray:

@@ -116,9 +116,10 @@ def _layers(headers: list[dict], part: int) -> list[_Layer]:
         if len(colours) == 3:
             chosen = (colours[0], colours[1], colours[2])
         elif is_luma:
-            chosen = tuple(channels[channel] for channel in LUMA)
+            luma, red, blue = LUMA
+            chosen = (channels[luma], channels[red], channels[blue])
         elif len(single) == 1 and (len(light) == 1 or any(channel in channels for channel in GREYS)):
-            chosen = (single[0],) * 3
+            chosen = (single[0], single[0], single[0])
         else:
             continue
         alpha = channels.get("a") or channels.get("alpha")

@@ -3,10 +3,10 @@
 import numpy as np
 from jaxtyping import Float, Float32
 
+from hdrdata.files.bands import row_bands
 from hdrdata.files.hdr.primaries import REC709, luminance_weights
 
-TAPS = np.float32([0.002128, -0.007540, 0.019597, -0.043159, 0.087929, -0.186077, 0.627123])  # to the middle
-BAND_PIXELS = 2**20
+TAPS = np.array([0.002128, -0.007540, 0.019597, -0.043159, 0.087929, -0.186077, 0.627123], np.float32)  # to the middle
 Plane = Float[np.ndarray, "height width"]
 Picture = Float32[np.ndarray, "height width 3"]
 
@@ -36,9 +36,8 @@ def luma_to_rgb(
     weights = luminance_weights(chromaticities or REC709)
     sparse = ry.shape != y.shape
     chroma = [_doubled(_doubled(c, 1, width), 0, height) if sparse else c.astype(np.float32) for c in (ry, by)]
-    made, rows = np.empty((height, width, 3), np.float32), max(1, BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        inside = slice(top, min(top + rows, height))
+    made = np.empty((height, width, 3), np.float32)
+    for inside in row_bands(height, width):
         around = np.clip(np.arange(inside.start - 1, inside.stop + 1), 0, height - 1)
         rgb = _to_rgb(y[around].astype(np.float32), chroma[0][around], chroma[1][around], weights)
         made[inside] = _less_saturated(rgb, weights) if sparse else rgb[1:-1]

@@ -113,5 +113,5 @@ def _power_of(grid: np.ndarray, table: np.ndarray) -> tuple[float, float]:
         bounds=([0.5, 0.3], [1.5, 4]), xtol=1e-14, ftol=1e-14, gtol=1e-14,
     )  # fmt: skip
     if np.abs(fit.fun).max() > MISFIT:
-        raise ValueError("its curve is a table that is no power, and there are values above 1; expected values up to 1")
+        raise ValueError("its curve is a table and not a power, and there are values above 1; expected values up to 1")
     return float(fit.x[0]), float(fit.x[1])

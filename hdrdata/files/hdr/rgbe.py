@@ -50,7 +50,7 @@ def read_header(path: Path) -> Header:
     expected = "expected #?RADIANCE and a size such as '-Y 512 +X 1024'"
     found = MAGIC.match(head)
     size = SIZE.match(head, found.end()) if found else None
-    if size is None or {size[2], size[5]} != {b"X", b"Y"}:
+    if found is None or size is None or {size[2], size[5]} != {b"X", b"Y"}:
         raise ValueError(f"{path}: not a readable {path.suffix} file: {expected}")
     form, exposure, corrections, primaries, aspect = RGBE, 1.0, np.ones(3), None, 1.0
     for line in found[1].decode("latin-1").splitlines():
@@ -207,7 +207,7 @@ def _decode_old(path: Path, content: bytes, picture: np.ndarray) -> Float32[np.n
         starts = np.concatenate([[True], np.diff(places) != 1]) if places.size else np.zeros(0, bool)
         digit = np.arange(len(places)) - np.maximum.accumulate(np.where(starts, np.arange(len(places)), 0))
         if places.size and (places[0] == 0 or digit.max() > 3):
-            raise ValueError(f"{path}: its lines are damaged: a run of no pixel")
+            raise ValueError(f"{path}: its lines are damaged: a run of 0 pixels")
         repeats = np.where(is_run, 0, 1).astype(np.int64)
         np.add.at(repeats, places - digit - 1, stored[places, 3].astype(np.int64) << (8 * digit))
         ends = np.cumsum(repeats)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -144,7 +145,7 @@ def _rationals(numbers: object, count: int) -> tuple[float, ...] | None:
     return tuple(number / over for number, over in zip(pairs[::2], pairs[1::2], strict=True))
 
 
-def _integers(value: object, count: int, what: str) -> tuple[int, ...]:
+def _integers(value: Any, count: int, what: str) -> tuple[int, ...]:
     numbers = value if isinstance(value, tuple) else (value,)
     if len(numbers) != count or any(type(number) is not int for number in numbers):
         raise ValueError(f"{what} of {len(numbers)} numbers in its tags; expected {count} integers")
@@ -187,16 +188,15 @@ def _placed(path: Path, pixels: np.ndarray, tags: dict) -> tuple[np.ndarray, lis
 
 
 def _page(file: tifffile.TiffFile) -> tifffile.TiffPage:
-    """The first page that is no reduced copy; the first one if all are."""
+    """Return the first page that is not a reduced copy; the first one if all are."""
     for number in range(64):
         try:
-            page = file.pages[number]
+            page = file.pages[number].aspage()
         except IndexError:
             break
-        page = page.aspage() if isinstance(page, tifffile.TiffFrame) else page
         if not page.subfiletype & REDUCED:
             return page
-    return file.pages[0]
+    return file.pages[0].aspage()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -130,7 +131,7 @@ def decode_heif(path: Path) -> Decoded:
     )  # fmt: skip
 
 
-def _apple_map_of(path: Path, image: object, items: Items, exif: bytes | None, notes: list[str]) -> GainMap | None:
+def _apple_map_of(path: Path, image: Any, items: Items, exif: bytes | None, notes: list[str]) -> GainMap | None:
     """Return Apple's gain map; None, with a note, if it cannot be used."""
     try:
         formula = by_apple(apple_numbers(exif), items.content)

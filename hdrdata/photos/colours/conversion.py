@@ -99,4 +99,4 @@ def deep_codes(light: np.ndarray) -> np.ndarray:
 def is_outside(codes: np.ndarray, to_bt709: Float[np.ndarray, "3 3"]) -> np.ndarray:
     """Return which pixels, encoded by sRGB's curve in other primaries, are outside sRGB by over a code of 8 bits."""
     light = srgb_light(codes / np.iinfo(codes.dtype).max) @ to_bt709.T
-    return ((light < -1 / (255 * 12.92)) | (light > 1 + 2.4 / 255)).any(axis=2)
+    return np.any((light < -1 / (255 * 12.92)) | (light > 1 + 2.4 / 255), axis=2)

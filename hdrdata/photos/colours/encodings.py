@@ -63,13 +63,13 @@ def to_xyz(chromaticities: tuple[float, ...]) -> Float[np.ndarray, "3 3"]:
 
 
 def matrix_to_bt709(chromaticities: tuple[float, ...]) -> Float[np.ndarray, "3 3"] | None:
-    """Linear RGB of primaries to linear RGB of BT.709's; None if they are BT.709's, to a thousandth."""
+    """Return the matrix from linear RGB of primaries to BT.709; None if they are BT.709's to a thousandth."""
     matrix = np.linalg.solve(to_xyz(BT709), to_xyz(chromaticities))
     return None if np.abs(matrix - np.eye(3)).max() < 2e-3 else matrix
 
 
-P3_TO_BT709 = matrix_to_bt709(P3)
-BT2020_TO_BT709 = matrix_to_bt709(BT2020)
+P3_TO_BT709 = np.linalg.solve(to_xyz(BT709), to_xyz(P3))
+BT2020_TO_BT709 = np.linalg.solve(to_xyz(BT709), to_xyz(BT2020))
 ADOBE_RGB = Encoding("Adobe RGB (1998)", matrix_to_bt709(ADOBE), lambda codes: codes ** (563 / 256))
 
 
@@ -110,7 +110,7 @@ def gamma_encoding(gamma: float | None, chromaticities: tuple[float, ...] | None
     is_srgb = gamma is None or (matrix is None and abs(gamma * 2.2 - 1) <= 0.01)
     curve = [f"gamma {gamma:.3g}"] if gamma is not None and not is_srgb else []
     name = " and ".join([*(["its primaries"] if matrix is not None else []), *curve])
-    return Encoding(name or "sRGB", matrix, None if is_srgb else lambda codes: codes ** (1 / gamma))
+    return Encoding(name or "sRGB", matrix, None if is_srgb or gamma is None else lambda codes: codes ** (1 / gamma))
 
 
 def srgb_light(codes: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

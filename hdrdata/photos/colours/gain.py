@@ -68,12 +68,12 @@ def by_numbers(name: str, low: list, high: list, gamma: list, offset_base: list,
         ValueError: if a number cannot be meant.
     """
     rows = [np.array(values, np.float32) for values in (low, high, gamma, offset_base, offset_hdr)]
-    low, high, gamma, base, hdr = rows
-    if not all(np.isfinite(row).all() for row in rows) or (gamma <= 0).any():
-        raise ValueError(f"its numbers are damaged (gamma {gamma.tolist()})")
-    if np.abs(np.concatenate([np.atleast_1d(low), np.atleast_1d(high)])).max() > MOST_STOPS:
-        raise ValueError(f"it states a gain of {high.max():g} stops; expected at most {MOST_STOPS:g}")
-    return Formula(name, lambda values: np.exp2(low + (high - low) * values ** (1 / gamma)), base, hdr)
+    least, most, power, base, hdr = rows
+    if not all(np.isfinite(row).all() for row in rows) or (power <= 0).any():
+        raise ValueError(f"its numbers are damaged (gamma {power.tolist()})")
+    if np.abs(np.concatenate([np.atleast_1d(least), np.atleast_1d(most)])).max() > MOST_STOPS:
+        raise ValueError(f"it states a gain of {most.max():g} stops; expected at most {MOST_STOPS:g}")
+    return Formula(name, lambda values: np.exp2(least + (most - least) * values ** (1 / power)), base, hdr)
 
 
 def by_iso(content: bytes) -> Formula:

@@ -5,6 +5,7 @@ import math
 import re
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -109,9 +110,9 @@ def exposure_of(exif: bytes | Image.Exif | None) -> Exposure:
     except ValueError:
         taken = None
     seconds, f_number = positive(tags.get(base.ExposureTime)), positive(tags.get(base.FNumber))
-    if seconds is None and (apex := _number(tags.get(base.ShutterSpeedValue))) is not None and abs(apex) <= 32:
+    if seconds is None and (apex := finite(tags.get(base.ShutterSpeedValue))) is not None and abs(apex) <= 32:
         seconds = 2.0**-apex
-    if f_number is None and (apex := _number(tags.get(base.ApertureValue))) is not None and abs(apex) <= 32:
+    if f_number is None and (apex := finite(tags.get(base.ApertureValue))) is not None and abs(apex) <= 32:
         f_number = 2.0 ** (apex / 2)
     iso = positive(tags.get(base.ISOSpeedRatings))
     if iso is None or iso >= NO_ISO:
@@ -139,7 +140,7 @@ def apple_numbers(block: bytes | None) -> dict[int, float]:
     return {tag: value for tag, value in found.items() if math.isfinite(value)}
 
 
-def _number(value: object) -> float | None:
+def finite(value: Any) -> float | None:
     """Return a finite number, of several the first; None if there is none."""
     try:
         number = float(value[0] if isinstance(value, tuple) else value)
@@ -150,7 +151,7 @@ def _number(value: object) -> float | None:
 
 def positive(value: object) -> float | None:
     """Return a positive finite number, of several the first; None if there is none."""
-    number = _number(value)
+    number = finite(value)
     return number if number is not None and number > 0 else None
 
 
@@ -161,7 +162,7 @@ def reset(block: bytes | None, width: int, height: int) -> bytes | None:
     Adobe RGB becomes uncalibrated, as files say their own colours. Maker's notes, whose offsets count from the
     block's beginning, stay sound.
     """
-    if load(block) is None:
+    if block is None or load(block) is None:
         return None
     content, order = bytearray(block), "<" if block[:2] == b"II" else ">"
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
+from hdrdata.files.ldr import JPEG_LS, LOSSLESS, SOF, jpeg_segments
 from hdrdata.photos.colours.gain import GainMap, by_apple, by_iso, by_xmp
 from hdrdata.photos.formats.decoded import XMP_LEFT, Decoded, check_size, full_scale, of_array
 from hdrdata.photos.formats.exif import apple_numbers, plain
@@ -17,9 +18,6 @@ from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
 ISO_NAME, XMP_NAME = b"urn:iso:std:iso:ts:21496:-1\0", b"http://ns.adobe.com/xap/1.0/\0"
 APPLE_MAP = b"urn:com:apple:photo:2020:aux:hdrgainmap"
 MOST_IMAGES = 64  # that are looked at
-FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF markers; F7 is JPEG-LS's
-LOSSLESS, LS = (0xC3, 0xC7, 0xCB, 0xCF), 0xF7
-ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,9 @@ class Segments:
 
 def read_segments(content: bytes, start: int = 0) -> Segments:
     """Read the segments of a JPEG that begins at `start`, as far as they are whole."""
-    found, parts, place = Segments(), {}, start + 2
-    while place + 4 <= len(content) and content[place] == 0xFF:
-        marker = content[place + 1]
-        if marker == 0xFF or marker in ALONE:
-            place += 1 if marker == 0xFF else 2
-            continue
-        (size,) = struct.unpack_from(">H", content, place + 2)
-        body = content[place + 4 : place + 2 + size]
-        if marker in FRAMES and len(body) >= 6:
+    found, parts, end = Segments(), {}, start + 2
+    for marker, body, end in jpeg_segments(content, start):  # noqa: B007  # the last end is where the pixels begin
+        if marker in (*SOF, JPEG_LS) and len(body) >= 6:
             bits, height, width, components = struct.unpack_from(">BHHB", body)
             found = replace(found, frame=marker, bits=bits, width=width, height=height, components=components)
         elif marker == 0xE1 and body.startswith(b"Exif\0\0") and found.exif is None:
@@ -65,11 +57,8 @@ def read_segments(content: bytes, start: int = 0) -> Segments:
             found = replace(found, has_iptc=True)
         elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
             found = replace(found, transform=body[11])
-        elif marker == 0xDA:
-            break
-        place += 2 + size
     icc = b"".join(parts[number] for number in sorted(parts)) or None
-    return replace(found, icc=icc, end=min(place, len(content)))
+    return replace(found, icc=icc, end=min(end, len(content)))
 
 
 def further_images(content: bytes, first: Segments) -> Iterator[tuple[int, Segments]]:
@@ -126,7 +115,7 @@ def decode_jpeg(path: Path) -> Decoded:
         notes.append(XMP_LEFT)
     if segments.has_iptc:
         notes.append("its IPTC was left out")
-    if segments.frame not in LOSSLESS and segments.frame != LS and segments.bits == 8:
+    if segments.frame not in LOSSLESS and segments.frame != JPEG_LS and segments.bits == 8:
         decoded = decode_by_pillow(path, "JPEG")
         return replace(decoded, exif=segments.exif or decoded.exif, notes=notes + decoded.notes, gain=gain)
     sample_bytes = 1 if segments.bits <= 8 else 2
@@ -135,7 +124,7 @@ def decode_jpeg(path: Path) -> Decoded:
         raise ValueError("cut short")
     if segments.components not in (1, 3):
         raise ValueError(f"{segments.components} components of {segments.bits} bits; expected grey or RGB")
-    if segments.frame == LS:
+    if segments.frame == JPEG_LS:
         pixels = imagecodecs.jpegls_decode(content)
     elif segments.frame in LOSSLESS:
         pixels = imagecodecs.jpegsof3_decode(content)

@@ -3,6 +3,7 @@
 import io
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
@@ -18,7 +19,8 @@ PAGES = ("TIFF", "GIF", "PNG", "AVIF")
 def open_image(source: Path | io.BytesIO, kind: str) -> Image.Image:
     """Open an image of one format by Pillow, without its process-wide limit of pixels: callers check the size."""
     Image.init()
-    opener = JpegImagePlugin.JpegImageFile if kind == "JPEG" else Image.OPEN[kind][0]  # JPEG's own looks for an MPO
+    # JPEG's own opener looks for an MPO.
+    opener: Any = JpegImagePlugin.JpegImageFile if kind == "JPEG" else Image.OPEN[kind][0]
     try:
         return opener(str(source) if isinstance(source, Path) else source)
     except (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error) as error:  # as `Image.open` does

@@ -113,13 +113,13 @@ def read_raw(path: Path, white_balance: list[float]) -> RawPicture:
         except Exception as error:  # rawpy's own, and RuntimeError, ValueError and TypeError for layouts it lacks
             raise ValueError(f"{path}: not a readable camera RAW file: {_reason(error)}") from error
     if fill.shape != developed.shape[:2]:
-        raise ValueError(f"{path}: its photosites lie otherwise than its pixels; convert it to DNG")
+        raise ValueError(f"{path}: its sensor layout is not supported; expected a DNG made from it")
     if fill.max(initial=0) <= 0:  # such as LibRaw makes of floats of 16 bits
-        raise ValueError(f"{path}: no light in it that LibRaw decodes; expected whole numbers or floats of 32 bits")
+        raise ValueError(f"{path}: no pixels that LibRaw can decode; expected integers or 32-bit floats")
     developed = np.repeat(developed, 3, axis=2) if developed.shape[2] == 1 else developed  # a monochrome sensor
     linear = developed * np.float32(max(white_balance) / min(white_balance) / 65535)  # LibRaw makes the largest 1
-    planes = (np.ascontiguousarray(np.rot90(plane, turns)) for plane in (linear, fill))
-    return RawPicture(*planes, tuple(value / min(white_balance[:3]) for value in white_balance[:3]))
+    upright, filled = (np.ascontiguousarray(np.rot90(plane, turns)) for plane in (linear, fill))
+    return RawPicture(upright, filled, tuple(value / min(white_balance[:3]) for value in white_balance[:3]))
 
 
 def _fill(raw: Any) -> Float32[np.ndarray, "height width"]:

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -109,7 +110,7 @@ def _check_claim(path: Path, tags: dict[int, list[int]]) -> None:
         check_size(path, wide, high, 0 if wide * high <= 4 * width * height else wide * high)
 
 
-def _facts_by_pillow(path: Path) -> dict[str, object]:
+def _facts_by_pillow(path: Path) -> dict[str, Any]:
     """Profile, EXIF, orientation and pages of a TIFF, without its pixels."""
     with open_image(path, "TIFF") as image:
         icc, frames = image.info.get("icc_profile"), getattr(image, "n_frames", 1)
@@ -170,7 +171,7 @@ def _of_page(path: Path) -> Decoded:
             pages += [page, *(page.pages or ())]
         whole = [page for page in pages if not page.tags.valueof(SUBFILE, 0) & 1 and page.imagewidth]
         if not whole:
-            raise ValueError("holds thumbnails alone")
+            raise ValueError("contains only thumbnails")
         page = whole[0]
         tags = {tag: _listed(page.tags.valueof(tag)) for tag in TAGS if tag in page.tags}
         check_tags(path, tags)
@@ -186,7 +187,7 @@ def _of_page(path: Path) -> Decoded:
     if pixels.dtype == bool:
         pixels = pixels.astype(np.uint8) * np.uint8(255)
     elif pixels.dtype in (np.int8, np.int16):
-        pixels = pixels.view(pixels.dtype.str.replace("i", "u"))
+        pixels = pixels.view(f"u{pixels.dtype.itemsize}")
     if colours == 0:
         pixels = np.iinfo(pixels.dtype).max - pixels
     if colours == PALETTE:
@@ -204,7 +205,7 @@ def _of_page(path: Path) -> Decoded:
     return replace(decoded, light=(lambda band: lab_light(band, signed=colours == CIELAB), "CIELab"), icc=None)
 
 
-def _listed(value: object) -> list[int]:
+def _listed(value: Any) -> list[int]:
     values = value if isinstance(value, tuple | list) else [value]
     return [int(one) for one in values]
 

@@ -4,6 +4,8 @@ Marnerides, Bashford-Rogers, Hatchett and Debattista, "ExpandNet: A Deep Convolu
 Range Expansion from Low Dynamic Range Content", Eurographics 2018. 456,899 parameters at width 1.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -69,5 +71,5 @@ class ExpandNetLoss(nn.Module):
         return absolute + 5.0 * cosine, {"absolute": absolute, "cosine": cosine}
 
 
-def _conv(before: int, after: int, kernel: int, **options: int) -> tuple[nn.Module, nn.Module]:
+def _conv(before: int, after: int, kernel: int, **options: Any) -> tuple[nn.Module, nn.Module]:
     return nn.Conv2d(before, after, kernel, **options), nn.SELU(inplace=True)

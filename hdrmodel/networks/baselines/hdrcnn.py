@@ -7,6 +7,7 @@ ours. 29,441,371 parameters at width 1; 14,714,688 of them are the convolutions 
 """
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +47,7 @@ class Skip(nn.Module):
         self.join = nn.Conv2d(2 * channels, channels, kernel_size=1)
         with torch.no_grad():
             self.join.weight.copy_(torch.eye(channels).repeat(1, 2)[:, :, None, None])
-            self.join.bias.zero_()
+            nn.init.zeros_(cast(Tensor, self.join.bias))
 
     def forward(self, decoded: Features, encoded: Features) -> Features:
         return self.join(torch.cat([decoded, (encoded.float().square() + EPSILON).log()], dim=1))
@@ -98,7 +99,7 @@ class HDRCNN(RadianceNetwork):
         for module in self.encoder.modules():
             if isinstance(module, nn.Conv2d):  # without pretrained weights and without normalisation
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                nn.init.zeros_(cast(Tensor, module.bias))
 
     def predict(self, ldr: Pictures) -> Pictures:
         """y: the natural logarithm of radiance + 1/255."""

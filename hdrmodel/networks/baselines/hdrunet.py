@@ -107,8 +107,8 @@ class TanhLoss(nn.Module):
         return loss, {"tanh": loss}
 
 
-def _through(blocks: nn.ModuleList, x: Features, condition: Condition) -> Features:
-    for block in blocks:
+def _through(blocks: nn.Module, x: Features, condition: Condition) -> Features:
+    for block in blocks.children():
         x = block(x, condition)
     return x
 

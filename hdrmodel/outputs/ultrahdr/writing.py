@@ -51,7 +51,7 @@ def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, source: Source)
         size = max(1, round(codes.shape[1] * shrink)), max(1, round(codes.shape[0] * shrink))
         codes = cv2.resize(codes, size, interpolation=cv2.INTER_AREA)
     gain_map = encode_map(codes, source.quality)
-    write_bytes(path, join_jpegs(jpeg, gain_map, gain, icc, source.exif))
+    write_bytes(path, join_jpegs(bytes(jpeg), bytes(gain_map), gain, icc, source.exif))
     notes = notes_of(lost, radiance, f"{PEAK:,.0f} cd/m2", "BT.709" if to_bt709 is None else "Display P3")
     if source.exif and len(source.exif) > MOST - 6:
         notes.append(f"EXIF of {len(source.exif)} bytes is too long for a JPEG, and left out")
@@ -83,7 +83,7 @@ def base_of(
         return as_bytes(picture.ldr), picture.to_bt709, picture.icc or _profile(is_p3)
     base = np.empty(picture.ldr.shape, np.uint8)
     to_p3 = np.linalg.inv(P3_TO_BT709) @ picture.to_bt709
-    for rows in bands(*base.shape[:2]):
+    for rows in bands(len(picture.ldr), picture.ldr.shape[1]):
         light = linear_of(picture.ldr[rows]).astype(np.float64) @ to_p3.T
         base[rows] = np.rint(255 * srgb_codes(light))
     return base, P3_TO_BT709, _profile(True)

@@ -189,7 +189,7 @@ def test_a_part_is_exported_beside_what_is_there(dataset, exported, tmp_path):
 
 def test_an_export_over_other_files_or_of_damage_is_refused(dataset, tmp_path):
     (tmp_path / "out" / "Train" / "Bracketed_images").mkdir(parents=True)
-    with pytest.raises(ValueError, match="Train: holds files that no export wrote; expected a new folder"):
+    with pytest.raises(ValueError, match="Train: contains files that were not exported; expected a new folder"):
         export_drtmo(dataset.shards, tmp_path / "out", ("train",), png_encoder="fpng")
     shutil.copytree(dataset.shards, tmp_path / "shards")
     shards = Shards(tmp_path / "shards", "test", "pixels")

@@ -232,7 +232,7 @@ def test_a_damaged_file_is_fetched_again_and_a_strangers_is_not_touched(server, 
         path = tmp_path / file.name
         path.write_bytes(b"mine")
         fetched = fetch_files([file], tmp_path, Web(QUICK), 1)
-        assert fetched.failures == {file.name: "a file of this name is there, with other content; move it away"}
+        assert fetched.failures == {file.name: "a file of this name exists, with other content; move it away"}
         assert path.read_bytes() == b"mine"
         path.write_bytes(content)  # left by a run that was killed before it wrote the row
         assert not fetch_files([file], tmp_path, Web(QUICK), 1).failures
@@ -440,7 +440,7 @@ def test_a_planted_partial_file_is_refused_and_what_it_leads_to_stays(server, tm
     if kind != "file":  # a note makes it ours, but only a file
         (folder / ".partial-a.exr.json").write_text(json.dumps({"url": file.url, "validator": None}))
     (reason,) = fetch_files([file], folder, Web(QUICK), 1).failures.values()
-    assert reason == ".partial-a.exr is there, and no run of this command began it; move it away"
+    assert reason == ".partial-a.exr is there, and was not made by this command; move it away"
     assert (home / "thesis").read_text() == "precious" and not (home / "new").exists()
     assert (planted.read_bytes() if planted.exists() else None) == before
 
@@ -449,7 +449,7 @@ def test_what_a_server_packs_is_refused_without_unpacking_it(server, tmp_path):
     bomb = wanted(server, "a.exr", gzip.compress(bytes(10_000_000)), digest=False, size=False)
     server.headers = {"Content-Encoding": "gzip"}
     (reason,) = fetch_files([bomb], tmp_path, Web(QUICK), 1).failures.values()
-    assert reason == "the server packs what it sends (gzip), which was not asked for"
+    assert reason == "the server compresses its answer (gzip), which was not requested"
     with pytest.raises(Failure, match="packs what it sends"):
         Web(QUICK).json(bomb.url)
 

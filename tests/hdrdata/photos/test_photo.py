@@ -498,7 +498,7 @@ def test_a_tiff_of_other_samples_or_colours_is_told_in_one_line(tmp_path):
         (noise(channels=1).astype(np.float32), {}, "floating-point samples"),
         (noise(channels=1).astype(np.int16), {}, "signed samples"),
         (noise(channels=1).astype(np.uint32), {}, "32 bits a sample; expected 8 or 16 bits"),
-        (noise(), {"photometric": "rgb", "subfiletype": 1}, "holds thumbnails alone"),
+        (noise(), {"photometric": "rgb", "subfiletype": 1}, "contains only thumbnails"),
         (noise(channels=5), {"photometric": "rgb", "planarconfig": "contig"}, "5 samples a pixel"),
     ]:
         tifffile.imwrite(path, picture, **options)

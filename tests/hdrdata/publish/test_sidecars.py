@@ -9,6 +9,8 @@ import pytest
 from imported_dataset import write_imported
 
 from hdrdata.files.disk import read_json, write_json
+from hdrdata.integrity.tar_walk import SHOWN
+from hdrdata.integrity.verify import verify_shards
 from hdrdata.publish.card import write_plain_card
 from hdrdata.publish.published import RECORD, Written
 from hdrdata.publish.refresh import has_published, refresh_published, stale_files
@@ -110,7 +112,7 @@ def test_only_the_chosen_kinds_are_written_and_only_stale_files_of_ours_removed(
 def test_a_file_of_another_program_is_never_replaced(dataset_copy, name):
     folder = dataset_copy.shards
     (folder / name).write_text('{"mine": 1}')
-    with pytest.raises(ValueError, match=f"{name}: not as this command wrote it; move it away"):
+    with pytest.raises(ValueError, match=f"{name}: changed since this command wrote it; move it away"):
         write_sidecars(folder, ALL)
         write_plain_card(folder, ("card", "croissant"))
     assert (folder / name).read_text() == '{"mine": 1}'
@@ -125,6 +127,14 @@ def test_files_of_versions_without_a_list_are_brought_up_to_date(dataset_copy):
     assert "pixels/wids-val.json" in stale_files(folder)
     assert refresh_published(folder)[0] == "wids, timm: 1 files written, 2 kept, 0 removed"
     assert "val" not in (folder / "pixels" / "_info.json").read_text()
+
+
+def test_a_damaged_list_of_published_files_is_one_fault_of_verify(dataset_copy):
+    folder = dataset_copy.shards
+    write_sidecars(folder, ALL)
+    (folder / RECORD).write_text("{" + "x" * 500)
+    (fault,) = verify_shards(folder, decode=False, workers=None).faults
+    assert fault.shard == RECORD and RECORD in fault.reason and len(fault.reason) <= SHOWN
 
 
 def test_stale_sidecars_and_cards_are_found_and_written_again(dataset_copy):

@@ -32,7 +32,7 @@ from hdrmodel.evaluation.measuring import measure
 from hdrmodel.evaluation.without_network import estimate_by_linearising, estimate_by_oracle
 from hdrmodel.metrics.table import columns_of, load_metrics
 from hdrmodel.networks.weights import initial_network, save_weights
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 from hdrmodel.scores.folder import Summary, read_scores
 from hdrmodel.scores.methods import METHODS, SEEDED, SHARED
 

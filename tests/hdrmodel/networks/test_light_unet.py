@@ -23,7 +23,7 @@ from hdrmodel.networks.weights import initial_network, load_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.profiles.load import load_profile
 from hdrmodel.reconstruction.response import estimate_response, light_of_photograph
-from hdrmodel.sampling.light import Augmentation, LightDataset, draw_pair, draw_sample
+from hdrmodel.sampling.simulated import Augmentation, LightDataset, draw_pair, draw_sample
 from hdrmodel.sampling.synthetic_light import SCENES, draw_synthetic_light
 from hdrmodel.training.step import Stepper, rate_at
 from hdrmodel.training.train import train

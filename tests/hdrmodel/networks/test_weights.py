@@ -94,7 +94,7 @@ def test_a_missing_file_is_refused_by_name(tmp_path):
 
 def test_foreign_tensors_are_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
-    with pytest.raises(ValueError, match=r"expected weights that `train` wrote"):
+    with pytest.raises(ValueError, match=r"expected weights written by `hdrmodel train`"):
         load_weights(tmp_path / "w.safetensors")
 
 

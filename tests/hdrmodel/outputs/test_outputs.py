@@ -22,9 +22,9 @@ from hdrdata.files.radiance import read_radiance
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrdata.photos.colours.made import rgb_profile
 from hdrmodel.outputs.bands import Picture, Scale
+from hdrmodel.outputs.format_list import describe_formats
 from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
-from hdrmodel.outputs.names import describe_formats
 from hdrmodel.outputs.signals import BT709_TO_BT2020, hlg_signal, pq_signal, tone_mapped
 from hdrmodel.outputs.ultrahdr.writing import own_jpeg
 

@@ -615,7 +615,7 @@ def test_an_output_never_takes_the_place_of_an_input(predict, tmp_path, monkeypa
     (tmp_path / "link.tif").hardlink_to(tmp_path / "b.jpg")
     before = {name: sha256_of(tmp_path / name) for name in names_in(tmp_path)}
     monkeypatch.chdir(tmp_path)
-    refused(predict(*arguments), "an output would take the place of this input; expected another folder")
+    refused(predict(*arguments), "an output would replace this input; expected another folder")
     assert {name: sha256_of(tmp_path / name) for name in names_in(tmp_path)} == before
 
 

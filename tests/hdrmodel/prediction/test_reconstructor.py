@@ -12,7 +12,7 @@ from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.reconstruction.tiles import run_tile
-from hdrmodel.release.names import WEIGHTS
+from hdrmodel.release.files import WEIGHTS
 
 
 def save_network(folder, variant):
@@ -153,7 +153,7 @@ def test_a_baseline_makes_light_and_its_stack_is_that_light_exposed(baselines, n
 
 @pytest.mark.parametrize("name", PREDICTING)
 def test_a_baseline_has_no_irradiance_to_show(baselines, name):
-    with pytest.raises(ValueError, match=f"from 'irradiance': {name} estimates no X; expected 'stack'"):
+    with pytest.raises(ValueError, match=f"from 'irradiance': {name} does not estimate X; expected 'stack'"):
         baselines[name](noise(), "irradiance")
 
 
@@ -180,7 +180,7 @@ def test_a_precision_that_there_is_not_is_refused(weights, arguments, reason):
 
 
 def test_a_baseline_is_computed_in_single_floats_alone(tmp_path):
-    with pytest.raises(ValueError, match="precision 'bf16': this network is computed in 'fp32' alone"):
+    with pytest.raises(ValueError, match="precision 'bf16': this network only supports 'fp32'"):
         HDRReconstructor.from_file(save_network(tmp_path, "expandnet"), precision="bf16")
 
 

@@ -209,7 +209,7 @@ def refused(path, match, backend=None):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_refused_in_a_line_that_names_it(own_folder, name):
     (own_folder / name).unlink()
-    refused(own_folder, rf"{name}: no such file; expected a folder that `export` wrote")
+    refused(own_folder, rf"{name}: no such file; expected a folder written by `hdrmodel export`")
 
 
 @pytest.mark.parametrize("content", [b"", b"no network", None])
@@ -231,7 +231,7 @@ def test_metadata_of_another_type_is_refused_in_a_line(own_folder, key, value):
 
 def test_a_foreign_file_is_refused_in_a_line_that_names_it(own_folder):
     with_fact(own_folder / "n3.onnx", "format", "of another program")
-    refused(own_folder, r"n3\.onnx: format 'of another program'; expected what `export` wrote")
+    refused(own_folder, r"n3\.onnx: format 'of another program'; expected a file written by `hdrmodel export`")
 
 
 def test_files_of_two_exports_are_refused_in_a_line(own_folder):
@@ -255,7 +255,7 @@ def test_the_backend_wants_its_own_kind_of_weights(folder, weights):
 
 
 def test_onnx_files_are_computed_in_float32_alone(folder):
-    with pytest.raises(ValueError, match=r"precision 'bf16': this network is computed in 'fp32' alone"):
+    with pytest.raises(ValueError, match=r"precision 'bf16': this network only supports 'fp32'"):
         HDRReconstructor.from_file(folder, "cpu", precision="bf16")
 
 

@@ -20,7 +20,7 @@ from hdrdata.fetch.catalogs import read_catalog
 from hdrdata.files.radiance import read_radiance
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, load_weights, save_weights
-from hdrmodel.release.names import CARD, SCENES, WEIGHTS
+from hdrmodel.release.files import CARD, SCENES, WEIGHTS
 from hdrmodel.release.shipped import write_release
 
 PHOTO = ROOT / "data" / "photo.jpg"

@@ -132,8 +132,12 @@ def test_one_scene_is_no_verdict(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "changes", "message"),
     [
-        ({"scenes": 9}, {}, "other stacks than {b}/per_picture.csv: 3 keys lie in one alone, such as 'place9_0_film'"),
-        ({}, {"protocol": {**PROTOCOL, "hdr": "X"}}, "another protocol than {b}: 'hdr' is 'PU21', and 'X' in A"),
+        (
+            {"scenes": 9},
+            {},
+            "other stacks than {b}/per_picture.csv: 3 keys are in only one of them, such as 'place9_0_film'",
+        ),
+        ({}, {"protocol": {**PROTOCOL, "hdr": "X"}}, "a different protocol than {b}: 'hdr' is 'PU21', and 'X' in A"),
         ({}, {"protocol": {"ldr": "peak 1"}}, "'alignments' is 'gain', and missing in A"),
         ({}, {"lpips": "vgg 0.1"}, "LPIPS by 'alex 0.1', and by 'vgg 0.1' in"),
     ],

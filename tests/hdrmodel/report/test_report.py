@@ -672,14 +672,16 @@ def test_variants_that_cannot_share_a_table_are_refused(inputs, tmp_path):
     summary = inputs[1] / "spatial" / "summary.json"
     content = json.loads(summary.read_text())
     write_json(summary, content | {"protocol": PROTOCOL | {"hdr": "PU21 with peak 1."}})
-    with pytest.raises(ValueError, match=r"spatial/summary\.json: another protocol than .*base/summary\.json"):
+    with pytest.raises(ValueError, match=r"spatial/summary\.json: a different protocol than .*base/summary\.json"):
         write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
     fewer = {key: column for key, column in content["columns"].items() if key != "psnr_pu21_crf"}
     write_json(summary, content | {"columns": fewer})
-    with pytest.raises(ValueError, match=r"spatial/summary\.json: other columns than .*base/summary\.json"):
+    with pytest.raises(ValueError, match=r"spatial/summary\.json: different columns than .*base/summary\.json"):
         write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
     write_variant(*inputs, "spatial", scenes=("church", "tower"))
-    with pytest.raises(ValueError, match=r"spatial/per_picture\.csv: scores other stacks than .*base/per_picture\.csv"):
+    with pytest.raises(
+        ValueError, match=r"spatial/per_picture\.csv: scores different stacks than .*base/per_picture\.csv"
+    ):
         write_report(*inputs, tmp_path, ("base", "spatial"), (0,))
 
 

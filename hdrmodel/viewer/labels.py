@@ -1,23 +1,16 @@
-"""Numbers and names as the page says them."""
+"""Labels of the page: numbers, attributes, ticks and the outline of the histogram."""
 
 import math
 
 from hdrdata.files.radiance import Repairs
+from hdrdata.terminal import printable
 
 LONGEST_TEXT = 400  # letters of an attribute
 
 
 def attribute_text(value: object) -> str:
-    text = printable(f"{value:.6g}" if isinstance(value, float) else str(value))
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
-
-
-# Words and marks
-
-
-def printable(text: str) -> str:
-    """The text with a space for each letter that is not printed: control, direction and half letters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """Return an attribute of a file in at most `LONGEST_TEXT` letters."""
+    return printable(f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split()), LONGEST_TEXT)
 
 
 def format_light(value: float) -> str:

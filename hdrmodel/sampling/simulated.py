@@ -91,7 +91,9 @@ class LightDataset(Dataset):
 
     def __init__(self, shards: Shards, crop: int, augmentation: Augmentation, seed: int, pairs: bool = False):
         if shards.form != "radiance":
-            raise ValueError(f"{shards.folder}: the form '{shards.form}' holds no light; expected train.form radiance")
+            raise ValueError(
+                f"{shards.folder}: the form '{shards.form}' contains no radiance; expected train.form radiance"
+            )
         self.crop, self.augmentation, self.seed, self.pairs = crop, augmentation, seed, pairs
         self.keys = shards.keys
         self.views = [np.ascontiguousarray(shards.radiance(number).radiance) for number in range(len(shards))]
@@ -130,7 +132,7 @@ class LightDataset(Dataset):
 def light_batch(sample: dict, device: torch.device) -> LightBatch:
     """A collated batch of `LightDataset`, on the device."""
     names = ("picture", "clipped", "response_known", "stops")
-    return LightBatch(*(sample[name].to(device) for name in names), sample["key"])
+    return LightBatch(**{name: sample[name].to(device) for name in names}, keys=sample["key"])
 
 
 def light_photos(sample: dict, device: torch.device) -> PhotoBatch:
@@ -243,7 +245,7 @@ def _photograph(
         quality = int(draw.integers(config.jpeg_lowest, config.jpeg_highest + 1))
         sampling = SAMPLINGS[int(draw.integers(2))]
         options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-        ldr = cv2.imdecode(cv2.imencode(".jpg", ldr, options)[1], cv2.IMREAD_COLOR)
+        ldr = np.asarray(cv2.imdecode(cv2.imencode(".jpg", ldr, options)[1], cv2.IMREAD_COLOR))
         white -= int(draw.integers(2, 6 + (100 - quality) // 4))  # white areas of a JPEG are not all white
     return ldr, white
 
