@@ -149,7 +149,7 @@ def test_a_monochrome_dng_is_grey_and_floats_of_16_bits_are_refused(tmp_path):
     picture = read_raw(tmp_path / "a.dng", read_white_balance(tmp_path / "a.dng"))
     assert picture.linear == pytest.approx(np.repeat(light[:, :, None], 3, axis=2), abs=1e-3)
     write_linear_dng(tmp_path / "b.dng", np.repeat(light[:, :, None], 3, axis=2), np.float16)
-    with pytest.raises(ValueError, match=r"b\.dng: no light in it that LibRaw decodes"):
+    with pytest.raises(ValueError, match=r"b\.dng: no pixels that LibRaw can decode"):
         read_raw(tmp_path / "b.dng", read_white_balance(tmp_path / "b.dng"))
 
 

@@ -258,7 +258,7 @@ def test_a_run_cut_short_and_resumed_ends_with_the_same_weights(dataset, tmp_pat
 
 
 def test_a_profile_that_tells_nothing_of_light_is_refused(dataset, tmp_path):
-    with pytest.raises(ValueError, match=r"train\.light: null; expected what light is learned from"):
+    with pytest.raises(ValueError, match=r"train\.light: null; expected the settings of simulated photographs"):
         train(dataset.shards, tmp_path / "run", "lightunet", 0, load_profile("quick", ["crop=32"]))
     with pytest.raises(ValueError, match=r"train\.loss\.light: the term needs train\.light"):
         train(dataset.shards, tmp_path / "run", "base", 0, load_profile("quick", ["loss.light=1", "crop=32"]))

@@ -592,9 +592,13 @@ def test_outputs_that_would_meet_are_refused(predict, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     both = ("--format", "png-pq")
     refused(
-        predict("in", "-o", "hdr", *both), "hdr/a.preview.png: would be made of in/a.p", "expected a folder for each"
+        predict("in", "-o", "hdr", *both),
+        "hdr/a.preview.png: is the output of both in/a.p",
+        "expected a folder for each",
     )
-    refused(predict("in", "-o", "hdr", *both, "--no-preview", "--stack"), "hdr/b.stack/c.png: would be made of in/b.")
+    refused(
+        predict("in", "-o", "hdr", *both, "--no-preview", "--stack"), "hdr/b.stack/c.png: is the output of both in/b."
+    )
     assert not Path("hdr").exists()
 
 

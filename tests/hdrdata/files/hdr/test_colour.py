@@ -66,7 +66,7 @@ def test_a_curve_that_is_a_table_continues_as_the_power_it_ends_with(tmp_path, l
 def test_a_table_that_is_no_power_is_refused_above_white():
     curve = continued(np.interp(np.linspace(0, 1, 64), [0, 0.5, 0.8, 1], [0, 0.9, 0.91, 1]))
     assert curve(np.array([0.5])) == pytest.approx(0.9, abs=1e-2)
-    with pytest.raises(ValueError, match="a table that is no power, and there are values above 1"):
+    with pytest.raises(ValueError, match="a table and not a power, and there are values above 1"):
         curve(np.array([0.5, 1.1]))
 
 
