@@ -52,8 +52,9 @@ def _doubled(plane: Plane, axis: int, size: int) -> Float32[np.ndarray, "doubled
     made[0::2] = plane
     between = made[1::2]
     between[...] = 0
-    for place, tap in enumerate((*TAPS, *TAPS[::-1])):
-        between += tap * padded[place : place + len(plane)]
+    with np.errstate(invalid="ignore", over="ignore"):  # what is no light is counted later
+        for place, tap in enumerate((*TAPS, *TAPS[::-1])):
+            between += tap * padded[place : place + len(plane)]
     return np.ascontiguousarray(np.moveaxis(made[:size], 0, axis))
 
 

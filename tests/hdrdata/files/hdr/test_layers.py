@@ -107,6 +107,15 @@ def test_a_pixel_more_saturated_than_its_neighbours_loses_saturation_and_keeps_i
     assert 1 - pixel.min() / pixel.max() == pytest.approx(0.923, abs=2e-3)
 
 
+@pytest.mark.parametrize("odd", [np.inf, np.nan, 3e38])
+def test_chroma_that_is_no_light_gives_no_warning(tmp_path, odd):
+    y = np.ones((12, 16), np.float32)
+    ry = np.zeros((12, 16), np.float32)
+    ry[4, 6], ry[6, 8] = odd, -odd
+    write_luma(tmp_path / "a.exr", [y, ry, ry], 2)
+    assert read_radiance(tmp_path / "a.exr").shape == (12, 16, 3)
+
+
 def test_luminance_and_chroma_of_other_sizes_are_refused(tmp_path):
     write_luma(tmp_path / "a.exr", [np.ones((8, 8)), *np.zeros((2, 8, 8))], 4)
     with pytest.raises(ValueError, match=r"a\.exr: channels Y, RY, BY differ in size"):
