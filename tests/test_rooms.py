@@ -15,7 +15,14 @@ PACKAGES = ("hdrdata", "hdrmodel", "stages")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ROOMS = sorted(path.parent for name in PACKAGES[:2] for path in (ROOT / name).rglob("__init__.py"))
 # They change no output, or DVC tracks the values that they read as params.
-VALUES = {"hdrdata/command.py", "hdrdata/config.py", "hdrdata/machine.py", "hdrdata/terminal.py", "stages/params.py"}
+VALUES = {
+    "hdrdata/command.py",
+    "hdrdata/config.py",
+    "hdrdata/machine.py",
+    "hdrdata/terminal.py",
+    "stages/params.py",
+    "hdrdata/samples/layout.py",  # `stages/params.py` reads the names of the forms in it
+}
 
 
 def imports_of(path: Path) -> set[Path]:
