@@ -21,7 +21,6 @@ VALUES = {
     "hdrdata/machine.py",
     "hdrdata/terminal.py",
     "stages/params.py",
-    "hdrdata/samples/layout.py",  # `stages/params.py` reads the names of the forms in it
 }
 
 
@@ -44,7 +43,8 @@ def reached_from(path: Path) -> set[str]:
         file = waiting.pop()
         if file not in reached:
             reached.add(file)
-            waiting.extend(imports_of(file) if file.suffix == ".py" else ())
+            if file.suffix == ".py" and file != ROOT / "stages/params.py":  # it reads values, in VALUES or tracked
+                waiting.extend(imports_of(file))
             source = "" if file.suffix == ".safetensors" else file.read_text()
             beside = (data for data in packaged_data() if data.is_relative_to(file.parent))
             waiting.extend(data for data in beside if f'"{data.name}"' in source)
