@@ -247,7 +247,7 @@ def test_a_copy_whose_folder_of_scenes_is_not_there_trains(workspace, tmp_path, 
     run(workspace, sys.executable, "-m", "dvc", "repro", "train@base-0")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     told = run(tmp_path, "bash", str(script), str(workspace))
-    assert re.findall(r"Running stage '(.+?)'", told) == ["scan"] and "is kept as it is" in told
+    assert re.findall(r"Running stage '(.+?)'", told) == ["scan"]
 
 
 def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
