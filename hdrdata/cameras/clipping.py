@@ -12,6 +12,8 @@ MOST_DEPTH = 16.0  # levels below white, where the coarsest quantisation leaves 
 HALF_NOISE = 2.0  # levels of quantisation noise that leave them half as far below white
 RANGE_SHARE = 0.1  # of the range of the levels around a value: as far as quantisation moves it there
 WINDOW = 17  # pixels: a value's own blocks of 8, or of 16 with subsampled chroma, whatever their grid
+HOLE = 9  # pixels: of narrower holes in clipped areas, levels near white are clipped too
+ENCLOSED_SHARE = 1 / 3  # of the deepest bound: how far below white such levels are at most
 
 Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
 
@@ -100,7 +102,9 @@ def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Bool[np.ndarray, "
 
     A value is clipped from 255 - d on, where d is a tenth of the range of the levels in the 17x17 pixels around it,
     within the rule's bounds: quantisation leaves ringing beside strong edges, and next to nothing in a smooth sky.
-    So the levels of a smooth sky keep their light up to 251, and few dark specks remain around branches.
+    So the levels of a smooth sky keep their light up to 251. Levels within a third of the deepest bound are also
+    clipped where clipped values enclose them (a morphological closing): ringing reaches farther than the window, and
+    would leave dark and coloured specks in panes and between branches.
 
     Args:
         ldr: levels of 8 or 16 bits.
@@ -109,14 +113,16 @@ def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Bool[np.ndarray, "
     white = np.iinfo(ldr.dtype).max
     if rule is None:
         return ldr == white
-    window = np.ones((WINDOW, WINDOW), np.uint8)
+    window, hole = np.ones((WINDOW, WINDOW), np.uint8), np.ones((HOLE, HOLE), np.uint8)
     clipped = np.empty(ldr.shape, bool)
     for channel, most in enumerate(rule.most):
         values = np.ascontiguousarray(ldr[:, :, channel])
         around = cv2.subtract(cv2.dilate(values, window), cv2.erode(values, window))
-        unit = white // 255
-        depth = np.clip(around * np.float32(RANGE_SHARE), rule.least * unit, max(most, rule.least) * unit)
-        np.greater_equal(values, white - depth, out=clipped[:, :, channel])
+        least, deepest = rule.least * (white // 255), max(most, rule.least) * (white // 255)
+        depth = np.clip(around * np.float32(RANGE_SHARE), least, deepest)
+        certain = (values >= white - depth).astype(np.uint8)
+        enclosed = cv2.morphologyEx(certain, cv2.MORPH_CLOSE, hole) & (values >= white - deepest * ENCLOSED_SHARE)
+        clipped[:, :, channel] = certain | enclosed
     return clipped
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrdata.cameras.clipping import LOSSY_RULE, clip_rule_of_jpeg, clipped_values, fill_clipped
+from hdrdata.cameras.clipping import LOSSY_RULE, ClipRule, clip_rule_of_jpeg, clipped_values, fill_clipped
 
 
 def jpeg(ldr: np.ndarray, **options: object) -> bytes:
@@ -68,3 +68,16 @@ def test_clipped_values_around_branches_are_found(quality, subsampling):
     far = cv2.erode(true[..., 1], np.ones((5, 5), np.uint8)) == 255  # two pixels from every branch
     assert clipped[far].mean() > 0.97  # 0.979 at quality 60
     assert not clipped[true < 255].any()
+
+
+def test_levels_near_white_that_clipped_values_enclose_are_clipped_and_open_ones_are_not():
+    """A hole of four pixels in white, and the same levels as half of an image; the bounds are 2 and 12 levels."""
+    rule = ClipRule(2.0, (12.0, 12.0, 12.0))
+    enclosed = np.full((40, 40, 3), 255, np.uint8)
+    enclosed[18:22, 18:22] = 252  # 3 below white: more than 2, at most a third of 12
+    assert clipped_values(enclosed, rule).all()
+    enclosed[18:22, 18:22] = 249  # 6 below white
+    assert clipped_values(enclosed, rule).sum() == 3 * (40 * 40 - 4 * 4)
+    half = np.full((40, 40, 3), 255, np.uint8)
+    half[:, 20:] = 252
+    assert clipped_values(half, rule).sum() == 3 * 40 * 20
