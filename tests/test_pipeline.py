@@ -209,47 +209,6 @@ def run(folder: Path, *command: str) -> str:
     return result.stdout
 
 
-def test_a_clone_with_the_shards_alone_trains_and_a_form_is_imported_alone(workspace, scenes_folder, tmp_path):
-    dvc = [sys.executable, "-m", "dvc"]
-    run(workspace, *dvc, "repro", "train@base-0")
-    author = ("-c", "user.name=t", "-c", "user.email=t@t")
-    run(workspace, "git", "add", "--all")
-    run(workspace, "git", *author, "commit", "--quiet", "-m", "data")
-    clone = tmp_path / "clone"
-    run(tmp_path, "git", "clone", "--quiet", str(workspace), str(clone))
-    run(clone, *dvc, "remote", "add", "--quiet", "--default", "there", str(workspace / ".dvc" / "cache"))
-    run(clone, *dvc, "pull", "--quiet", "shard")
-    for lost in ("data/scenes", "data/views", "data/stacks"):
-        shutil.rmtree(clone / lost, ignore_errors=True)
-    parameters = (clone / "params.yaml").read_text()
-    (clone / "params.yaml").write_text(parameters.replace("batch: 2", "batch: 3"))
-    told = run(clone, *dvc, "repro", "--allow-missing", "train@base-0")
-    assert re.findall(r"Running stage '(.+?)'", told) == ["scan", "train@base-0"]
-    assert (clone / "data/runs/base/0/weights.safetensors").is_file() and not (clone / "data/views").exists()
-    (clone / "params.yaml").write_text(parameters.replace("scenes: data/scenes", "scenes: nowhere/hdris"))
-    run(clone, *dvc, "repro", "--allow-missing", "train@base-0")  # another folder of scenes that is not there
-
-    other = tmp_path / "other"
-    other.mkdir()
-    run(other, "git", "init", "--quiet")
-    run(other, *dvc, "init", "--quiet")
-    run(other, *dvc, "import", "--quiet", str(workspace), "data/shards/radiance")
-    with (
-        open_stacks(other / "radiance", part="train") as imported,
-        open_stacks(workspace / "data/shards", part="train") as whole,
-    ):
-        assert len(imported) == len(whole)
-        assert np.array_equal(imported[0].stack, whole[0].stack)
-
-
-def test_a_copy_whose_folder_of_scenes_is_not_there_trains(workspace, tmp_path, monkeypatch):
-    script = shared_file("wild/journeys/c07_pulled_shards.sh")
-    run(workspace, sys.executable, "-m", "dvc", "repro", "train@base-0")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    told = run(tmp_path, "bash", str(script), str(workspace))
-    assert re.findall(r"Running stage '(.+?)'", told) == ["scan"]
-
-
 def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
     first = run(workspace, sys.executable, "-m", "dvc", "repro")
     order = re.findall(r"Running stage '(.+?)'", first)
@@ -303,3 +262,44 @@ def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
     assert "scenes: 1 new, 3 kept, 0 removed" in added
     index = json.loads((workspace / "data" / "shards" / "index.json").read_text())
     assert {name: row["files"][name]["sha256"] for name, row in index["rows"].items()} == made
+
+
+def test_a_clone_with_the_shards_alone_trains_and_a_form_is_imported_alone(workspace, scenes_folder, tmp_path):
+    dvc = [sys.executable, "-m", "dvc"]
+    run(workspace, *dvc, "repro", "train@base-0")
+    author = ("-c", "user.name=t", "-c", "user.email=t@t")
+    run(workspace, "git", "add", "--all")
+    run(workspace, "git", *author, "commit", "--quiet", "-m", "data")
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "--quiet", str(workspace), str(clone))
+    run(clone, *dvc, "remote", "add", "--quiet", "--default", "there", str(workspace / ".dvc" / "cache"))
+    run(clone, *dvc, "pull", "--quiet", "shard")
+    for lost in ("data/scenes", "data/views", "data/stacks"):
+        shutil.rmtree(clone / lost, ignore_errors=True)
+    parameters = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(parameters.replace("batch: 2", "batch: 3"))
+    told = run(clone, *dvc, "repro", "--allow-missing", "train@base-0")
+    assert re.findall(r"Running stage '(.+?)'", told) == ["scan", "train@base-0"]
+    assert (clone / "data/runs/base/0/weights.safetensors").is_file() and not (clone / "data/views").exists()
+    (clone / "params.yaml").write_text(parameters.replace("scenes: data/scenes", "scenes: nowhere/hdris"))
+    run(clone, *dvc, "repro", "--allow-missing", "train@base-0")  # another folder of scenes that is not there
+
+    other = tmp_path / "other"
+    other.mkdir()
+    run(other, "git", "init", "--quiet")
+    run(other, *dvc, "init", "--quiet")
+    run(other, *dvc, "import", "--quiet", str(workspace), "data/shards/radiance")
+    with (
+        open_stacks(other / "radiance", part="train") as imported,
+        open_stacks(workspace / "data/shards", part="train") as whole,
+    ):
+        assert len(imported) == len(whole)
+        assert np.array_equal(imported[0].stack, whole[0].stack)
+
+
+def test_a_copy_whose_folder_of_scenes_is_not_there_trains(workspace, tmp_path, monkeypatch):
+    script = shared_file("wild/journeys/c07_pulled_shards.sh")
+    run(workspace, sys.executable, "-m", "dvc", "repro", "train@base-0")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    told = run(tmp_path, "bash", str(script), str(workspace))
+    assert re.findall(r"Running stage '(.+?)'", told) == ["scan"]

@@ -96,10 +96,10 @@ def places_of(
         for folder in sorted({photo.parent for photo in photos}):
             beside = [photo for photo in photos if photo.parent == folder]
             stems |= {photo: folder / stem for photo, stem in output_stems(beside, (folder,)).items()}
-    elif suffix:
+    elif suffix and (ending := _ending_of(out)):
         if len(photos) != 1:
             raise ValueError(f"{out}: one file for {len(photos)} photographs; expected a folder")
-        stems = {photos[0]: out.with_name(out.name[: -len(suffix)])}
+        stems = {photos[0]: out.with_name(out.name[: -len(ending)])}
     else:
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out}: is a file; expected a folder, or a name that ends in {_known()}")

@@ -123,7 +123,7 @@ def test_many_beginnings_of_a_jpeg_take_no_time(tmp_path):
     (tmp_path / "a.jpg").write_bytes(first + b"\xff\xd8\xff" * 300_000)
     start = time.process_time()
     read_photo(tmp_path / "a.jpg")
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 20  # quadratic: 48 s for a fourth of them
 
 
 def test_the_light_of_a_rotated_photograph_is_upright(tmp_path):

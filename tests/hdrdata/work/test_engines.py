@@ -155,7 +155,7 @@ def test_an_unknown_engine_and_a_cluster_that_is_not_there_are_one_line(tmp_path
 def test_a_node_that_does_not_see_the_folders_or_has_other_versions_is_named(tmp_path):
     token = tmp_path / "token"
     token.touch()
-    with pytest.raises(OSError, match=rf"Ray node \S+: does not have {ROOT} and {tmp_path} as they are"):
+    with pytest.raises(OSError, match=rf"Ray node \S+: does not have {ROOT} and {tmp_path} as the machine where"):
         engine_ray._make_on_a_node((str(ROOT), tmp_path / "none", {}), make_number, tmp_path, {"number": 1})
     with pytest.raises(OSError, match=r"Ray node \S+: does not have /nowhere"):
         engine_ray._make_on_a_node(("/nowhere", token, {}), make_number, tmp_path, {"number": 1})

@@ -21,8 +21,7 @@ from hdrmodel.networks.variants import VARIANTS
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.prediction.renditions import to_display_light
-from hdrmodel.reconstruction.reconstruct import reconstruct, response_of
-from hdrmodel.reconstruction.response import look_at_photograph
+from hdrmodel.reconstruction.reconstruct import reconstruct
 
 SMOOTH = sorted(name for name in named_crfs() if name != "gamma14")  # which a table of 8-bit levels tells
 
@@ -140,16 +139,9 @@ def test_it_is_in_tiles(origin):
 def test_it_is_by_the_camera_response_that_the_network_estimates(seed, levels, variant):
     ldr = photograph(replace(srgb_crf(), levels=levels), seed)
     quantise, one = None if levels == "round65535" else levels, network(variant)
-    made = HDRReconstructor(one, "cpu", "auto", quantise=quantise)(ldr)
-    values = to_ldr(ldr)
-    batch = torch.from_numpy(values).permute(2, 0, 1)[None]
-    with torch.no_grad():
-        if variant == "lightunet":
-            _, camera = look_at_photograph(one, values, levels)
-        else:
-            light = (one.encode if variant == "base" else one)(batch)[0].permute(1, 2, 0).numpy()
-            camera = response_of(values, light, levels)
-    assert_kept(made, ldr, camera, as_halves=levels != "round65535")
+    made = HDRReconstructor(one, "cpu", "auto", quantise=quantise).predict(ldr)
+    assert made.response.levels == levels
+    assert_kept(made.radiance, ldr, made.response, as_halves=levels != "round65535")
 
 
 def test_the_camera_response_is_estimated_from_x_too():

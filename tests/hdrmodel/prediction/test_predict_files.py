@@ -653,7 +653,7 @@ def test_a_photograph_that_is_no_input_is_not_replaced_either(predict, tmp_path,
         (("-o", "hdr", "--white", "nan"), "white must be positive and finite, got nan"),
         (("-o", "hdr", "--crf", "kodak"), "unknown CRF 'kodak'; known: "),
         (("-o", "hdr", "--from", "irradiance", "--stack"), "from 'irradiance' no stack is made"),
-        (("-o", "hdr", "--backend", "onnx"), "w.safetensors: not a folder; expected the folder that `hdrmodel export"),
+        (("-o", "hdr", "--backend", "onnx"), "w.safetensors: not a folder; expected a folder written by `hdrmodel"),
         (("-o", "hdr", "--backend", "onnx", "--device", "cuda"), "--device cuda: ONNX Runtime is used on the CPU"),
     ],
 )

@@ -226,7 +226,7 @@ def test_a_damaged_file_is_refused_in_a_line_that_names_it(own_folder, content):
 )  # fmt: skip
 def test_metadata_of_another_type_is_refused_in_a_line(own_folder, key, value):
     with_fact(own_folder / "n1.onnx", key, value)
-    refused(own_folder, r"n1\.onnx: its metadata: .*; expected what `export` wrote")
+    refused(own_folder, r"n1\.onnx: its metadata: .*; expected a file written by `hdrmodel export`")
 
 
 def test_a_foreign_file_is_refused_in_a_line_that_names_it(own_folder):
@@ -248,7 +248,7 @@ def test_files_in_each_other_s_place_are_refused_in_a_line(own_folder):
 
 def test_the_backend_wants_its_own_kind_of_weights(folder, weights):
     refused(folder, "a folder; expected a file of weights, or --backend onnx", "torch")
-    refused(weights, "not a folder; expected the folder that .* wrote, for --backend onnx", "onnx")
+    refused(weights, "not a folder; expected a folder written by .*, for --backend onnx", "onnx")
     by_onnx, by_torch = load_network(folder), load_network(weights)
     assert by_onnx.variant == by_torch.variant == "spatial"
     assert by_onnx.weights_sha256 == by_torch.weights_sha256 == sha256_of(weights)

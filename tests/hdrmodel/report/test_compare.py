@@ -135,7 +135,7 @@ def test_one_scene_is_no_verdict(tmp_path):
         (
             {"scenes": 9},
             {},
-            "other stacks than {b}/per_picture.csv: 3 keys are in only one of them, such as 'place9_0_film'",
+            "different stacks than {b}/per_picture.csv: 3 keys are in only one of them, such as 'place9_0_film'",
         ),
         ({}, {"protocol": {**PROTOCOL, "hdr": "X"}}, "a different protocol than {b}: 'hdr' is 'PU21', and 'X' in A"),
         ({}, {"protocol": {"ldr": "peak 1"}}, "'alignments' is 'gain', and missing in A"),

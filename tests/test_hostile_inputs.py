@@ -13,11 +13,12 @@ from hdrdata.files.disk import write_bytes
 from hdrdata.files.exr import write_exr
 
 HOSTILE = SHARED / "wild" / "hostile"
+HERE = "test_hostile_inputs.py"
 PICTURES = "hdrdata/photos/test_hostile_photos.py::test_hostile_files_of_users_end_in_time"
 TESTED = {
     "fetch_race.py": "hdrdata/fetch/test_fetch.py::test_a_second_fetch_meanwhile_is_refused_and_the_first_is_whole",
-    "foreign_tars_deleted.sh": "test_hostile.py::test_a_build_over_a_foreign_index_is_refused_and_removes_nothing",
-    "index_deletes_outside.sh": "test_hostile.py::test_a_build_removes_nothing_outside_its_folder",
+    "foreign_tars_deleted.sh": f"{HERE}::test_a_build_over_a_foreign_index_is_refused_and_removes_nothing",
+    "index_deletes_outside.sh": f"{HERE}::test_a_build_removes_nothing_outside_its_folder",
     "jxl_animated_32x2000x2000.jxl": PICTURES,
     "jxl_size_check_bypass_17000.jxl": PICTURES,
     "png_ztxt_bomb.png": PICTURES,
@@ -26,7 +27,7 @@ TESTED = {
     "threads_read_photo.py": "hdrdata/files/test_quiet.py::test_threads_that_read_change_nothing_of_the_process",
     "ultrahdr_div0.jpg": PICTURES,
     "ultrahdr_gainmap_65000.jpg": PICTURES,
-    "verify_underscore.sh": "test_hostile.py::test_verify_accepts_cameras_one_of_whose_names_ends_in_the_other_s",
+    "verify_underscore.sh": f"{HERE}::test_verify_accepts_cameras_one_of_whose_names_ends_in_the_other_s",
     "weights_wide.safetensors": "hdrmodel/networks/test_weights.py::test_a_description_of_a_huge_network",
     "yaml_bomb.yaml": "hdrdata/files/test_parameters.py::test_the_bomb_of_the_shared_folder_is_refused",
 }
