@@ -120,9 +120,9 @@ def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Bool[np.ndarray, "
         around = cv2.subtract(cv2.dilate(values, window), cv2.erode(values, window))
         least, deepest = rule.least * (white // 255), max(most, rule.least) * (white // 255)
         depth = np.clip(around * np.float32(RANGE_SHARE), least, deepest)
-        certain = (values >= white - depth).astype(np.uint8)
-        enclosed = cv2.morphologyEx(certain, cv2.MORPH_CLOSE, hole) & (values >= white - deepest * ENCLOSED_SHARE)
-        clipped[:, :, channel] = certain | enclosed
+        certain = values >= white - depth
+        closed = cv2.morphologyEx(certain.astype(np.uint8), cv2.MORPH_CLOSE, hole)
+        clipped[:, :, channel] = certain | np.logical_and(closed, values >= white - deepest * ENCLOSED_SHARE)
     return clipped
 
 
