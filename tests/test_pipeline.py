@@ -238,8 +238,8 @@ def test_dvc_repro_makes_everything_once_and_then_nothing(workspace, dataset):
     assert re.findall(r"Running stage '(.+?)'", again) == ["scan"]
 
     # the curves of every variant and seed in one chart, and a picture of each variant, though dvc.yaml names none
-    told = run(workspace, sys.executable, "-m", "dvc", "plots", "show", "--out", "shown")
-    assert "failed" not in told
+    printed = run(workspace, sys.executable, "-m", "dvc", "plots", "show", "--out", "shown")
+    assert "failed" not in printed
     shown = (workspace / "shown" / "index.html").read_text()
     curves = json.loads((workspace / "data" / "report" / "plots" / "validation.json").read_text())
     assert {(row["variant"], row["seed"]) for row in curves} == {(name, seed) for name in trained for seed in (0, 1)}
@@ -278,8 +278,8 @@ def test_a_clone_with_the_shards_alone_trains_and_a_form_is_imported_alone(works
         shutil.rmtree(clone / lost, ignore_errors=True)
     parameters = (clone / "params.yaml").read_text()
     (clone / "params.yaml").write_text(parameters.replace("batch: 2", "batch: 3"))
-    told = run(clone, *dvc, "repro", "--allow-missing", "train@base-0")
-    assert re.findall(r"Running stage '(.+?)'", told) == ["scan", "train@base-0"]
+    printed = run(clone, *dvc, "repro", "--allow-missing", "train@base-0")
+    assert re.findall(r"Running stage '(.+?)'", printed) == ["scan", "train@base-0"]
     assert (clone / "data/runs/base/0/weights.safetensors").is_file() and not (clone / "data/views").exists()
     (clone / "params.yaml").write_text(parameters.replace("scenes: data/scenes", "scenes: nowhere/hdris"))
     run(clone, *dvc, "repro", "--allow-missing", "train@base-0")  # another folder of scenes that is not there
@@ -301,5 +301,5 @@ def test_a_copy_whose_folder_of_scenes_is_not_there_trains(workspace, tmp_path, 
     script = shared_file("wild/journeys/c07_pulled_shards.sh")
     run(workspace, sys.executable, "-m", "dvc", "repro", "train@base-0")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    told = run(tmp_path, "bash", str(script), str(workspace))
-    assert re.findall(r"Running stage '(.+?)'", told) == ["scan"]
+    printed = run(tmp_path, "bash", str(script), str(workspace))
+    assert re.findall(r"Running stage '(.+?)'", printed) == ["scan"]

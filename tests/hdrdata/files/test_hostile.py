@@ -263,11 +263,11 @@ def test_a_slice_of_the_fuzzing_finds_no_crash():
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run([*program, *formats], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert told["findings"] == []
-    assert {kind: sum(counts.values()) for kind, counts in told["table"].items()} == dict.fromkeys(kinds, 30)
-    assert all(counts["refused in a line"] for counts in told["table"].values())
-    assert all(told["table"][kind]["read"] for kind in kinds[:6])
+    printed = json.loads(result.stdout)
+    assert printed["findings"] == []
+    assert {kind: sum(counts.values()) for kind, counts in printed["table"].items()} == dict.fromkeys(kinds, 30)
+    assert all(counts["refused in a line"] for counts in printed["table"].values())
+    assert all(printed["table"][kind]["read"] for kind in kinds[:6])
 
 
 PEAK = """

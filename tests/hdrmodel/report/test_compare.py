@@ -13,7 +13,7 @@ def compare(*arguments: object):
     return CliRunner().invoke(main, ["compare", *(str(argument) for argument in arguments)])
 
 
-def told(*arguments: object) -> str:
+def printed(*arguments: object) -> str:
     result = compare(*arguments)
     assert result.exit_code == 0, result.output
     return result.output
@@ -36,7 +36,7 @@ def rows_of(text: str) -> dict[tuple[str, str], str]:
 
 
 def test_a_better_variant_is_told_so_whatever_the_direction_of_the_metric(folders):
-    text = told(folders / "better", folders / "base")
+    text = printed(folders / "better", folders / "base")
     assert text.startswith(
         f"A  {folders / 'better'}: network of better, seed 0\nB  {folders / 'base'}: network of base"
     )
@@ -48,44 +48,44 @@ def test_a_better_variant_is_told_so_whatever_the_direction_of_the_metric(folder
     assert rows["PU21-PSNR", "HDR"].split()[2] == "gain"
     assert "30 stacks of 10 scenes; means over" in text
     assert "2000 resamples; A and B from one seed: another may differ by more." in " ".join(text.split())
-    swapped = rows_of(told(folders / "base", folders / "better"))
+    swapped = rows_of(printed(folders / "base", folders / "better"))
     assert swapped["PSNR", "LDR"].endswith(" 0 %  B better") and swapped["LPIPS", "LDR"].endswith("B better")
 
 
 def test_noise_is_no_verdict(folders):
-    for row in rows_of(told(folders / "alike", folders / "base")).values():
+    for row in rows_of(printed(folders / "alike", folders / "base")).values():
         assert "not separable: " in row
-    same = json.loads(told(folders / "base", folders / "base", "--json"))["groups"][0]["columns"]["psnr_ldr"]
+    same = json.loads(printed(folders / "base", folders / "base", "--json"))["groups"][0]["columns"]["psnr_ldr"]
     assert (same["difference"], same["low"], same["high"], same["win_rate"]) == (0, 0, 0, 0.5)
     assert same["better"] is None and same["why"] == "the interval holds 0"
 
 
 def test_json_holds_what_the_table_rounds(folders):
-    content = json.loads(told(folders / "better", folders / "base", "--json", "--resamples", 500))
+    content = json.loads(printed(folders / "better", folders / "base", "--json", "--resamples", 500))
     assert content["a"] == {"path": str(folders / "better"), "variant": "better", "method": "network", "seeds": ["0"]}
     assert (content["level"], content["resamples"], len(content["groups"])) == (0.95, 500, 1)
     line = content["groups"][0]["columns"]["psnr_ldr"]
     assert line["difference"] == pytest.approx(line["mean_a"] - line["mean_b"])
     assert 0.5 < line["low"] < line["difference"] < line["high"] < 1.5
     assert (line["better"], line["why"], line["stacks"], line["scenes"]) == ("A", "", 30, 10)
-    row = rows_of(told(folders / "better", folders / "base", "--resamples", 500))["PSNR", "LDR"]
+    row = rows_of(printed(folders / "better", folders / "base", "--resamples", 500))["PSNR", "LDR"]
     assert f"[{line['low']:+.2f}, {line['high']:+.2f}]" in row and f"{line['difference']:+.2f}" in row
 
 
 def test_a_network_is_compared_with_doing_nothing_in_the_same_folder(folders):
-    content = json.loads(told(folders / "better", folders / "better", "--method-b", "input_crf", "--json"))
+    content = json.loads(printed(folders / "better", folders / "better", "--method-b", "input_crf", "--json"))
     assert (content["a"]["method"], content["b"]["method"], content["b"]["seeds"]) == ("network", "input_crf", [])
     assert content["groups"][0]["columns"]["psnr_tonemapped"]["better"] == "A"
-    oracle = told(folders / "better", folders / "better", "--method", "oracle", "--method-b", "network")
+    oracle = printed(folders / "better", folders / "better", "--method", "oracle", "--method-b", "network")
     assert "No stack has a finite score of both in psnr_ldr, lpips_ldr." in oracle
     assert rows_of(oracle)["PU21-PSNR", "HDR"].endswith("A better")  # 19 dB
 
 
 def test_strata_part_the_stacks_by_clipped_share(folders):
-    text = told(folders / "better", folders / "base", "--by-clipping")
+    text = printed(folders / "better", folders / "base", "--by-clipping")
     for label in ("1-5 %", "5-20 %", "20-100 %"):
         assert f"Clipped share of the input {label}: " in text
-    groups = json.loads(told(folders / "better", folders / "base", "--by-clipping", "--json"))["groups"]
+    groups = json.loads(printed(folders / "better", folders / "base", "--by-clipping", "--json"))["groups"]
     assert groups[0]["clipped_share"] is None
     assert groups[0]["stacks"] == 30 == sum(group["stacks"] for group in groups[1:])
     means = [(group["columns"]["psnr_ldr"]["mean_a"], group["stacks"]) for group in groups]
@@ -100,10 +100,10 @@ def test_seeds_widen_the_interval_and_are_named(tmp_path):
     protocol = {**PROTOCOL, "intervals": "scenes and seeds"}  # tells how many seeds there are: no other protocol
     several = write_scores(tmp_path / "several", rows, protocol=protocol)
     one = write_scores(tmp_path / "one", score_rows(drawn=2))
-    text = told(several, one)
+    text = printed(several, one)
     assert "network of several, seeds 0, 1, 10\n" in text
     assert "resamples; B from one seed: another may differ by more." in " ".join(text.split())
-    columns = json.loads(told(several, one, "--json"))["groups"][0]["columns"]
+    columns = json.loads(printed(several, one, "--json"))["groups"][0]["columns"]
     assert columns["psnr_ldr"]["why"] == "the interval holds 0"  # 3 dB, of three seeds: +- 4.3 * 2 / sqrt(3)
     assert columns["psnr_ldr"]["low"] == pytest.approx(3 - 4.3 * 2 / 3**0.5, abs=0.3)
     assert columns["psnr_tonemapped"]["better"] == "A"
@@ -116,7 +116,7 @@ def test_left_out_stacks_and_columns_of_one_alone_are_told(folders, tmp_path):
     more = json.loads((folders / "base" / "summary.json").read_text())["columns"]
     del more["lpips_ldr"]
     other = write_scores(tmp_path / "other", rows, columns=more, absent={"lpips": "no trunk; get one"})
-    text = told(other, folders / "base")
+    text = printed(other, folders / "base")
     assert "psnr_ldr: 2 of 30 stacks left out: infinite or missing." in text
     assert "Only B has lpips_ldr." in text and "lpips is absent: no trunk; get one" in text
 
@@ -124,7 +124,7 @@ def test_left_out_stacks_and_columns_of_one_alone_are_told(folders, tmp_path):
 def test_one_scene_is_no_verdict(tmp_path):
     for name, better in (("a", 5.0), ("b", 0.0)):
         write_scores(tmp_path / name, score_rows(scenes=1, better=better))
-    text = told(tmp_path / "a", tmp_path / "b")
+    text = printed(tmp_path / "a", tmp_path / "b")
     assert rows_of(text)["PSNR", "LDR"].endswith(" -   100 %  not separable: one scene")
     assert "3 stacks of 1 scene; means over" in text
 
@@ -176,7 +176,7 @@ def test_a_mistake_is_one_line(folders, monkeypatch, arguments, message):
 
 
 def test_the_help_has_a_sentence_and_examples():
-    text = " ".join(told("--help").split())
+    text = " ".join(printed("--help").split())
     assert (
         "Compare the scores A and B by metric, with intervals: two folders of scores, or their per_picture.csv. "
         in text
@@ -186,17 +186,17 @@ def test_the_help_has_a_sentence_and_examples():
 
 def test_resamples_are_those_of_a_s_evaluation_unless_others_are_asked_for(folders, tmp_path):
     write_scores(tmp_path / "few", score_rows(drawn=1), bootstrap={"resamples": 300, "seed": 5})
-    assert json.loads(told(tmp_path / "few", folders / "base", "--json"))["resamples"] == 300
-    assert json.loads(told(folders / "base", tmp_path / "few", "--json"))["resamples"] == 2000
-    assert json.loads(told(tmp_path / "few", folders / "base", "--json", "--resamples", 400))["resamples"] == 400
+    assert json.loads(printed(tmp_path / "few", folders / "base", "--json"))["resamples"] == 300
+    assert json.loads(printed(folders / "base", tmp_path / "few", "--json"))["resamples"] == 2000
+    assert json.loads(printed(tmp_path / "few", folders / "base", "--json", "--resamples", 400))["resamples"] == 400
 
 
 def test_what_is_told_the_camera_response_beside_what_is_not_is_said_to_be_unfair(folders, tmp_path):
     write_scores(tmp_path / "theirs", score_rows(), kind="predictions")
-    text = " ".join(told(folders / "base", tmp_path / "theirs").split())
+    text = " ".join(printed(folders / "base", tmp_path / "theirs").split())
     assert "A uses the known camera response and B does not: a fair comparison is by --method network_srgb" in text
-    text = " ".join(told(tmp_path / "theirs", folders / "base").split())
+    text = " ".join(printed(tmp_path / "theirs", folders / "base").split())
     assert "B uses the known camera response and A does not: a fair comparison is by --method-b network_srgb" in text
-    assert json.loads(told(folders / "base", tmp_path / "theirs", "--json"))["knows_the_response"] == "A"
+    assert json.loads(printed(folders / "base", tmp_path / "theirs", "--json"))["knows_the_response"] == "A"
     for pair in ((folders / "base", folders / "better"), (tmp_path / "theirs", tmp_path / "theirs")):
-        assert "fair comparison" not in told(*pair)
+        assert "fair comparison" not in printed(*pair)
