@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from hdrdata.cameras.clipping import clip_rule_of_jpeg, clipped_values, fill_clipped
+from hdrdata.cameras.clipping import clip_rule_of_jpeg, clipped_values, fill_clipped, rule_for
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.exposure import exposure_table, look_up
 from hdrdata.cameras.measured import MODELS, measured_crf
@@ -53,7 +53,7 @@ def estimates_of(network, png: np.ndarray, crf: CameraResponse, qualities: tuple
             jpeg = cv2.imencode(".jpg", np.ascontiguousarray(png[:, :, ::-1]), options)[1]
             ldr = np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[:, :, ::-1])
             rules = {
-                "rule": clipped_values(ldr, clip_rule_of_jpeg(jpeg.tobytes())),
+                "rule": clipped_values(ldr, rule_for(clip_rule_of_jpeg(jpeg.tobytes()), crf)),
                 "--exact": ldr == 255,
                 f"from {FROM}": ldr >= FROM,
                 "true mask": png == 255,

@@ -30,6 +30,7 @@ from hdrdata.photos.formats.png import decode_png
 from hdrdata.photos.formats.raw import decode_raw
 from hdrdata.photos.formats.tiff import decode_tiff, is_raw, read_tags
 from hdrdata.photos.formats.webp import decode_webp
+from hdrdata.photos.formats.xmp import find_xmp, reset_xmp
 
 BACKGROUNDS = {"black": 0, "white": 1}
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # by EXIF orientation, to upright
@@ -46,8 +47,7 @@ DECODERS: dict[str, Callable[[Path], Decoded]] = {
     "JPEG": decode_jpeg, "PNG": decode_png, "WEBP": decode_webp, "HEIF": decode_heif, "AVIF": decode_avif,
     "JPEG 2000": decode_jpeg2000, "JPEG XL": decode_jpegxl, "BMP": decode_bmp, "GIF": decode_gif, "PPM": decode_netpbm,
 }  # fmt: skip
-UNREAD = ("AVIF", "TIFF", "JPEG XL", "JPEG 2000", "GIF")  # formats whose decoders do not look for XMP and IPTC
-MARKS = {"XMP": b"<x:xmpmeta", "IPTC": b"8BIM\x04\x04"}
+SEARCHED = ("AVIF", "TIFF", "JPEG XL", "JPEG 2000", "GIF", "camera RAW")  # for XMP, which their decoders do not return
 SPECIAL = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
@@ -65,6 +65,8 @@ class Photo:
     above: AboveWhite | None = None  # of camera RAW: measured light above white
     is_absolute: bool = False  # `light` is in units of 203 cd/m2 by PQ or HLG, and `ldr` ends at white
     is_raw: bool = False  # developed here from camera RAW: sRGB's curve is its camera response
+    xmp: bytes | None = None  # its packet, without what is true of the old file only
+    iptc: bytes | None = None
 
 
 def read_photo(path: Path | str, own_colours: bool = False, background: str = "black", gain_map: bool = True) -> Photo:
@@ -151,9 +153,11 @@ def _read(path: Path, kind: str, own_colours: bool, background: str, gain_map: b
     decoded, kind = _decode(path, kind)
     notes = list(decoded.notes)
     exif = metadata.load(decoded.exif)
-    if kind in UNREAD:
-        content = path.read_bytes()
-        notes += [f"its {name} was left out" for name, mark in MARKS.items() if mark in content]
+    xmp = find_xmp(path.read_bytes()) if kind in SEARCHED else decoded.xmp
+    try:
+        xmp = reset_xmp(xmp) if xmp else None
+    except ValueError:
+        xmp = notes.append("its XMP is damaged and was left out")
     if decoded.exif and exif is None:
         notes.append("its EXIF is damaged and was left out")
     turn = decoded.turn if decoded.turn is not None else metadata.orientation_of(exif)
@@ -195,6 +199,8 @@ def _read(path: Path, kind: str, own_colours: bool, background: str, gain_map: b
         decoded.above,
         conversion.light is not None,
         kind == "camera RAW",
+        xmp,
+        decoded.iptc,
     )
 
 

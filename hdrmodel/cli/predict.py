@@ -56,7 +56,7 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
 @click.option("--ignore-gain-map", is_flag=True,
               help="Predict despite a gain map (iPhone, Ultra HDR), which is the light by default.")  # fmt: skip
 @click.option("--metadata/--no-metadata", default=True, show_default=True,
-              help="Keep the photograph's EXIF (date, camera, place) in OpenEXR, Ultra HDR, AVIF and PNG.")  # fmt: skip
+              help="Keep EXIF (date, camera, place), XMP and IPTC of the photograph where the format can.")  # fmt: skip
 @click.option(
     "--exact",
     is_flag=True,

@@ -46,12 +46,24 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Metadata:
+    """Descriptions in a photograph's file that its HDR image keeps, where the format has a place for them."""
+
+    exif: bytes | None = None  # a TIFF stream, with its orientation reset
+    xmp: bytes | None = None  # a packet of `hdrdata.photos.formats.xmp.reset_xmp`
+    iptc: bytes | None = None  # IIM
+
+
+NO_METADATA = Metadata()
+
+
+@dataclass(frozen=True)
 class Source:
     """Facts about its making that a file can contain."""
 
     facts: dict[str, str] = field(default_factory=dict)
     picture: Picture | None = None
-    exif: bytes | None = None  # the photograph's, a TIFF stream, with its orientation reset
+    metadata: Metadata = NO_METADATA
     quality: int = FINEST  # of the JPEGs in Ultra HDR, 1 to 100
     mask: Bool[np.ndarray, "height width 3"] | None = None  # values that the network filled in
 

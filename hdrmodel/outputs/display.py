@@ -11,7 +11,8 @@ from hdrdata.files.disk import write_bytes, written_whole
 from hdrdata.files.ldr import write_png
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrdata.machine import available_cores
-from hdrmodel.outputs.avif import with_exif
+from hdrdata.photos.formats.xmp import image_resource
+from hdrmodel.outputs.avif import with_metadata
 from hdrmodel.outputs.bands import Radiance, Scale, Source, Writer, bands
 from hdrmodel.outputs.format_list import PREVIEW_SIDE
 from hdrmodel.outputs.signals import BT709_TO_BT2020, BT2020, SIGNALS, Signal, encode_signal
@@ -41,33 +42,47 @@ def avif_writer(signal: Signal) -> Writer:
             matrix=BT2020,
             numthreads=available_cores(),
         )
-        write_bytes(path, with_exif(bytes(avif), source.exif) if source.exif else bytes(avif))
+        levels = _levels_of(radiance, scale, signal)
+        write_bytes(path, with_metadata(bytes(avif), source.metadata.exif, source.metadata.xmp, levels))
         return notes
 
     return write
 
 
 def png_writer(signal: Signal) -> Writer:
-    """A writer of 16-bit PNG files with a cICP chunk (PNG, third edition, 11.3.2.6); facts become iTXt, EXIF eXIf."""
+    """A writer of 16-bit PNG files with a cICP chunk (PNG, third edition, 11.3.2.6), and metadata."""
 
     def write(path: Path, radiance: Radiance, scale: Scale, source: Source) -> list[str]:
         codes, notes = encode_signal(radiance, scale.nits, signal, 16)
         cv2.cvtColor(codes, cv2.COLOR_RGB2BGR, dst=codes)
         png = cv2.imencode(".png", codes)[1]
         chunks = chunk(b"cICP", bytes([BT2020, signal.transfer, 0, 1]))  # 0: RGB; 1: full range
-        if signal is SIGNALS["pq"]:
-            levels = light_levels(radiance, scale.nits, signal.peak)
+        if levels := _levels_of(radiance, scale, signal):
             chunks += chunk(b"cLLI", struct.pack(">II", *(round(nits * 10_000) for nits in levels)))
-        for name, text in source.facts.items():
-            chunks += chunk(b"iTXt", f"hdrmodel.{name}\0\0\0\0\0{text}".encode())
-        if source.exif:
-            chunks += chunk(b"eXIf", source.exif)
+        texts = {f"hdrmodel.{name}": text.encode() for name, text in source.facts.items()}
+        texts |= {"XML:com.adobe.xmp": source.metadata.xmp} if source.metadata.xmp else {}
+        for name, text in texts.items():
+            chunks += chunk(b"iTXt", name.encode() + bytes(5) + text)
+        if source.metadata.exif:
+            chunks += chunk(b"eXIf", source.metadata.exif)
+        if source.metadata.iptc:
+            chunks += chunk(b"tEXt", b"Raw profile type iptc\0" + raw_profile_of(source.metadata.iptc))
         with written_whole(path) as temporary, temporary.open("wb") as file:
             for part in (png[:PNG_HEAD], chunks, png[PNG_HEAD:]):
                 file.write(part)  # pyright: ignore[reportArgumentType]  # an array is a buffer
         return notes
 
     return write
+
+
+def raw_profile_of(iptc: bytes) -> bytes:
+    """Return IPTC as ImageMagick writes it into PNG, which has no place of its own for it: hexadecimal digits."""
+    resource = image_resource(iptc)
+    return b"\niptc\n%8d\n%s\n" % (len(resource), resource.hex("\n", 36).encode())
+
+
+def _levels_of(radiance: Radiance, scale: Scale, signal: Signal) -> tuple[float, float] | None:
+    return light_levels(radiance, scale.nits, signal.peak) if signal is SIGNALS["pq"] else None
 
 
 def light_levels(radiance: Radiance, nits: float, peak: float) -> tuple[float, float]:

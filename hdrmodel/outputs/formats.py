@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
-from hdrmodel.outputs.bands import FINEST, Picture, Radiance, Scale, Source, Writer
+from hdrmodel.outputs.bands import FINEST, NO_METADATA, Metadata, Picture, Radiance, Scale, Source, Writer
 from hdrmodel.outputs.display import avif_writer, png_writer, write_mask, write_preview
 from hdrmodel.outputs.format_list import FORMAT_NAMES
 from hdrmodel.outputs.linear import exr_writer, write_hdr
@@ -28,6 +28,7 @@ class Format:
     sides: tuple[int, int]  # pixels of height and of width: the fewest, the most
     meaning: str  # what the photograph's white is in it, and how far it reaches
     rendition: Rendition
+    holds: tuple[str, ...]  # metadata of a photograph
 
     def check_size(self, path: Path, width: int, height: int) -> None:
         """Raise ValueError, naming `path`, if the format takes no picture of this size."""
@@ -48,13 +49,22 @@ _WRITERS: dict[str, tuple[Writer, tuple[int, int]]] = {
     "preview": (write_preview, ANY_SIDE),
 }
 SCENE_FORMATS = ("exr", "exr-float", "hdr")
+KINDS = ("EXIF", "XMP", "IPTC")
+HOLDS: dict[str, tuple[str, ...]] = {
+    "exr": ("EXIF",), "exr-float": ("EXIF",), "hdr": (), "ultrahdr": KINDS, "avif-pq": ("EXIF", "XMP"),
+    "avif-hlg": ("EXIF", "XMP"), "png-pq": KINDS, "png-hlg": KINDS,
+    "preview": KINDS,  # a look at the result: nothing that it leaves out is reported
+}  # fmt: skip
 FORMATS = {
-    name: Format(name, suffix, *_WRITERS[name], meaning, "scene" if name in SCENE_FORMATS else "display")
+    name: Format(name, suffix, *_WRITERS[name], meaning, "scene" if name in SCENE_FORMATS else "display", HOLDS[name])
     for name, (suffix, meaning) in FORMAT_NAMES.items()
 }
 
 MASK = "mask"  # an output beside the formats
-OUTPUTS = {**FORMATS, MASK: Format(MASK, ".mask.png", write_mask, ANY_SIDE, "255 where a value is predicted", "scene")}
+OUTPUTS = {
+    **FORMATS,
+    MASK: Format(MASK, ".mask.png", write_mask, ANY_SIDE, "255 where a value is predicted", "scene", KINDS),
+}
 
 
 def write_output(
@@ -64,7 +74,7 @@ def write_output(
     scale: Scale,
     facts: dict[str, str],
     picture: Picture | None = None,
-    exif: bytes | None = None,
+    metadata: Metadata = NO_METADATA,
     quality: int = FINEST,
     mask: Bool[np.ndarray, "height width 3"] | None = None,
 ) -> list[str]:
@@ -80,7 +90,7 @@ def write_output(
         picture: the photograph, which Ultra HDR shows where HDR is not understood; None: the light up to white.
         quality: of the JPEGs in Ultra HDR.
         mask: values that the network filled in, for the output "mask".
-        exif: the photograph's, for OpenEXR's attributes, Ultra HDR, AVIF and PNG.
+        metadata: of the photograph; kinds that the format has no place for are reported.
 
     Returns:
         a sentence for each thing that the file does not hold.
@@ -95,4 +105,6 @@ def write_output(
     height, width, _ = radiance.shape
     chosen.check_size(path, width, height)
     assert np.isfinite(radiance.min()) and np.isfinite(radiance.max()), "a radiance map is finite"  # NaN is not
-    return chosen.write(path, radiance, scale, Source(facts, picture, exif, quality, mask))
+    notes = chosen.write(path, radiance, scale, Source(facts, picture, metadata, quality, mask))
+    lost = [kind for kind in KINDS if getattr(metadata, kind.lower()) and kind not in chosen.holds]
+    return [*notes, f"{chosen.name} files do not contain its {' and '.join(lost)}"] if lost else notes

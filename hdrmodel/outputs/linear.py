@@ -23,7 +23,8 @@ def exr_writer(dtype: type[np.floating]) -> Writer:
         if dtype is not np.float32 or scale.white != 1:
             pixels = np.empty(radiance.shape, dtype)
             lost = fill(pixels, radiance, scale.white, peak, lambda light: light, least=-peak)
-        attributes = exr_attributes(source.exif) | {f"hdrmodel.{name}": text for name, text in source.facts.items()}
+        facts = {f"hdrmodel.{name}": text for name, text in source.facts.items()}
+        attributes = exr_attributes(source.metadata.exif) | facts
         attributes |= {"chromaticities": CHROMATICITIES, "whiteLuminance": scale.nits / scale.white}
         layers = None if source.mask is None else {PREDICTED: source.mask.astype(np.float16)}
         write_exr(path, pixels, attributes, layers)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hdrdata.cameras.clipping import clipped_values, fill_clipped
-from hdrdata.cameras.crf import WHITE, CameraResponse, srgb_crf
+from hdrdata.cameras.clipping import fill_clipped
+from hdrdata.cameras.crf import srgb_crf
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrdata.files.disk import sha256_of
 from hdrdata.photos.colours.made import rgb_profile
@@ -18,14 +18,14 @@ from hdrdata.photos.finding import find_photos, left_out
 from hdrdata.photos.formats.exif import exposure_of
 from hdrdata.photos.photo import Photo, check_file, read_photo
 from hdrmodel.networks.batches import to_ldr
-from hdrmodel.outputs.bands import Picture, Scale, bands
+from hdrmodel.outputs.bands import NO_METADATA, Metadata, Picture, Scale, bands
 from hdrmodel.outputs.exposures import write_exposures
 from hdrmodel.outputs.formats import MASK, OUTPUTS, write_output
 from hdrmodel.outputs.ultrahdr.writing import own_jpeg
 from hdrmodel.prediction.index import PredictionIndex, PredictionIndexes, check_writable
 from hdrmodel.prediction.memory import memory_errors_named
 from hdrmodel.prediction.places import STACK, check_places, places_of, suffix_of, without_limits
-from hdrmodel.prediction.reconstructor import HDRReconstructor, Prediction, Progress, levels_of
+from hdrmodel.prediction.reconstructor import HDRReconstructor, Prediction, Progress
 from hdrmodel.prediction.renditions import (
     SRGB,
     ChosenResponse,
@@ -165,12 +165,15 @@ def _predict(
                 for path in places.values():
                     check_writable(path)
                 index.begin(digests, digest)
-                clipped = None if read.light is not None else _clipped_values(read, settings.exact, outcome)
                 chosen = choose_response(read, settings.crf, settings.shared_by)
-                made = _reconstruct(photo, read, clipped, chosen, reconstructor, settings, progress)
+                made = _reconstruct(photo, read, chosen, reconstructor, settings, progress)
+                if made.clipped is not None:
+                    outcome.clipped_values = int(np.count_nonzero(made.clipped))
+                    white = np.iinfo(read.ldr.dtype).max
+                    outcome.below_white = int(np.count_nonzero(read.ldr[made.clipped] < white))
                 outcome.response = f"{made.response.name} ({chosen.reason})"
                 facts = facts_of(photo, digest, read, settings, response_facts(made.response, chosen.reason))
-                rest = _Rest.of(photo, read, clipped, made.response, settings, places)
+                rest = _Rest.of(photo, read, made, settings, places)
                 del read
                 outcome.notes += _to_bt709(made.radiance, rest.to_bt709)
                 done = _write(places, made, rest, settings, facts, outcome.notes, errors)
@@ -190,7 +193,7 @@ class _Rest:
 
     to_bt709: np.ndarray | None
     picture: Picture | None
-    exif: bytes | None
+    metadata: Metadata
     mask: np.ndarray | None
     filled: np.ndarray | None  # the photograph with its clipped values at white, for display light
 
@@ -199,8 +202,7 @@ class _Rest:
         cls,
         path: Path,
         photo: Photo,
-        clipped: np.ndarray | None,
-        response: CameraResponse,
+        made: Prediction,
         settings: PredictSettings,
         places: Collection[str],
     ) -> "_Rest":
@@ -209,12 +211,10 @@ class _Rest:
             picture = Picture(photo.ldr, photo.to_bt709, photo.icc, own_jpeg(path.read_bytes(), photo.ldr))
         matrix = None if photo.light is not None else photo.to_bt709
         displayed = any(name != STACK and OUTPUTS[name].rendition == "display" for name in places)
-        filled = (
-            fill_clipped(photo.ldr, clipped) if displayed and clipped is not None and response.name != SRGB else None
-        )
-        return cls(
-            matrix, picture, photo.exif if settings.metadata else None, clipped if MASK in places else None, filled
-        )
+        fills = displayed and made.clipped is not None and made.response.name != SRGB
+        filled = fill_clipped(photo.ldr, made.clipped) if fills else None
+        metadata = Metadata(photo.exif, photo.xmp, photo.iptc) if settings.metadata else NO_METADATA
+        return cls(matrix, picture, metadata, made.clipped if MASK in places else None, filled)
 
 
 def _write(
@@ -237,13 +237,13 @@ def _write(
                     facts = {name: text for name, text in facts.items() if not name.startswith("camera_response")}
                     facts |= response_facts(srgb_crf(), DISPLAY)
             if name != STACK:
-                exif, picture = rest.exif, rest.picture
                 notes += write_output(
-                    path, made.radiance, name, settings.scale, facts, picture, exif, settings.quality, rest.mask
-                )
+                    path, made.radiance, name, settings.scale, facts, rest.picture, rest.metadata, settings.quality,
+                    rest.mask,
+                )  # fmt: skip
             elif made.stack is not None:
                 icc = None if rest.to_bt709 is None else rgb_profile("the photograph's colours", rest.to_bt709)
-                write_exposures(path, made.stack, HALF_STOPS, exposure_of(rest.exif), facts, icc)
+                write_exposures(path, made.stack, HALF_STOPS, exposure_of(rest.metadata.exif), facts, icc)
         except (ValueError, OSError) as error:
             errors.append(" ".join(str(error).split()))
         else:
@@ -285,7 +285,6 @@ def _to_bt709(radiance: np.ndarray, to_bt709: np.ndarray | None) -> list[str]:
 def _reconstruct(
     photo: Path,
     read: Photo,
-    clipped: np.ndarray | None,
     chosen: ChosenResponse,
     reconstructor: HDRReconstructor,
     settings: PredictSettings,
@@ -301,7 +300,7 @@ def _reconstruct(
             settings.origin,
             settings.stack,
             progress,
-            clipped if read.clip_rule else None,
+            None if settings.exact else read.clip_rule,
             chosen.crf,
             chosen.source,
         )
@@ -317,13 +316,3 @@ def _reconstruct(
             stack = expose_again(made.radiance, to_ldr(read.ldr), HALF_STOPS, made.response)
             made = replace(made, stack=np.rint(255 * stack).astype(np.uint8))
     return made
-
-
-def _clipped_values(read: Photo, exact: bool, outcome: Outcome) -> np.ndarray:
-    """Return which values the network fills in, and count them, and those of them that are below white in the file."""
-    clipped = clipped_values(read.ldr, None if exact else read.clip_rule)
-    if levels_of(read.ldr) == "floor254":
-        clipped |= read.ldr == WHITE
-    outcome.clipped_values = int(np.count_nonzero(clipped))
-    outcome.below_white = int(np.count_nonzero(read.ldr[clipped] < np.iinfo(read.ldr.dtype).max))
-    return clipped

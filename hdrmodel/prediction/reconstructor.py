@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 
-from hdrdata.cameras.clipping import fill_clipped
+from hdrdata.cameras.clipping import ClipRule, clipped_values, fill_clipped, rule_for
 from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_crf
 from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, Device
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
@@ -38,6 +38,7 @@ from hdrmodel.reconstruction.tiles import (
 )
 
 Radiance = Float32[np.ndarray, "height width 3"]
+Clipped = Bool[np.ndarray, "height width 3"]
 Stack = UInt8[np.ndarray, "exposures height width 3"]
 Origin = Literal["stack", "irradiance"]
 Progress = Callable[[float], None]  # of the share that is done, (0, 1]
@@ -51,6 +52,7 @@ class Prediction:
     radiance: Radiance  # linear, BT.709 primaries, >= 0; 1 is what saturates the photograph
     stack: Stack | None  # the pictures at `HALF_STOPS`, where they were asked for
     response: CameraResponse = field(default_factory=srgb_crf)  # by which unclipped values became light
+    clipped: Clipped | None = None  # values that the network filled in; None: the light is the photograph's own
 
 
 class HDRReconstructor:
@@ -152,7 +154,7 @@ class HDRReconstructor:
         origin: Origin = "stack",
         keep_stack: bool = False,
         progress: Progress = lambda share: None,
-        clipped: Bool[np.ndarray, "height width 3"] | None = None,
+        rule: ClipRule | None = None,
         crf: CameraResponse | Literal["auto"] | None = None,
         source: Device = UNKNOWN_DEVICE,
     ) -> Prediction:
@@ -169,7 +171,8 @@ class HDRReconstructor:
             origin: source of the light of clipped pixels.
             keep_stack: also keep the pictures: 27 bytes a pixel.
             progress: called now and then with the share that is done.
-            clipped: clipped values of a lossy photograph (`hdrdata.cameras.clipping`); None: only white is clipped.
+            rule: which values of a lossy photograph are clipped; `hdrdata.cameras.clipping.rule_for` adapts it to the
+                camera response, also to an estimated one if the network is a `LightUNet`. None: only white is clipped.
             crf: its camera response; None: the one of this object.
             source: the device that made it, as EXIF states it, to estimate the response.
 
@@ -179,16 +182,15 @@ class HDRReconstructor:
         if ldr.ndim != 3 or ldr.shape[2] != 3 or 0 in ldr.shape or ldr.dtype not in (np.uint8, np.uint16):
             raise ValueError(f"{ldr.dtype} pixels of shape {ldr.shape}; expected 8 or 16 bit, (height, width, 3)")
         self.check(origin, keep_stack)
-        if clipped is not None:
-            ldr = fill_clipped(ldr, clipped)
         if not self.wrap:
-            return self._predict(ldr, origin, keep_stack, progress, crf, source)
+            return self._predict(ldr, origin, keep_stack, progress, rule, crf, source)
         side = max(ldr.shape[1] // 4, 1)  # of what lies beyond each border
         around = np.concatenate([ldr[:, -side:], ldr, ldr[:, :side]], axis=1)
-        made = self._predict(around, origin, keep_stack, progress, crf, source)
+        made = self._predict(around, origin, keep_stack, progress, rule, crf, source)
         inner = slice(side, side + ldr.shape[1])
         stack = None if made.stack is None else made.stack[:, :, inner]
-        return replace(made, radiance=np.ascontiguousarray(made.radiance[:, inner]), stack=stack)
+        clipped = None if made.clipped is None else made.clipped[:, inner]
+        return replace(made, radiance=np.ascontiguousarray(made.radiance[:, inner]), stack=stack, clipped=clipped)
 
     def _predict(
         self,
@@ -196,18 +198,33 @@ class HDRReconstructor:
         origin: Origin,
         keep_stack: bool,
         progress: Progress,
+        rule: ClipRule | None,
         crf: CameraResponse | Literal["auto"] | None,
         source: Device,
     ) -> Prediction:
-        camera = self._camera(ldr, crf or self.crf)
+        camera, stored = self._camera(ldr, crf or self.crf), ldr
+        ldr, clipped = _filled(stored, rule, camera)
         if isinstance(camera, CameraResponse) and not keep_stack and not _has_white(ldr, camera):
-            return Prediction(_own_light(ldr, camera), None, camera)
+            return Prediction(_own_light(ldr, camera), None, camera, clipped)
+        if isinstance(self._baseline, LightUNet):
+            stops, found = look_from_afar(self._baseline, ldr, camera, source)
+            if rule is not None and found is not camera:
+                ldr, clipped = _filled(stored, rule, found)
+            radiance = enlarge(stops, ldr.shape[:2])  # which becomes it, band by band: 12 bytes a pixel, once
+            for rows in _bands(len(ldr)):
+                radiance[rows] = keep_levels(to_ldr(ldr[rows]), np.exp2(radiance[rows]), found)
+            return Prediction(radiance, _stack_of(radiance, ldr, found) if keep_stack else None, found, clipped)
         if self._baseline is not None:
-            return self._predict_by_baseline(ldr, camera, keep_stack, source)
+            photograph = to_ldr(ldr)
+            batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
+            (estimate,) = to_pictures(self._baseline(batch))
+            camera = response_of(photograph, estimate, camera, source)
+            radiance = keep_levels(photograph, estimate, camera)
+            return Prediction(radiance, _stack_of(radiance, ldr, camera) if keep_stack else None, camera, clipped)
         frame = Frame(ldr)
         tiles = choose_tiles(self._subnetworks, frame, self.tile)
         if origin == "irradiance":
-            return Prediction(*self._radiance_of_x(frame, tiles, camera, progress, source))
+            return Prediction(*self._radiance_of_x(frame, tiles, camera, progress, source), clipped)
         exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
         camera = response_of(to_ldr(sparse(ldr)), sparse(exposure.picture), camera, source)
         _, up, down = self._subnetworks
@@ -229,24 +246,7 @@ class HDRReconstructor:
                 if stack is not None:
                     stack[:, rows, columns] = _levels(made)
                 progress((1 + 7 * number / len(tiles)) / 8)
-        return Prediction(radiance.finished(), stack, camera)
-
-    def _predict_by_baseline(
-        self, ldr: Photograph, camera: CameraResponse | Levels, keep_stack: bool, source: Device
-    ) -> Prediction:
-        if isinstance(self._baseline, LightUNet):
-            stops, camera = look_from_afar(self._baseline, ldr, camera, source)
-            radiance = enlarge(stops, ldr.shape[:2])  # which becomes it, band by band: 12 bytes a pixel, once
-            for rows in _bands(len(ldr)):
-                radiance[rows] = keep_levels(to_ldr(ldr[rows]), np.exp2(radiance[rows]), camera)
-        else:
-            photograph = to_ldr(ldr)
-            batch = torch.from_numpy(photograph).permute(2, 0, 1)[None].to(self.device)
-            (estimate,) = to_pictures(self._baseline(batch))
-            camera = response_of(photograph, estimate, camera, source)
-            radiance = keep_levels(photograph, estimate, camera)
-        stack = _levels(expose_again(radiance, to_ldr(ldr), HALF_STOPS, camera)) if keep_stack else None
-        return Prediction(radiance, stack, camera)
+        return Prediction(radiance.finished(), stack, camera, clipped)
 
     def _estimate(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Frame:
         """X of a photograph."""
@@ -286,6 +286,22 @@ def levels_of(ldr: Photograph, quantise: Quantise | None = None) -> Levels:
     if ldr.dtype == np.uint16:
         return "round65535"
     return quantise or ("floor254" if ldr.max() == WHITE else "round255")
+
+
+def _filled(ldr: Photograph, rule: ClipRule | None, camera: CameraResponse | Levels) -> tuple[Photograph, Clipped]:
+    """Return a photograph with its clipped values at white, and which they are; by the rule itself without a response.
+
+    White is 254 in images of a stack.
+    """
+    clipped = clipped_values(ldr, rule_for(rule, camera) if isinstance(camera, CameraResponse) else rule)
+    filled = ldr if rule is None else fill_clipped(ldr, clipped)
+    if "floor254" in (camera, getattr(camera, "levels", None)):
+        clipped |= ldr == WHITE
+    return filled, clipped
+
+
+def _stack_of(radiance: Radiance, ldr: Photograph, camera: CameraResponse) -> Stack:
+    return _levels(expose_again(radiance, to_ldr(ldr), HALF_STOPS, camera))
 
 
 def _bands(height: int) -> Iterator[slice]:

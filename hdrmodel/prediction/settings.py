@@ -15,7 +15,7 @@ from hdrmodel.prediction.reconstructor import Origin
 from hdrmodel.prediction.renditions import response_id
 
 NOT_IN_BYTES = ("formats", "stack", "mask", "same_camera", "shared_by")  # of an output
-WRITERS = 7  # of what the bytes of outputs depend on besides the settings: with another number all are made again
+WRITERS = 8  # of what the bytes of outputs depend on besides the settings: with another number all are made again
 LIGHT = {
     "stack": "the photograph's own; where it is white, merged from the generated exposures",
     "irradiance": "the photograph's own; where it is white, the estimated sensor exposure at its scale",
@@ -41,7 +41,7 @@ class PredictSettings:
     gain_map: bool = True  # a gain map in the photograph is its light
     mask: bool = False  # also which values the network filled in
     quality: int = 90  # of the JPEGs in Ultra HDR
-    metadata: bool = True  # the photograph's EXIF goes into the files
+    metadata: bool = True  # the photograph's EXIF, XMP and IPTC go into the files
     same_camera: bool = False  # one response is estimated from all photographs
     shared_by: int = 0  # photographs that `crf` was estimated from
     exact: bool = False  # only white is clipped in lossy photographs too

@@ -6,7 +6,6 @@ from pathlib import Path
 from jaxtyping import Float32
 from numpy import ndarray
 
-from hdrdata.cameras.clipping import clipped_values
 from hdrdata.photos.photo import read_photo
 from hdrmodel.networks.weights import load_weights, save_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
@@ -34,9 +33,8 @@ def reconstruct(photo: Path | str, crf: str = "auto") -> Float32[ndarray, "heigh
     read = read_photo(photo, own_colours=True)
     if read.light is not None:
         return read.light
-    clipped = None if read.clip_rule is None else clipped_values(read.ldr, read.clip_rule)
     chosen = choose_response(read, crf)
-    radiance = _reconstructor().predict(read.ldr, clipped=clipped, crf=chosen.crf, source=chosen.source).radiance
+    radiance = _reconstructor().predict(read.ldr, rule=read.clip_rule, crf=chosen.crf, source=chosen.source).radiance
     if read.above is not None:
         read.above.keep_in(radiance)
     return radiance if read.to_bt709 is None else (radiance @ read.to_bt709.T).astype(radiance.dtype)

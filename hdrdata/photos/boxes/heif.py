@@ -13,7 +13,7 @@ import numpy as np
 from hdrdata.photos.boxes.items import APPLE_MAP, Items, cropped, read_items
 from hdrdata.photos.colours.encodings import Encoding, encoding_of
 from hdrdata.photos.colours.gain import GainMap, by_apple, by_iso
-from hdrdata.photos.formats.decoded import XMP_LEFT, Decoded, check_size, full_scale, of_array
+from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
 from hdrdata.photos.formats.exif import apple_numbers, load, orientation_of, plain
 from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
 
@@ -113,8 +113,6 @@ def decode_heif(path: Path) -> Decoded:
         encoding = _coded(int(nclx["color_primaries"]), int(nclx["transfer_characteristics"]), notes)
     exif = plain(image.info.get("exif"))
     items = read_items(path.read_bytes())
-    if image.info.get("xmp"):
-        notes.append(XMP_LEFT)
 
     def decode(changed: bytes, item: int) -> np.ndarray:
         other = pi_heif.open_heif(io.BytesIO(changed), convert_hdr_to_8bit=True)
@@ -127,7 +125,7 @@ def decode_heif(path: Path) -> Decoded:
     premultiplied = bool(image.info.get("premultiplied") or image.premultiplied_alpha) if image.has_alpha else False
     return of_array(
         pixels, bits=bits, icc=icc or None, exif=exif, encoding=encoding, turn=1, notes=notes,
-        is_premultiplied=premultiplied, gain=gain,
+        is_premultiplied=premultiplied, gain=gain, xmp=image.info.get("xmp") or None,
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from hdrdata.files.claims import check_claim
 from hdrdata.photos.colours.encodings import Encoding
 from hdrdata.photos.colours.gain import GainMap
 
-XMP_LEFT = "its XMP was left out"
 FULL = 0.98  # of a photosite, from which on it is taken for full
 LOOSE = 4096  # bytes that a coder may make of one: `check_claim` asks for no more
 
@@ -58,6 +57,8 @@ class Decoded:
     encoding: Encoding | None = None  # that the file states, which comes before its profile
     light: tuple[Callable[[np.ndarray], np.ndarray], str] | None = None  # of other colours; see `by_light`
     exif: bytes | None = None  # a TIFF stream
+    xmp: bytes | None = None  # the packet
+    iptc: bytes | None = None  # IIM, without Photoshop's frame
     gain: GainMap | None = None
     above: AboveWhite | None = None
     turn: int | None = None  # the orientation that is still to be undone; None: as EXIF says

@@ -15,7 +15,7 @@ EXIF_IFD, INTEROP_IFD, COLOUR_SPACE, WIDTH, HEIGHT = 34665, 40965, 40961, 40962,
 THUMBNAIL, STRIP = (513, 514), (273, 279)  # tags of place and size
 SRGB, ADOBE, UNCALIBRATED = 1, 2, 65535  # of ColorSpace; 2 is not in the EXIF standard, but is written
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of each TIFF type
-PROFILE = re.compile(r"\s*(?:exif|app1|APP1)\s+(\d{1,8})\s+([0-9a-fA-F\s]+)")
+PROFILE = re.compile(r"\s*(?:exif|app1|APP1|iptc)\s+(\d{1,8})\s+([0-9a-fA-F\s]+)")
 
 
 NO_ISO = 65535  # of ISOSpeedRatings, 16 bits: the value is in another tag
@@ -51,12 +51,12 @@ def plain(content: bytes | None) -> bytes | None:
     return content if content and content[:4] in (b"II*\0", b"MM\0*") else None
 
 
-def of_text(text: str) -> bytes | None:
-    """The block in a PNG text "Raw profile type exif": as many bytes as it says, whatever stands behind them."""
+def raw_profile(text: str) -> bytes | None:
+    """Return the bytes in a PNG text "Raw profile type ...": as many as it states; None without them."""
     found = PROFILE.match(text)
     digits = "".join(found[2].split()) if found else ""
     size = int(found[1]) if found else 0
-    return plain(bytes.fromhex(digits[: 2 * size])) if size and len(digits) >= 2 * size else None
+    return bytes.fromhex(digits[: 2 * size]) if size and len(digits) >= 2 * size else None
 
 
 def orientation_of(exif: Image.Exif | None) -> int:

@@ -11,11 +11,13 @@ import numpy as np
 
 from hdrdata.files.ldr import JPEG_LS, LOSSLESS, SOF, jpeg_segments
 from hdrdata.photos.colours.gain import GainMap, by_apple, by_iso, by_xmp
-from hdrdata.photos.formats.decoded import XMP_LEFT, Decoded, check_size, full_scale, of_array
+from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
 from hdrdata.photos.formats.exif import apple_numbers, plain
 from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
+from hdrdata.photos.formats.xmp import iptc_of
 
 ISO_NAME, XMP_NAME = b"urn:iso:std:iso:ts:21496:-1\0", b"http://ns.adobe.com/xap/1.0/\0"
+MORE_XMP, RESOURCES = b"http://ns.adobe.com/xmp/extension/\0", b"Photoshop 3.0\0"
 APPLE_MAP = b"urn:com:apple:photo:2020:aux:hdrgainmap"
 MOST_IMAGES = 64  # that are looked at
 
@@ -33,7 +35,8 @@ class Segments:
     icc: bytes | None = None
     transform: int | None = None  # of Adobe's APP14
     xmp: bytes = b""
-    has_iptc: bool = False
+    more_xmp: bool = False
+    resources: bytes = b""  # Photoshop's image resources
     gain: bytes | None = None  # metadata of ISO 21496-1
     end: int = 0  # where the pixels begin
 
@@ -53,8 +56,10 @@ def read_segments(content: bytes, start: int = 0) -> Segments:
             found = replace(found, gain=body[len(ISO_NAME) :])
         elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
             parts.setdefault(body[12], body[14:])
-        elif marker == 0xED and b"8BIM\x04\x04" in body:
-            found = replace(found, has_iptc=True)
+        elif marker == 0xE1 and body.startswith(MORE_XMP):
+            found = replace(found, more_xmp=True)
+        elif marker == 0xED and body.startswith(RESOURCES):
+            found = replace(found, resources=found.resources + body[len(RESOURCES) :])
         elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
             found = replace(found, transform=body[11])
     icc = b"".join(parts[number] for number in sorted(parts)) or None
@@ -111,13 +116,12 @@ def decode_jpeg(path: Path) -> Decoded:
     segments = read_segments(content)
     notes: list[str] = []
     gain = read_gain_map(path, content, segments, notes)
-    if segments.xmp and b"Container:Directory" not in segments.xmp:  # which lists the images of an Ultra HDR file
-        notes.append(XMP_LEFT)
-    if segments.has_iptc:
-        notes.append("its IPTC was left out")
+    if segments.more_xmp:
+        notes.append("its XMP in further segments was left out")
+    texts = {"xmp": segments.xmp or None, "iptc": iptc_of(segments.resources)}
     if segments.frame not in LOSSLESS and segments.frame != JPEG_LS and segments.bits == 8:
         decoded = decode_by_pillow(path, "JPEG")
-        return replace(decoded, exif=segments.exif or decoded.exif, notes=notes + decoded.notes, gain=gain)
+        return replace(decoded, exif=segments.exif or decoded.exif, notes=notes + decoded.notes, gain=gain, **texts)
     sample_bytes = 1 if segments.bits <= 8 else 2
     check_size(path, segments.width, segments.height, segments.width * segments.height * 3 * sample_bytes)
     if b"\xff\xd9" not in content[content.rindex(b"\xff\xda") :]:  # its end, without which decoders continue in grey
@@ -134,4 +138,4 @@ def decode_jpeg(path: Path) -> Decoded:
         raise ValueError(f"decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels")
     if pixels.max() < 2**segments.bits:  # or its header says less than it holds
         pixels = full_scale(pixels, segments.bits)
-    return of_array(pixels, icc=segments.icc, exif=segments.exif, bits=segments.bits, notes=notes)
+    return of_array(pixels, icc=segments.icc, exif=segments.exif, bits=segments.bits, notes=notes, **texts)

@@ -11,12 +11,14 @@ import numpy as np
 
 from hdrdata.files.claims import MAX_TEXT, inflate
 from hdrdata.photos.colours.encodings import Encoding, encoding_of, gamma_encoding
-from hdrdata.photos.formats.decoded import XMP_LEFT, Decoded, check_size, of_array
-from hdrdata.photos.formats.exif import of_text, plain
+from hdrdata.photos.formats.decoded import Decoded, check_size, of_array
+from hdrdata.photos.formats.exif import plain, raw_profile
 from hdrdata.photos.formats.pillow import decode_by_pillow
+from hdrdata.photos.formats.xmp import iptc_of
 
 PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")  # all that a decoder of pixels is given
-EXIF_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1")
+XMP, IPTC = b"XML:com.adobe.xmp", b"Raw profile type iptc"
+READ_TEXTS = (b"Raw profile type exif", b"Raw profile type APP1", XMP, IPTC)
 KEPT = (b"IHDR", b"acTL", b"cICP", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"tRNS", b"eXIf")
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
@@ -25,7 +27,7 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 def read_chunks(path: Path) -> dict[bytes, bytes]:
     """The chunks of a PNG file that are not its pixels, by name, as far as they go: the first of each.
 
-    The texts that may hold EXIF come by their own names.
+    The texts that may hold EXIF, XMP or IPTC come by their own names.
     """
     chunks: dict[bytes, bytes] = {}
     with path.open("rb") as file:
@@ -38,10 +40,8 @@ def read_chunks(path: Path) -> dict[bytes, bytes]:
                 name, _, rest = content.partition(b"\0")
                 if head[4:] in KEPT:
                     chunks.setdefault(head[4:], content)
-                elif name in EXIF_TEXTS and name not in chunks:
+                elif name in READ_TEXTS and name not in chunks:
                     chunks[name] = _text_of(head[4:], rest)
-                elif name == b"XML:com.adobe.xmp":
-                    chunks[name] = b"?"
             file.seek(length + 4, os.SEEK_CUR)
     return chunks
 
@@ -89,14 +89,16 @@ def decode_png(path: Path) -> Decoded:
     notes = list(decoded.notes)
     if (frames := int.from_bytes(chunks.get(b"acTL", b"")[:4], "big")) > 1:
         notes.append(f"the first of {frames} frames")
-    if b"XML:com.adobe.xmp" in chunks:
-        notes.append(XMP_LEFT)
-    exif = plain(chunks.get(b"eXIf")) or of_text(chunks.get(b"Raw profile type exif", b"").decode("latin-1"))
-    exif = exif or of_text(chunks.get(b"Raw profile type APP1", b"").decode("latin-1"))
+    exif = plain(chunks.get(b"eXIf")) or plain(raw_profile(chunks.get(b"Raw profile type exif", b"").decode("latin-1")))
+    exif = exif or plain(raw_profile(chunks.get(b"Raw profile type APP1", b"").decode("latin-1")))
     encoding = _encoding_of(chunks, notes)
     icc = None if encoding or b"iCCP" not in chunks else _icc_of(chunks[b"iCCP"])
     clear = _clear_of(chunks, depth, colour_type)
-    return replace(decoded, bits=depth, icc=icc, exif=exif, encoding=encoding, clear=clear, notes=notes)
+    resources = raw_profile(chunks.get(IPTC, b"").decode("latin-1"))
+    return replace(
+        decoded, bits=depth, icc=icc, exif=exif, encoding=encoding, clear=clear, notes=notes,
+        xmp=chunks.get(XMP) or None, iptc=iptc_of(resources or b""),
+    )  # fmt: skip
 
 
 def _encoding_of(chunks: dict[bytes, bytes], notes: list[str]) -> Encoding | None:

@@ -14,9 +14,11 @@ from hdrdata.photos.colours.made import BT709_TO_D50, D50
 from hdrdata.photos.formats.decoded import LOOSE, Decoded, check_size, of_array
 from hdrdata.photos.formats.exif import made_of
 from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
+from hdrdata.photos.formats.xmp import iptc_of
 
 WIDTH, HEIGHT, BITS, COMPRESSION, COLOURS, ORIENTATION, SAMPLES, PLANES = 256, 257, 258, 259, 262, 274, 277, 284
 SUBFILE, EXTRA, FORMAT, ICC, DNG = 254, 338, 339, 34675, 50706
+IPTC, RESOURCES = 33723, 34377
 TILE_WIDTH, TILE_HEIGHT = 322, 323
 TAGS = (
     WIDTH,
@@ -93,7 +95,8 @@ def decode_tiff(path: Path, tags: dict[int, list[int]]) -> Decoded:
         return _of_page(path)
     decoded = decode_by_pillow(path, "TIFF", None)
     facts = _facts_by_pillow(path)
-    return replace(decoded, exif=facts["exif"], turn=1, turned=facts["turn"], bits=bits)  # Pillow turns TIFF alone
+    decoded = replace(decoded, exif=facts["exif"], iptc=facts["iptc"], bits=bits)
+    return replace(decoded, turn=1, turned=facts["turn"])  # Pillow turns TIFF alone
 
 
 def _check_claim(path: Path, tags: dict[int, list[int]]) -> None:
@@ -120,19 +123,29 @@ def _facts_by_pillow(path: Path) -> dict[str, Any]:
             block = _block_of(exif)
         except Exception:  # of damaged directories, which cost the picture nothing
             turn, block = 1, None
+        iptc = _iptc_of(image)
     return {
         "icc": icc if isinstance(icc, bytes) or icc is None else b"?",
         "exif": block,
         "turn": turn if isinstance(turn, int) and 1 <= turn <= 8 else 1,
+        "iptc": iptc,
         "notes": [f"the first of {frames} pages"] if frames > 1 else [],
     }
 
 
-def _exif_of(path: Path) -> bytes | None:
+def _iptc_of(image: Image.Image) -> bytes | None:
+    """Return IPTC by its own tag, or among Photoshop's image resources."""
+    tags = getattr(image, "tag_v2", {})
+    own, resources = tags.get(IPTC), tags.get(RESOURCES)
+    return own if isinstance(own, bytes) and own else iptc_of(resources) if isinstance(resources, bytes) else None
+
+
+def _texts_of(path: Path) -> dict[str, Any]:
     try:
-        return _facts_by_pillow(path)["exif"]
+        facts = _facts_by_pillow(path)
     except OSError:  # of pixels that Pillow does not know
-        return None
+        return {}
+    return {"exif": facts["exif"], "iptc": facts["iptc"]}
 
 
 def _block_of(exif: Image.Exif) -> bytes | None:
@@ -198,7 +211,7 @@ def _of_page(path: Path) -> Decoded:
     decoded = of_array(
         pixels, colours=KINDS[colours], is_alpha=extra in (1, 2), is_premultiplied=extra == 1, notes=notes,
         icc=icc if isinstance(icc, bytes) else None, turn=turn if isinstance(turn, int) and 1 <= turn <= 8 else 1,
-        exif=_exif_of(path),
+        **_texts_of(path),
     )  # fmt: skip
     if colours not in (CIELAB, ICCLAB):
         return decoded

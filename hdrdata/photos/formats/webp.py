@@ -7,7 +7,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
-from hdrdata.photos.formats.decoded import XMP_LEFT, Decoded, check_size, of_array
+from hdrdata.photos.formats.decoded import Decoded, check_size, of_array
 from hdrdata.photos.formats.exif import plain
 
 FRAME_HEAD = 16  # bytes of an ANMF chunk before its own chunks
@@ -51,6 +51,5 @@ def decode_webp(path: Path) -> Decoded:
     if pixels.shape[:2] != canvas[::-1]:
         raise ValueError(f"decodes to {pixels.shape[1]}x{pixels.shape[0]} pixels")
     notes = [f"the first of {frames} frames"] if frames > 1 else []
-    if b"XMP " in chunks:
-        notes.append(XMP_LEFT)
-    return of_array(np.asarray(pixels), icc=chunks.get(b"ICCP"), exif=plain(chunks.get(b"EXIF")), notes=notes)
+    facts = {"icc": chunks.get(b"ICCP"), "exif": plain(chunks.get(b"EXIF")), "xmp": chunks.get(b"XMP ")}
+    return of_array(np.asarray(pixels), notes=notes, **facts)

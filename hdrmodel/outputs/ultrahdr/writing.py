@@ -15,7 +15,7 @@ from hdrdata.photos.colours.encodings import P3_TO_BT709, srgb_codes, srgb_light
 from hdrdata.photos.colours.made import rgb_profile
 from hdrmodel.outputs.bands import FINEST, Picture, Radiance, Scale, Source, bands, fill, notes_of
 from hdrmodel.outputs.signals import tone_mapped
-from hdrmodel.outputs.ultrahdr.gain_map import MOST, Gain, bare_jpeg, join_jpegs
+from hdrmodel.outputs.ultrahdr.gain_map import Gain, bare_jpeg, join_jpegs
 
 # Measured on a photograph of 0.6 megapixels (data/photo.jpg): the base within 0.26 of a code (mean), light within 0.2 %
 # (median) and 1.5 % (99th percentile), by libultrahdr's tables 0.6 and 2.7. With qualities of 98 the base within 0.40,
@@ -51,11 +51,9 @@ def write_ultrahdr(path: Path, radiance: Radiance, scale: Scale, source: Source)
         size = max(1, round(codes.shape[1] * shrink)), max(1, round(codes.shape[0] * shrink))
         codes = cv2.resize(codes, size, interpolation=cv2.INTER_AREA)
     gain_map = encode_map(codes, source.quality)
-    write_bytes(path, join_jpegs(bytes(jpeg), bytes(gain_map), gain, icc, source.exif))
-    notes = notes_of(lost, radiance, f"{PEAK:,.0f} cd/m2", "BT.709" if to_bt709 is None else "Display P3")
-    if source.exif and len(source.exif) > MOST - 6:
-        notes.append(f"EXIF of {len(source.exif)} bytes is too long for a JPEG, and left out")
-    return notes
+    joined, long = join_jpegs(bytes(jpeg), bytes(gain_map), gain, icc, source.metadata)
+    write_bytes(path, joined)
+    return long + notes_of(lost, radiance, f"{PEAK:,.0f} cd/m2", "BT.709" if to_bt709 is None else "Display P3")
 
 
 def base_of(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hdrdata.cameras.clipping import LOSSY_RULE, ClipRule, clip_rule_of_jpeg, clipped_values, fill_clipped
+from hdrdata.cameras.clipping import LOSSY_RULE, ClipRule, clip_rule_of_jpeg, clipped_values, fill_clipped, rule_for
+from hdrdata.cameras.crf import gamma_crf, srgb_crf
 
 
 def jpeg(ldr: np.ndarray, **options: object) -> bytes:
@@ -81,3 +82,15 @@ def test_levels_near_white_that_clipped_values_enclose_are_clipped_and_open_ones
     half = np.full((40, 40, 3), 255, np.uint8)
     half[:, 20:] = 252
     assert clipped_values(half, rule).sum() == 3 * 40 * 20
+
+
+def test_a_response_that_is_steep_near_white_has_a_shallow_rule():
+    rule = ClipRule(3.0, (12.0, 12.0, 12.0))
+    assert rule_for(None, srgb_crf()) is None
+    for crf in (srgb_crf(), gamma_crf("linear", 1.0)):  # not deeper than for sRGB
+        assert rule_for(rule, crf).most == pytest.approx(rule.most)
+    # f = x^(1/n) has the span 1 - (250/255)^n: 0.1465 for n = 8; 0.0440 of sRGB is 0.300 of it; 0.300^(2/3) = 0.4486
+    steep = rule_for(rule, gamma_crf("steep", 1 / 8))
+    assert steep.most == pytest.approx([12 * 0.4486] * 3, rel=2e-3) and steep.share == pytest.approx(0.04486, rel=2e-3)
+    assert steep.least == pytest.approx(3 * 0.4486, rel=2e-3)
+    assert rule_for(rule, gamma_crf("step", 1 / 200)).least == 1

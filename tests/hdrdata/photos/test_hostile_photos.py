@@ -163,13 +163,3 @@ def test_apex_values_count_where_the_plain_ones_are_missing(tmp_path):
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
     exposure = read_exposure(tmp_path / "a.jpg")
     assert (exposure.seconds, exposure.f_number) == pytest.approx((1 / 64, 5.657), rel=1e-3)
-
-
-def test_further_images_and_metadata_that_are_left_out_are_reported(tmp_path):
-    pixels = [Image.fromarray(np.full((16, 16, 3), level, np.uint8)) for level in (50, 60, 70)]
-    pixels[0].save(tmp_path / "a.mpo", "MPO", save_all=True, append_images=pixels[1:])
-    pixels[0].save(tmp_path / "b.jpg", xmp=b"<x:xmpmeta>a title</x:xmpmeta>")
-    pixels[0].save(tmp_path / "c.webp", xmp=b"<x:xmpmeta>a title</x:xmpmeta>", lossless=True)
-    assert read_photo(tmp_path / "a.mpo").notes == ("2 further images left out",)
-    for name in ("b.jpg", "c.webp"):
-        assert read_photo(tmp_path / name).notes == ("its XMP was left out",)

@@ -483,14 +483,6 @@ def test_of_a_jpeg_that_holds_further_pictures_the_first_is_read(tmp_path):
     np.testing.assert_array_equal(photo.ldr, read_photo(first).ldr)
 
 
-def test_of_several_pages_or_frames_the_first_is_read_and_their_number_told(tmp_path):
-    others = [Image.fromarray(255 - corners())] * 2
-    for suffix, what in (("tif", "pages"), ("webp", "frames"), ("png", "frames")):
-        photo = read_photo(save(tmp_path / f"many.{suffix}", corners(), save_all=True, append_images=others))
-        np.testing.assert_array_equal(photo.ldr, corners())
-        assert photo.notes == (f"the first of 3 {what}",) or photo.notes == (f"the first of 2 {what}",)
-
-
 def test_a_tiff_of_other_samples_or_colours_is_told_in_one_line(tmp_path):
     path = tmp_path / "odd.tif"
     for picture, options, reason in [

@@ -1,21 +1,29 @@
 """A photograph's EXIF in what is made of it, read by Pillow, OpenImageIO and, where it is there, ExifTool."""
 
+import io
 import json
 import shutil
+import struct
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import imagecodecs
 import numpy as np
 import OpenImageIO as oiio
 import pytest
 from click.testing import CliRunner
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, IptcImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
+from hdrdata.photos.boxes.items import read_items
+from hdrdata.photos.formats.xmp import image_resource
 from hdrdata.photos.photo import read_photo
 from hdrmodel.cli import main
 from hdrmodel.networks.weights import initial_network, save_weights
+from hdrmodel.outputs.bands import Metadata, Scale
+from hdrmodel.outputs.formats import write_output
+from hdrmodel.outputs.ultrahdr.gain_map import EMPTY
 
 FORMATS = {"exr": "a.exr", "ultrahdr": "a.jpg", "avif-pq": "a.avif", "png-pq": "a.png"}
 ARGUMENTS = [part for name in FORMATS for part in ("--format", name)]
@@ -145,3 +153,62 @@ def test_damaged_exif_costs_nothing_and_goes_nowhere(predict, cut):
     picture().save("photo.jpg", exif=b"Exif\0\0" + exif[:cut], quality=95)
     predict("photo.jpg", "-o", "out", *ARGUMENTS, "--no-preview")
     assert read_photo("photo.jpg").ldr.shape == (24, 40, 3)
+
+
+def test_xmp_and_iptc_go_into_every_format_that_holds_them_and_are_reported_in_others(predict):
+    xmp = f"{EMPTY}".replace(
+        "</rdf:RDF>",
+        '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+        ' xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"><dc:rights><rdf:Alt>'
+        '<rdf:li xml:lang="x-default">Ünique</rdf:li></rdf:Alt></dc:rights></rdf:Description></rdf:RDF>',
+    ).encode()
+    iptc = b"\x1c\x02\x69\0\x08Headline"
+    file = io.BytesIO()
+    picture().save(file, "JPEG", xmp=xmp, quality=95)
+    content, segment = file.getvalue(), b"Photoshop 3.0\0" + image_resource(iptc)
+    Path("photo.jpg").write_bytes(
+        content[:2] + b"\xff\xed" + struct.pack(">H", 2 + len(segment)) + segment + content[2:]
+    )
+    result = predict("photo.jpg", "-o", "out", *ARGUMENTS, "--format", "hdr", "--json")
+    notes = json.loads(result.output)["photos"][0]["notes"]
+    for name, lost in (("exr", "XMP and IPTC"), ("hdr", "XMP and IPTC"), ("avif-pq", "IPTC")):
+        assert f"{name} files do not contain its {lost}" in notes
+    for name in ("photo.jpg", "photo.png", "photo.avif"):
+        with Image.open(Path("out", name)) as made:
+            made.load()
+            packet = made.info["xmp"]
+            if name != "photo.avif":
+                assert IptcImagePlugin.getiptcinfo(made) == {(2, 105): b"Headline"} or b"48656164" in bytes(
+                    made.info.get("Raw profile type iptc", ""), "ascii"
+                )
+        packet = packet if isinstance(packet, bytes) else packet.encode()
+        assert ElementTree.fromstring(packet) is not None  # well-formed
+        assert "Ünique".encode() in packet and b"Orientation" not in packet
+        assert (b"Container:Directory" in packet) == (name == "photo.jpg")
+    again = read_photo("out/photo.jpg")  # the directory of the old gain map is not kept
+    assert b"Container" not in again.xmp and "Ünique".encode() in again.xmp and again.iptc == iptc
+    assert read_photo("out/photo.avif").xmp == read_photo("out/photo.png").xmp == again.xmp
+
+
+def test_what_is_too_long_for_a_jpeg_is_left_out_and_reported(tmp_path):
+    light = np.full((8, 8, 3), 2, np.float32)
+    long = Metadata(
+        b"II*\0" + bytes(70_000), EMPTY.replace("</rdf:RDF>", " " * 70_000 + "</rdf:RDF>").encode(), b"a" * 70_000
+    )
+    notes = write_output(tmp_path / "a.jpg", light, "ultrahdr", Scale(), {}, metadata=long)
+    assert len(notes) == 3 and all("is too long for a JPEG, and left out" in note for note in notes)
+    assert read_photo(tmp_path / "a.jpg").light.max() == pytest.approx(2, rel=0.02)
+
+
+def test_pq_avif_states_its_light_levels(tmp_path):
+    light = np.full((10, 10, 3), 0.5, np.float32)
+    light[0, 0] = 5
+    path = tmp_path / "light.avif"
+    write_output(path, light, "avif-pq", Scale(), {}, metadata=Metadata(camera_exif(1)[6:]))
+    items = read_items(path.read_bytes())
+    levels = struct.unpack(">HH", items.of(items.primary, b"clli"))  # CTA-861.3: MaxCLL and MaxFALL in cd/m2
+    assert levels == (5 * 203, round((99 * 0.5 + 5) / 100 * 203))
+    with Image.open(path) as made:
+        assert made.getexif()[ExifTags.Base.Make] == "Maker" and made.size == (10, 10)
+    write_output(path, light, "avif-hlg", Scale(), {})
+    assert b"clli" not in path.read_bytes()
