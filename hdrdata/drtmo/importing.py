@@ -201,7 +201,7 @@ def check_picture(path: Path, png: bytes) -> tuple[int, int]:
     except (ValueError, cv2.error) as error:
         raise ValueError(f"{path}: not a readable PNG: {' '.join(str(error).split())}") from error
     if picture.max() > WHITE:
-        raise ValueError(f"{path}: holds the level {picture.max()}; DrTMO's end at {WHITE}, which is a saturated pixel")
+        raise ValueError(f"{path}: level {picture.max()}; expected at most {WHITE}, DrTMO's saturated pixel")
     return height, width
 
 

@@ -31,7 +31,7 @@ def read_catalog(path: Path) -> list[Wanted]:
             f"{path}, line 1: no column {' and no column '.join(missing)}; expected name,url,sha256,licence"
         )
     if not rows:
-        raise ValueError(f"{path}: no row in it")
+        raise ValueError(f"{path}: no rows; expected one a file")
     wanted: dict[str, Wanted] = {}
     known: set[str] = set()
     for line, row in rows:

@@ -218,7 +218,7 @@ class _Transfer:
         if self.file.size is not None and size != self.file.size:
             if size > self.file.size:
                 self._forget()
-            raise Passing(f"{size} bytes came; expected {self.file.size}")
+            raise Passing(f"received {size} bytes; expected {self.file.size}")
         if self.file.digest:
             algorithm, wanted = self.file.digest
             if (digest := _digest_of(partial, algorithm)) != wanted:
@@ -248,14 +248,14 @@ class _Transfer:
             part = response.headers.get("Content-Range", "")
             if response.status_code == 416 or (response.status_code == 206 and f"bytes {begin}-" not in part):
                 self._forget()
-                raise Passing(f"the server sent no part that begins at byte {begin}")
+                raise Passing(f"the server did not send the part that begins at byte {begin}")
             if response.status_code == 200:
                 begin = 0
             length = response.headers.get("Content-Length", "")
             chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
             if not (length or chunked or self.file.size or self.file.digest):
                 raise Failure(
-                    "the server states no length and the list no sha256: a truncated file would not be detected"
+                    "neither the server states a length nor the list a sha256: a truncated file would not be detected"
                 )
             if self.file.size is None and length.isdigit() and not self.shown:
                 self.bar.update(self.task, total=self.bar.tasks[self.task].total + begin + int(length))

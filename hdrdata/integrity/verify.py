@@ -109,7 +109,7 @@ def verify_shards(
         faults.extend(_scene_faults(index, Path(scenes)))
     for task, result in map_in_processes(_verify_shard, tasks, workers, title):
         if isinstance(result, ChildProcessError):
-            faults.append(Fault(task.shard, None, f"{result}: a picture in it crashes its decoder?"))
+            faults.append(Fault(task.shard, None, f"{result}: perhaps a picture in it crashes its decoder"))
             continue
         whole += result[0]
         faults.extend(result[1])
@@ -303,7 +303,7 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
         wanted |= crfs.get(crf, {})
     for name, value in wanted.items():
         if about.get(name) != value:
-            raise ValueError(f"member json: {name} {about.get(name)!r}; expected {value!r}, as the index says")
+            raise ValueError(f"member json: {name} {about.get(name)!r}; expected {value!r}, as the index states")
     found = sorted(name.partition(".")[0] for name in members if name != "json")
     if found != (sorted(letters) if layout.form == "pixels" else ["radiance"]):
         raise ValueError(f"has the members {' '.join(sorted(members))}; expected those of the form {layout.form}")
@@ -321,7 +321,7 @@ def _check_members(members: dict[str, bytes], layout: SampleLayout, task: _Task)
             raise ValueError(f"member {name}: {error}") from error
         if picture.shape != (height, width, 3):
             found = f"{picture.shape[1]}x{picture.shape[0]}"
-            raise ValueError(f"member {name}: {found} pixels; its json says {width}x{height}")
+            raise ValueError(f"member {name}: {found} pixels; its json states {width}x{height}")
         if layout.form == "pixels" and picture.max() > brightest:
             raise ValueError(f"member {name}: a level of {picture.max()}; its camera gives at most {brightest}")
 

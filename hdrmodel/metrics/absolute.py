@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import piq
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -152,6 +151,8 @@ def vsi_pu21(test: Pictures, reference: Pictures) -> PerPicture:
     shorter side / 256, rounded: pictures of 384 pixels and more are halved, of 641 and more taken by thirds. Needs 16
     pixels a side.
     """
+    import piq  # which imports torchvision, in seconds
+
     return _unscaled(piq.vsi, "VSI", test, reference)
 
 
@@ -164,6 +165,8 @@ def fsim_pu21(test: Pictures, reference: Pictures) -> PerPicture:
     pixels are averaged first, n = the shorter side / 256, rounded: pictures of 384 pixels and more are halved, of 641
     and more taken by thirds. Needs 16 pixels a side.
     """
+    import piq
+
     return _unscaled(partial(piq.fsim, chromatic=False), "FSIM", test, reference)
 
 

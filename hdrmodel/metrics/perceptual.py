@@ -1,4 +1,4 @@
-"""Distances of deep features: LPIPS and ST-LPIPS."""
+"""Distances of deep features: LPIPS and ST-LPIPS. The package lpips imports torchvision in seconds: only when used."""
 
 import threading
 import warnings
@@ -6,7 +6,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Literal
 
-import lpips
 import torch
 from torch import Tensor, nn
 
@@ -28,10 +27,10 @@ class LpipsConfig(Section):
     trunk_file: str | None
 
 
-LPIPS_TRUNKS = {  # name in TORCHVISION_FILES, and how lpips cuts the network up
-    "alex": ("alexnet", lpips.pn.alexnet),
-    "squeeze": ("squeezenet1_1", lpips.pn.squeezenet),
-    "vgg": ("vgg16", lpips.pn.vgg16),
+LPIPS_TRUNKS = {  # name in TORCHVISION_FILES, and the network of lpips.pn
+    "alex": ("alexnet", "alexnet"),
+    "squeeze": ("squeezenet1_1", "squeezenet"),
+    "vgg": ("vgg16", "vgg16"),
 }
 LPIPS_SMALLEST_SIDE = 32  # pixels; AlexNet's last pool has nothing left below 31
 
@@ -49,6 +48,8 @@ class FeatureDistance(nn.Module):
     """
 
     def __init__(self, name: str, features: nn.Module, heads: nn.ModuleList):
+        import lpips
+
         super().__init__()
         self.name = name
         self.scaling = lpips.ScalingLayer()
@@ -74,6 +75,8 @@ class FeatureDistance(nn.Module):
         return reduce(torch.add, differences)[:, 0]
 
     def _normalised(self, pictures: Tensor) -> list[Tensor]:
+        import lpips
+
         return [lpips.normalize_tensor(layer) for layer in self.features(self.scaling(2 * pictures - 1))]
 
 
@@ -94,19 +97,21 @@ class Lpips(FeatureDistance):
     """
 
     def __init__(self, trunk: str = "alex", path: Path | None = None):
+        import lpips
+
         if trunk not in LPIPS_TRUNKS:
             raise ValueError(f"unknown LPIPS trunk {trunk!r}; known are {list(LPIPS_TRUNKS)}")
-        name, build = LPIPS_TRUNKS[trunk]
+        name, package_name = LPIPS_TRUNKS[trunk]
         file = find_torchvision_file(name, path)
         state, trunk_sha256 = read_state_dict(file)
         with warnings.catch_warnings(), torch.device("meta"):  # nothing is drawn at random to be replaced
             warnings.filterwarnings("ignore", category=UserWarning, module="torchvision.models._utils")  # lpips calls
-            network = build(pretrained=False)  # torchvision's constructors in their old form
+            network = getattr(lpips.pn, package_name)(pretrained=False)  # torchvision's constructors in their old form
         names = {key: "features." + key.split(".", 1)[1] for key in network.state_dict()}  # "slice2.3.weight"
         try:
             network.load_state_dict(pick(state, names, file), assign=True)  # strict: every weight, and in its shape
         except RuntimeError as error:
-            raise ValueError(f"{file} does not hold the weights of {name}: {error}") from error
+            raise ValueError(f"{file}: not the weights of {name}: {error}") from error
         linear = Path(str(lpips.__file__)).parent / "weights" / "v0.1" / f"{trunk}.pth"
         super().__init__("LPIPS", network, _load_heads(read_state_dict(linear)[0], network.N_slices, linear))
         self.trunk_sha256 = trunk_sha256
@@ -134,7 +139,7 @@ class StLpips(FeatureDistance):
         try:
             network.load_state_dict(pick(state, network.NAMES, file))
         except RuntimeError as error:
-            raise ValueError(f"{file} does not hold the weights of alex-stlpips: {error}") from error
+            raise ValueError(f"{file}: not the weights of alex-stlpips: {error}") from error
         super().__init__("ST-LPIPS", network, _load_heads(state, len(network.stages), file))
         self.trunk_sha256 = trunk_sha256
 

@@ -21,7 +21,6 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, VGG16_Weights, VGG19_Weights
 
 CHANNELS = (64, 128, 256)  # of the three stages
 DOWNLOAD_SECONDS = 20.0  # without a byte, before a download is given up
@@ -40,11 +39,13 @@ class TorchvisionFile:
     variable: str  # the environment variable that may hold the path of a local copy
 
 
-TORCHVISION_FILES = {
-    "vgg16": TorchvisionFile(VGG16_Weights.IMAGENET1K_V1.url, "HDRMODEL_VGG16"),
-    "vgg19": TorchvisionFile(VGG19_Weights.IMAGENET1K_V1.url, "HDRMODEL_VGG19"),
-    "alexnet": TorchvisionFile(AlexNet_Weights.IMAGENET1K_V1.url, "HDRMODEL_ALEXNET"),
-    "squeezenet1_1": TorchvisionFile(SqueezeNet1_1_Weights.IMAGENET1K_V1.url, "HDRMODEL_SQUEEZENET1_1"),
+TORCHVISION_FILES = {  # torchvision's addresses, written out because importing torchvision takes seconds
+    "vgg16": TorchvisionFile("https://download.pytorch.org/models/vgg16-397923af.pth", "HDRMODEL_VGG16"),
+    "vgg19": TorchvisionFile("https://download.pytorch.org/models/vgg19-dcbb9e9d.pth", "HDRMODEL_VGG19"),
+    "alexnet": TorchvisionFile("https://download.pytorch.org/models/alexnet-owt-7be5be79.pth", "HDRMODEL_ALEXNET"),
+    "squeezenet1_1": TorchvisionFile(
+        "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth", "HDRMODEL_SQUEEZENET1_1"
+    ),
 }
 
 
@@ -103,14 +104,14 @@ def read_state_dict(path: Path) -> tuple[dict[str, Tensor], str]:
         return torch.load(path, map_location="cpu", weights_only=True), digest
     except (pickle.UnpicklingError, EOFError, OSError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise ValueError(f"{path} is not a PyTorch file of named tensors: {reason}") from error
+        raise ValueError(f"{path}: not a PyTorch file of named tensors: {reason}") from error
 
 
 def pick(state: dict[str, Tensor], names: dict[str, str], path: Path) -> dict[str, Tensor]:
     """Take entries out of a state dict under new names: {new: old}; ValueError names the first that `path` lacks."""
     for old in names.values():
         if old not in state:
-            raise ValueError(f"{path} holds no {old!r}: not the weights of this network")
+            raise ValueError(f"{path}: no tensor {old!r}; expected the weights of this network")
     return {new: state[old] for new, old in names.items()}
 
 
@@ -307,5 +308,5 @@ def load_trunk(name: str, path: Path | None = None) -> tuple[Trunk, str]:
     try:
         trunk.load_state_dict(pick(state, names, file))  # strict: every weight, and in its shape
     except RuntimeError as error:
-        raise ValueError(f"{file} does not hold the weights of {name}: {error}") from error
+        raise ValueError(f"{file}: not the weights of {name}: {error}") from error
     return trunk.eval().requires_grad_(False), digest

@@ -222,7 +222,7 @@ def read_pictures(path: Path, columns: Sequence[str]) -> PictureScores:
                     raise ValueError(f"{line}: {len(fields)} fields; expected {len(header)}")
                 facts = tuple(fields[place] for place in places[:6])
                 if (row := (facts[0], facts[4], facts[5])) in first:
-                    raise ValueError(f"{line}: key, method and seed of line {first[row]}: {', '.join(row)}")
+                    raise ValueError(f"{line}: the same key, method and seed as line {first[row]} ({', '.join(row)})")
                 first[row] = reader.line_num
                 rows.append(facts)
                 numbers.append(

@@ -98,7 +98,7 @@ def _refuse_others(run: Path) -> None:
         return
     record = read_json(run / RUN) if (run / RUN).is_file() else {}
     if (run / WEIGHTS).is_file() and record.get("weights_sha256") != sha256_of(run / WEIGHTS):
-        raise ValueError(f"{run / WEIGHTS}: not as a training in this folder wrote it; expected another folder")
+        raise ValueError(f"{run / WEIGHTS}: not the weights of this folder's training; expected another folder")
     if record and "weights_sha256" not in record:
         raise ValueError(f"{run / RUN}: not the record of a training; expected another folder")
 

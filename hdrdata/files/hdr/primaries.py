@@ -58,7 +58,7 @@ def luminance_weights(chromaticities: tuple[float, ...]) -> Float64[np.ndarray, 
 
 
 def _no_white(chromaticities: tuple[float, ...]) -> ValueError:
-    return ValueError(f"primaries {', '.join(f'{x:g}' for x in chromaticities)}: no light is white in them")
+    return ValueError(f"primaries {', '.join(f'{x:g}' for x in chromaticities)}: they give no white")
 
 
 def adaptation(white: Float64[np.ndarray, " 3"], wanted: Float64[np.ndarray, " 3"]) -> Matrix:

@@ -168,7 +168,7 @@ def _xy(bits: _Bits, known: dict[int, tuple[float, ...]], points: int) -> tuple[
     if name == 2:
         return tuple(bits.signed() / 1e6 for _ in range(2 * points))
     if name not in known:
-        raise ValueError(f"colours by the number {name}; expected one of {', '.join(map(str, known))}")
+        raise ValueError(f"unknown enumerated colour {name}; expected one of {', '.join(map(str, known))}")
     return known[name]
 
 

@@ -233,7 +233,7 @@ def deep() -> bytes:
         (b"", "0 bytes that are not a PNG picture"),
         (b"GIF89a" + bytes(90), "96 bytes that are not a PNG"),
         (picture(7)[:60], "not a readable PNG"),
-        (picture(255), "holds the level 255; DrTMO's end at 254"),
+        (picture(255), "level 255; expected at most 254"),
         (transparent(), "8 bits, colour type 6; expected 8-bit RGB"),
         (deep(), "16 bits, colour type 2; expected 8-bit RGB"),
         (
@@ -309,7 +309,7 @@ def test_a_bad_view_stops_an_import_or_is_left_out_and_counted(tmp_path):
     assert "cameras without a known curve: own" in skipped.stdout
     left_out = [line for line in skipped.stderr.splitlines() if line.startswith("left out: ")]
     assert len(left_out) == 3
-    assert f"{place / 'b_80_10_0_own' / 'c.png'}: holds the level 255" in left_out[1]
+    assert f"{place / 'b_80_10_0_own' / 'c.png'}: level 255" in left_out[1]
     assert (
         f"{place / 'c_80_10_0_own' / 'f.png'}: 9x8 pixels; {place / 'c_80_10_0_own' / 'a.png'} has 8x8" in left_out[2]
     )

@@ -221,7 +221,7 @@ def test_a_file_of_unknown_length_needs_a_checksum(server, tmp_path):
         file = wanted(server, f"{digest}.exr", content, digest=digest, size=False)
         server.failures[f"/{file.name}"] = ["no length"]
         failures = fetch_files([file], tmp_path, Web(QUICK), 1).failures
-        reason = "the server states no length and the list no sha256: a truncated file would not be detected"
+        reason = "neither the server states a length nor the list a sha256: a truncated file would not be detected"
         assert failures == ({} if digest else {file.name: reason})
 
 
@@ -288,7 +288,7 @@ def test_a_catalog_is_fetched_and_scanned_with_its_licences(server, tmp_path):
     [
         ("name,licence\na.exr,x\n", "line 1: no column url"),
         ("a.exr,http://h/a\n", "line 1: no column name and no column url"),
-        ("name,url\n", "no row in it"),
+        ("name,url\n", "no rows; expected one a file"),
         ("", "no column name and no column url"),
         ("name,url\na.exr,http://h/a\n,http://h/a\n", "line 3: name ''"),
         ("name,url\n../a.exr,http://h/a\n", "line 2: name '../a.exr'; expected a file name without a folder"),

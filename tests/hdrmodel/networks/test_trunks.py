@@ -174,18 +174,18 @@ def test_a_missing_package_is_named(monkeypatch):
 def test_a_file_that_lacks_a_convolution_is_refused_by_its_name(tmp_path):
     state = convolutions()
     del state["features.14.bias"]
-    with pytest.raises(ValueError, match=r"weights\.pth holds no 'features\.14\.bias'"):
+    with pytest.raises(ValueError, match=r"weights\.pth: no tensor 'features\.14\.bias'"):
         load_trunk("vgg19", saved(state, tmp_path))
 
 
 def test_a_file_with_other_shapes_is_refused(tmp_path):
     state = convolutions() | {"features.5.weight": torch.zeros(64, 64, 3, 3)}
-    with pytest.raises(ValueError, match="does not hold the weights of vgg19"):
+    with pytest.raises(ValueError, match="not the weights of vgg19"):
         load_trunk("vgg19", saved(state, tmp_path))
 
 
 def test_a_pickled_object_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"weights\.pth is not a PyTorch file of named tensors"):
+    with pytest.raises(ValueError, match=r"weights\.pth: not a PyTorch file of named tensors"):
         load_trunk("vgg19", saved({"features.0.weight": nn.Linear(1, 1)}, tmp_path))
 
 
@@ -193,7 +193,7 @@ def test_a_pickled_object_is_refused(tmp_path):
 def test_a_damaged_file_is_refused(length, tmp_path):
     path = saved(convolutions(), tmp_path)
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match=r"weights\.pth is not a PyTorch file of named tensors"):
+    with pytest.raises(ValueError, match=r"weights\.pth: not a PyTorch file of named tensors"):
         load_trunk("vgg19", path)
 
 
