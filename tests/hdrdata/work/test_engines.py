@@ -13,10 +13,11 @@ from typing import get_args
 import pytest
 import ray
 import torch
+from numbered_files import make_number, numbers
 from shared_files import ROOT
 
 from hdrdata import StackLoader
-from hdrdata.files.disk import write_bytes, written_whole
+from hdrdata.files.disk import write_bytes
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.scenes.parts import PARTS
 from hdrdata.shards.pack import ShardConfig, shard_stacks
@@ -35,7 +36,7 @@ def ray_here():
     patch.delenv("RAY_ADDRESS", raising=False)
     patch.delenv("RAY_AUTH_MODE", raising=False)  # Ray chooses, and finds this token
     patch.setenv("RAY_AUTH_TOKEN", "5" * 64)
-    places = (ROOT, ROOT / "tests" / "support", Path(__file__).parent)
+    places = (ROOT, ROOT / "tests" / "support")
     patch.setenv("PYTHONPATH", os.pathsep.join(map(str, places)))  # of Ray's processes
     engine_ray._connect(2)
     yield
@@ -45,33 +46,11 @@ def ray_here():
     patch.undo()
 
 
-def make_number(folder: Path, task: dict) -> dict:
-    """Write a number to a file; the first time something may happen to the process, or always."""
-    path = folder / f"{task['number']}.txt"
-    if task.get("refuse"):
-        raise IntegrityError(f"{path.name}: damaged")
-    if task.get("fail"):
-        raise PermissionError(13, "Permission denied", path.name)
-    time.sleep(task.get("seconds", 0))
-    with written_whole(path) as temporary:
-        temporary.write_bytes(b"a part")
-        first = Path(task.get("first", os.devnull))
-        if task.get("always") or not first.exists():
-            first.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        temporary.write_bytes(str(task["number"]).encode())
-    return {"number": task["number"], "process": os.getpid()}
-
-
 def run(engine: str, folder: Path, tasks: list[dict], workers: int = 2) -> dict:
     taken = {}
     folder.mkdir(exist_ok=True)
     run_tasks(engine, folder, {f"n{k}": task for k, task in enumerate(tasks)}, make_number, taken.__setitem__, workers)
     return taken
-
-
-def numbers(count: int, **more) -> list[dict]:
-    return [{"number": k, **more} for k in range(count)]
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -217,7 +196,7 @@ ORPHANED = """
 import os, signal, sys
 from pathlib import Path
 from hdrdata.work.engines import run_tasks
-from test_engines import make_number, numbers
+from numbered_files import make_number, numbers
 
 def take(name, row):
     print(row["process"], flush=True)
