@@ -1,6 +1,7 @@
 """Merging undoes exposing where nothing clips, up to the step of the quantisation."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,9 +17,14 @@ CRFS = named_crfs()
 EXPOSURES = 2.0 ** np.array(HALF_STOPS)
 
 
-def photograph(view: np.ndarray, crf) -> tuple[np.ndarray, np.ndarray]:
+@cache
+def tables_of(name: str) -> list[np.ndarray]:
+    return [exposure_table(CRFS[name], exposure) for exposure in EXPOSURES.tolist()]
+
+
+def photograph(view: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The stack as floats, and for each pixel the lowest response of the next level that the camera gives."""
-    tables = [exposure_table(crf, exposure) for exposure in EXPOSURES.tolist()]
+    tables = tables_of(name)
     levels = np.stack([look_up(half_bits(view), table) for table in tables])
     occurring = np.append(np.unique(tables[0]), 255)
     above = occurring[np.searchsorted(occurring, levels, side="right")]
@@ -31,7 +37,7 @@ def test_merging_undoes_exposing_up_to_the_quantisation_step(name, seed):
     crf = CRFS[name]
     # E dt reaches 0.9 at most and 0.02 somewhere: nothing is white in all pictures or black in all
     view = np.random.default_rng(seed).uniform(0.02, 0.2, (4, 6, 3)).astype(np.float16)
-    stack, above = photograph(view, crf)
+    stack, above = photograph(view, name)
     merged = merge_stack(stack, EXPOSURES, crf)
 
     # a level says f(E dt) is in [z / 255, next level / 255), so that ln E, and the mean of what the pictures say of it,
