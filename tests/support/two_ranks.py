@@ -1,6 +1,6 @@
-"""One of two processes that train under a framework, as torchrun starts them: prints the keys of each batch as JSON.
+"""One of two processes that train under each framework, as torchrun starts them: prints the keys of batches as JSON.
 
-    RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost MASTER_PORT=... python two_ranks.py FRAMEWORK SHARDS FOLDER
+    RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost python two_ranks.py SHARDS FOLDER FRAMEWORK:PORT...
 
 Each run takes an epoch and two batches of the next, saves its state, and a new run continues from it.
 """
@@ -125,9 +125,12 @@ def with_lightning(shards, folder):
 if __name__ == "__main__":
     from pathlib import Path
 
-    framework, shards, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-    runs = list(globals()[f"with_{framework}"](shards, folder))
+    shards, folder, *frameworks = sys.argv[1:]
+    runs = {}
+    for name, _, os.environ["MASTER_PORT"] in (text.partition(":") for text in frameworks):
+        runs[name] = list(globals()[f"with_{name}"](shards, Path(folder)))
+        if distributed.is_initialized():
+            distributed.barrier()
+            distributed.destroy_process_group()
     print(json.dumps(runs), flush=True)
-    if distributed.is_initialized():
-        distributed.barrier()
     os._exit(0)
