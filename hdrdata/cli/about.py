@@ -121,8 +121,10 @@ def preview(shards: Path, out: Path | None, image: Path | None, views: int, seed
 @click.option("--overwrite", is_flag=True, help="Write README.md again although it was changed by hand.")
 @_workers
 def card(shards: Path, catalog: Path | None, scenes: Path | None, overwrite: bool, workers: int, **said: Any) -> None:
-    """Write the dataset card of the folder SHARDS, beside them: README.md with the front matter of Hugging Face,
-    croissant.json, licences.csv, statistics.json and contact-sheet.jpg.
+    """Write the dataset card of the folder SHARDS, and the files that belong to it, beside them.
+
+    These are README.md with the front matter of Hugging Face, croissant.json, licences.csv, statistics.json and
+    contact-sheet.jpg.
 
     \b
     A dataset that is to be published:

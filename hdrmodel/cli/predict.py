@@ -98,9 +98,9 @@ def predict(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Make HDR files of photographs of any size: files, folders and patterns of JPEG, PNG, TIFF, WebP, HEIC, AVIF,
-    JPEG XL, JPEG 2000, BMP, GIF, PPM and camera RAW.
+    """Make HDR files of photographs of any size: files, folders and patterns.
 
+    Photographs are JPEG, PNG, TIFF, WebP, HEIC, AVIF, JPEG XL, JPEG 2000, BMP, GIF, PPM and camera RAW files.
     Each value that is not clipped keeps the photograph's own light: photographed again, the result is the photograph.
     The network fills in the clipped values. A photograph that cannot be read is reported in one line, and the others
     are converted; the exit code is then 1. Run the same command again to make what is missing or has changed. A file

@@ -149,11 +149,11 @@ def format_scores(summary: dict) -> list[str]:
             groups.setdefault((column["set"], column["alignment"]), []).append(key)
     for (name, alignment), keys in groups.items():
         title = f"{SETS[name]}, alignment {alignment}" if alignment else SETS[name]
-        lines += ["", f"{title:<20}" + "".join(f"{summary['columns'][key]['name']:>24}" for key in keys)]
+        lines += ["", f"{title:<24}" + "".join(f"{summary['columns'][key]['name']:>24}" for key in keys)]
         for method, scores in summary["scores"].items():
             if any(scores[key] is not None for key in keys):
                 cells = (_cell(summary, method, key) for key in keys)
-                lines.append(f"{method:<20}" + "".join(f"{cell:>24}" for cell in cells))
+                lines.append(f"{method:<24}" + "".join(f"{cell:>24}" for cell in cells))
     return lines
 
 
