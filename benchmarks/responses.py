@@ -1,15 +1,19 @@
-"""Light of photographs by camera responses that no estimate has seen: sRGB, `camera`, `phone`, and estimates.
+"""Light of photographs by camera responses that no estimate has seen: sRGB, mean curves, and estimates.
 
+    python benchmarks/responses.py SHARDS --half 1
     python benchmarks/responses.py SHARDS --hold-out "Sony ILCE-6000" --hold-out "Olympus XZ-1" \\
         --hold-out "Canon EOS 5D Mark II" --hold-out "Samsung SM-A528B"
 
-Views of the test part of radiance shards at EV 0, as JPEGs of quality 90 to 95 by sRGB and the held-out models; mean
-curves and candidates do not contain the held-out models. Numbers are PU21-PSNR after a gain in dB; views of one scene
-are not independent.
+Views of the test part of radiance shards at EV 0, as JPEGs of quality 90 to 95 by sRGB and by measured models. Without
+`--hold-out`, each view is photographed by all fourteen models, and mean curves and candidates contain the thirteen
+others; the training of the weights may have drawn from all. With it, by one of the held-out models in turn, and neither
+curves nor candidates contain any of them. Numbers are PU21-PSNR after a gain in dB, means over views, then over models;
+views of one scene are not independent.
 """
 
 import threads  # noqa: F401  # isort: skip
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +25,9 @@ import torch
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.curves.file_kinds import ANY_CAMERA, UNKNOWN_DEVICE, Device, FileKind
 from hdrdata.cameras.exposure import exposure_table, look_up
-from hdrdata.cameras.measured import MODELS, PHONES, mean_crf, measured_crf
+from hdrdata.cameras.measured import MODELS, PHONES, fit_distribution, mean_crf, measured_crf, response_of_stops
 from hdrdata.cameras.merge import keep_levels
-from hdrdata.stream.shard_reader import Shards
+from hdrdata.stream.shard_reader import RadianceSample, Shards
 from hdrmodel.evaluation.cases import Case, Estimate
 from hdrmodel.evaluation.config import load_evaluation
 from hdrmodel.evaluation.measuring import measure
@@ -47,6 +51,7 @@ def lights_of(network, ldr: np.ndarray, kind: FileKind, own: CameraResponse, mod
     """Return the light of a photograph by each response; held-out models are no candidates of an estimate."""
     known = {"sRGB": rounded(srgb_crf()), "own": own}
     known |= {name: rounded(mean_crf(name, models)) for name in ("camera", "phone")}
+    known["mean of all"] = rounded(response_of_stops("mean", fit_distribution(models).mean))
     stops = {name: see_photograph(network, ldr, crf).stops for name, crf in known.items()}
     made = {name: keep_levels(ldr, np.exp2(stops[name]), crf) for name, crf in known.items()}
     sight = see_photograph(network, ldr, None)
@@ -61,34 +66,55 @@ def lights_of(network, ldr: np.ndarray, kind: FileKind, own: CameraResponse, mod
 @click.command()
 @click.argument("shards", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
-@click.option("--hold-out", "held", multiple=True, type=click.Choice(MODELS), required=True)
+@click.option("--hold-out", "held", multiple=True, type=click.Choice(MODELS), help="Default: each model in turn.")
 @click.option("--count", type=click.IntRange(1), default=26, show_default=True, help="Views, spread evenly.")
-def main(shards: Path, weights: Path, held: tuple[str, ...], count: int) -> None:
+@click.option("--half", type=click.IntRange(0, 1), help="Every second scene: constants were chosen on 0. Default: all.")
+def main(shards: Path, weights: Path, held: tuple[str, ...], count: int, half: int | None) -> None:
     """Measure responses on the test part of SHARDS."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     network, _ = load_weights(weights)
-    models = tuple(model for model in MODELS if model not in held)
-    source, rows = Shards(shards, "test", "radiance"), []
-    for turn, place in enumerate(np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).astype(int))):
-        view = source.radiance(int(place))
-        for model in ("sRGB", held[turn % len(held)]):
-            own = rounded(srgb_crf() if model == "sRGB" else measured_crf(model))
-            stack = look_up(view.radiance.view(np.uint16), exposure_table(own, 1.0, "round255"))
-            jpeg = cv2.imencode(".jpg", stack, [cv2.IMWRITE_JPEG_QUALITY, 90 + turn % 6])[1]
-            stack = np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
-            case = Case(view.key, view.key, view.scene, own, (0.0,), stack[None], view.radiance.astype(np.float32))
-            kind: FileKind = "rendering" if model == "sRGB" else "phone" if model in PHONES else "camera"
-            made = lights_of(network, stack.astype(np.float32) / 255, kind, own, models)
-            estimates = [Estimate(None, light.astype(np.float32)) for light in made.values()]
-            found, _ = measure(case, estimates, COLUMNS, {"psnr_pu21": psnr_pu21}, CONFIG)
-            scores = {name: row["psnr_pu21_gain"] for name, row in zip(made, found, strict=True)}
-            rows.append((kind, scores))
+    source = Shards(shards, "test", "radiance")
+    scores: dict[str, list[dict[str, float]]] = {}
+    for turn, (view, number) in enumerate(views_of(source, count)):
+        if half not in (None, number % 2):
+            continue
+        for model in ("sRGB", *((held[turn % len(held)],) if held else MODELS)):
+            out = held or (model,)
+            models = tuple(other for other in MODELS if other not in out)
+            scores.setdefault(model, []).append(scores_of(network, view, model, models, 90 + turn % 6))
     for kind in ("camera", "phone", "rendering"):
-        some = [scores for each, scores in rows if each == kind]
+        some = {model: rows for model, rows in scores.items() if kind_of(model) == kind}
         if some:
-            means = "  ".join(f"{name} {np.mean([scores[name] for scores in some]):.2f}" for name in some[0])
-            print(f"{kind:10}{len(some):4} photographs: {means}")
+            columns = next(iter(some.values()))[0]
+            means = (np.mean([np.mean([row[name] for row in rows]) for rows in some.values()]) for name in columns)
+            text = "  ".join(f"{name} {mean:.2f}" for name, mean in zip(columns, means, strict=True))
+            print(f"{kind:10}{sum(map(len, some.values())):5} photographs: {text}")
+
+
+def views_of(source: Shards, count: int) -> Iterator[tuple[RadianceSample, int]]:
+    """Yield views spread evenly, and the number of their scene."""
+    scenes: dict[str, int] = {}
+    for place in np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).astype(int)):
+        view = source.radiance(int(place))
+        yield view, scenes.setdefault(view.scene, len(scenes))
+
+
+def kind_of(model: str) -> FileKind:
+    return "rendering" if model == "sRGB" else "phone" if model in PHONES else "camera"
+
+
+def scores_of(network, view: RadianceSample, model: str, models: tuple[str, ...], quality: int) -> dict[str, float]:
+    """Return PU21-PSNR by response of a JPEG of a view by a model."""
+    own = rounded(srgb_crf() if model == "sRGB" else measured_crf(model))
+    stack = look_up(view.radiance.view(np.uint16), exposure_table(own, 1.0, "round255"))
+    jpeg = cv2.imencode(".jpg", stack, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    stack = np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
+    case = Case(view.key, view.key, view.scene, own, (0.0,), stack[None], view.radiance.astype(np.float32))
+    made = lights_of(network, stack.astype(np.float32) / 255, kind_of(model), own, models)
+    estimates = [Estimate(None, light.astype(np.float32)) for light in made.values()]
+    found, _ = measure(case, estimates, COLUMNS, {"psnr_pu21": psnr_pu21}, CONFIG)
+    return {name: row["psnr_pu21_gain"] for name, row in zip(made, found, strict=True)}
 
 
 if __name__ == "__main__":

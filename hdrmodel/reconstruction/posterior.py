@@ -28,7 +28,7 @@ PRIORS: dict[FileKind, tuple[float, ...]] = {  # of the groups
     "rendering": (0.05, 0.017, 0.016, 0.90, 0.017),
     "unknown": (0.05, 0.017, 0.016, 0.90, 0.017),
 }
-TRUST: dict[FileKind, float] = {"camera": 0.5, "phone": 0.15}  # exponent of the likelihood; phones tone map locally
+TRUST: dict[FileKind, float] = {"camera": 0.15, "phone": 0.05}  # exponent of the likelihood: evidence is weak
 OWN = 0.5  # of the prior, where the model was measured
 DRAWS = 120  # candidates of each kind of curve
 BIN = 6  # levels that share one value of evidence
