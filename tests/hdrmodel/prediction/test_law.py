@@ -123,12 +123,16 @@ def test_of_16_bits_each_level_is_kept_in_single_floats(variant, name):
     assert_kept(HDRReconstructor(network(variant), "cpu", camera)(ldr), ldr, camera, as_halves=False)
 
 
-@pytest.mark.parametrize("origin", ["stack", "irradiance"])
-def test_it_is_in_tiles(origin):
-    camera = replace(srgb_crf(), levels="round255")
-    ldr = photograph(camera, height=200, width=330)
-    made = HDRReconstructor(network("spatial"), "cpu", tile=256)(ldr, origin)
-    assert_kept(made, ldr, camera)
+@pytest.mark.parametrize(
+    ("origin", "name", "levels"),
+    [("stack", "camera", "round255"), ("irradiance", "phone", "floor254"), ("irradiance", "srgb", "round65535")],
+)
+def test_it_is_in_tiles(origin, name, levels):
+    camera = replace(named_crfs()[name], levels=levels)
+    ldr = photograph(camera, height=140, width=260)
+    quantise = None if levels == "round65535" else levels
+    made = HDRReconstructor(network("base"), "cpu", camera, tile=192, quantise=quantise)(ldr, origin)
+    assert_kept(made, ldr, camera, as_halves=levels != "round65535")
 
 
 @given(
