@@ -258,14 +258,14 @@ def test_a_slice_of_the_fuzzing_finds_no_crash():
     """A few cases of each format of benchmarks/fuzz_readers.py but weights and predictions, which import PyTorch."""
     kinds = ("exr", "hdr", "pfm", "tiff", "photo", "gainmap")
     kinds += ("index", "shards", "journal", "recipe", "catalog", "sidecar")
-    program = [sys.executable, str(ROOT / "benchmarks" / "fuzz_readers.py"), "--cases", "360", "--seed", "2", "--json"]
+    program = [sys.executable, str(ROOT / "benchmarks" / "fuzz_readers.py"), "--cases", "180", "--seed", "2", "--json"]
     formats = [word for kind in kinds for word in ("--format", kind)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run([*program, *formats], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     printed = json.loads(result.stdout)
     assert printed["findings"] == []
-    assert {kind: sum(counts.values()) for kind, counts in printed["table"].items()} == dict.fromkeys(kinds, 30)
+    assert {kind: sum(counts.values()) for kind, counts in printed["table"].items()} == dict.fromkeys(kinds, 15)
     assert all(counts["refused in a line"] for counts in printed["table"].values())
     assert all(printed["table"][kind]["read"] for kind in kinds[:6])
 
@@ -282,11 +282,11 @@ print(len(faults[1]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - befor
 
 def test_a_large_tar_takes_little_memory(tmp_path):
     path = tmp_path / "large.tar"
-    with path.open("wb") as file:  # sparse on disk: one member of 4 GB, and 1 GB of zeros after the end
+    with path.open("wb") as file:  # sparse on disk: one member of 4 GB, and 128 MB of zeros after the end
         info = tarfile.TarInfo("a.bin")
         info.size = 2**32
         file.write(info.tobuf(tarfile.GNU_FORMAT))
-        file.seek(2**32 + 512 + 2**28)
+        file.seek(2**32 + 512 + 2**27)
         file.write(b"\0")
     result = subprocess.run(
         [sys.executable, "-c", PEAK, str(path)],

@@ -390,16 +390,16 @@ def one_colour_webp(side: int) -> bytes:
 
 
 def test_strongly_compressed_pictures_are_not_damaged(tmp_path):
-    one_bit = np.full((9000, 9000), True)
+    one_bit = np.full((4000, 4000), True)
     Image.fromarray(one_bit).save(tmp_path / "a.png")
     tifffile.imwrite(tmp_path / "ccitt.tif", np.packbits(one_bit[:8], axis=1))  # its writer has no G4; Pillow's has
     Image.fromarray(one_bit).save(tmp_path / "g4.tif", compression="group4")
-    Image.new("P", (6000, 6000), 3).save(tmp_path / "palette.png")
-    (tmp_path / "plain.webp").write_bytes(one_colour_webp(6000))
+    Image.new("P", (3000, 3000), 3).save(tmp_path / "palette.png")
+    (tmp_path / "plain.webp").write_bytes(one_colour_webp(3000))
     for name in ("a.png", "g4.tif", "palette.png", "plain.webp"):
-        assert (tmp_path / name).stat().st_size < 80_000, name
+        assert (tmp_path / name).stat().st_size < 20_000, name
         ldr = read_photo(tmp_path / name).ldr
-        assert (ldr == ldr[0, 0]).all() and len(ldr) >= 6000, name
+        assert (ldr == ldr[0, 0]).all() and len(ldr) >= 3000, name
 
 
 def test_exif_in_a_text_of_png_counts_as_far_as_it_says(tmp_path):

@@ -36,9 +36,8 @@ def unet_of(attention, preset="attnet", input_to_head=True):
     return network.up if input_to_head else network.encoding
 
 
-@pytest.mark.parametrize("input_to_head", [False, True])
+@pytest.mark.parametrize(("attention", "input_to_head"), [*((name, True) for name in ATTENTIONS), ("base", False)])
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("attention", ATTENTIONS)
 @torch.no_grad()
 def test_the_folded_unet_makes_the_pictures_of_the_unet(attention, preset, input_to_head):
     unet, x = unet_of(attention, preset, input_to_head), pictures(64, 128, batch=2)
