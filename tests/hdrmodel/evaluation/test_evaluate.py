@@ -38,7 +38,7 @@ from hdrmodel.scores.methods import METHODS, SEEDED, SHARED
 
 METRICS = ["psnr", "ssim", "psnr_mu", "psnr_pu21", "psnry_pu21", "ssim_pu21"]
 EVALUATE = {
-    "crfs_a_view": 2,
+    "crfs_a_view": 1,
     "metrics": METRICS,
     "alignments": ["none", "gain", "crf"],
     "lpips": {"trunk": None, "trunk_file": None},
@@ -281,7 +281,7 @@ def test_an_interrupted_evaluation_goes_on_by_picture(dataset, scored, tmp_path,
     partial.write_text(json.dumps({"digest": "of another configuration"}) + "\n" + '{"key": "x"}\n')
     measured.clear()
     evaluate(dataset.shards, runs, scores, "base", SEEDS, other)
-    assert len(measured) == len(case_keys(Shards(dataset.shards, "test", "radiance"), 2))
+    assert len(measured) == len(case_keys(Shards(dataset.shards, "test", "radiance"), EVALUATE["crfs_a_view"]))
 
 
 def test_a_prediction_is_read_as_a_scene_is_and_damage_refused(tmp_path, cases):
@@ -301,7 +301,7 @@ def test_a_prediction_is_read_as_a_scene_is_and_damage_refused(tmp_path, cases):
 
 
 def test_predictions_of_another_program_are_scored_and_missing_ones_named(dataset, tmp_path, cases, config):
-    count = write_inputs(Shards(dataset.shards, "test", "radiance"), tmp_path / "inputs", 2)
+    count = write_inputs(Shards(dataset.shards, "test", "radiance"), tmp_path / "inputs", EVALUATE["crfs_a_view"])
     assert count == len(list((tmp_path / "inputs").glob("*.png"))) == len(cases)
     theirs = tmp_path / "theirs"
     for case in cases:
