@@ -16,7 +16,7 @@ from hdrdata.cameras.exposure import crf_of_table, expose_view, half_bits
 from hdrdata.cameras.random_camera import RandomCameras
 from hdrdata.files.disk import INDEX
 from hdrdata.files.ldr import decode_jpeg, decode_png
-from hdrdata.samples.layout import END_BLOCKS, IntegrityError, Member, check_bytes, split_key
+from hdrdata.samples.layout import END_BLOCKS, IntegrityError, check_bytes, split_key
 from hdrdata.samples.radiance_codec import EXTENSION, decode_radiance, radiance_size
 from hdrdata.stream.cache import CachedFolder
 from hdrdata.stream.columns import Keys
@@ -24,6 +24,7 @@ from hdrdata.stream.remote import LocalFolder, Retry, open_folder
 from hdrdata.stream.shard_index import checked_tables, open_shard_index, sample_table, shard_files
 
 HEAD = 32  # bytes: enough for the size of a PNG or of a radiance member
+Place = tuple[int, int, int]  # of bytes in a shard: offset, size, CRC-32C
 
 
 @dataclass(frozen=True)
@@ -180,37 +181,40 @@ class Shards:
             ValueError: if the sample has no such member.
             OSError: if a server cannot be reached.
         """
-        shard, layout = self.samples[number]
+        shard, key, offset, length, crc32c, members = self.samples.row(number)
         if extensions is None:
-            whole = Member(layout.offset, layout.length, layout.crc32c)
-            content = self._checked(shard, layout.key, {"": whole})[""]
-            starts = {name: m.offset - layout.offset for name, m in layout.members.items()}
-            return {name: content[at : at + layout.members[name].size] for name, at in starts.items()}
+            content = self._checked(shard, key, {"": (offset, length, crc32c)})[""]
+            return {name: content[at : at + size] for name, (at, size, _) in members.items()}
+        wanted = {}
         for name in extensions:
-            if name not in layout.members:
-                known = ", ".join(layout.members)
-                raise ValueError(f"{self._what(shard, layout.key)}: no member '{name}'; it has {known}")
-        return self._checked(shard, layout.key, {name: layout.members[name] for name in extensions})
+            if name not in members:
+                known = ", ".join(members)
+                raise ValueError(f"{self._what(shard, key)}: no member '{name}'; it has {known}")
+            at, size, crc = members[name]
+            wanted[name] = offset + at, size, crc
+        return self._checked(shard, key, wanted)
 
     def _what(self, shard: str, key: str, member: str = "") -> str:
         """Return the name of a sample or of its member in messages."""
         return f"{self.source.where(shard)}, sample {key}" + (f", member {member}" if member else "")
 
-    def _checked(self, shard: str, key: str, wanted: dict[str, Member]) -> dict[str, bytes]:
+    def _checked(self, shard: str, key: str, wanted: dict[str, Place]) -> dict[str, bytes]:
         """Return members of a sample, or "" for all of it; neighbours in one read where that is cheaper."""
-        found = {}
-        for span in _spans(wanted, self.source.gap):
-            first, last = wanted[span[0]], wanted[span[-1]]
-            content = self._read_at(shard, key, first.offset, last.offset + last.size - first.offset)
-            for name in span:
-                member = wanted[name]
-                start = member.offset - first.offset
-                piece = content[start : start + member.size] if len(span) > 1 else content
-                if google_crc32c.value(piece) != member.crc32c:
-                    if self.source.renew(shard):
-                        piece = self._read_at(shard, key, member.offset, member.size)
-                    check_bytes(piece, member.crc32c, self._what(shard, key, name))
-                found[name] = piece
+        if self.source.gap < 0:  # from a disk: no search for neighbours at each read
+            found = {name: self._read_at(shard, key, offset, size) for name, (offset, size, _) in wanted.items()}
+        else:
+            found = {}
+            for span in _spans(wanted, self.source.gap):
+                first, last = wanted[span[0]], wanted[span[-1]]
+                content = self._read_at(shard, key, first[0], last[0] + last[1] - first[0])
+                for name in span:
+                    start = wanted[name][0] - first[0]
+                    found[name] = content[start : start + wanted[name][1]] if len(span) > 1 else content
+        for name, (offset, size, crc32c) in wanted.items():
+            if google_crc32c.value(found[name]) != crc32c:
+                if self.source.renew(shard):
+                    found[name] = self._read_at(shard, key, offset, size)
+                check_bytes(found[name], crc32c, self._what(shard, key, name))
         return found
 
     def stack(self, number: int, letters: str | None = None) -> StackSample:
@@ -239,10 +243,8 @@ class Shards:
         """Refuse a sample whose own exposures are not those of the index."""
         stated = about.get("evs")
         if stated is not None and tuple(stated) != self.evs:
-            shard, layout = self.samples[number]
-            raise IntegrityError(
-                f"{self.source.where(shard)}, sample {layout.key}: evs {stated}; expected {self.evs} as in {INDEX}"
-            )
+            what = self._what(*self.samples.row(number)[:2])
+            raise IntegrityError(f"{what}: evs {stated}; expected {self.evs} as in {INDEX}")
 
     def view_and_crf(self, number: int) -> tuple[str, str]:
         """Return the view and the camera response of a sample of the pixels form."""
@@ -283,7 +285,7 @@ class Shards:
     def _picture(self, number: int) -> str:
         """The name of the darkest picture's member: a.png or a.jpg."""
         first = self.index["recipe"]["letters"][0]
-        return next(name for name in self.samples[number][1].members if name.startswith(f"{first}."))
+        return next(name for name in self.samples.row(number).members if name.startswith(f"{first}."))
 
     def expand(self, sample: RadianceSample, crf: str, letters: str | None = None) -> StackSample:
         """Return the stack of a radiance sample by one of `crfs`, bit for bit as in the pixels form."""
@@ -298,10 +300,11 @@ class Shards:
         return StackSample(f"{sample.key}_{crf}", sample.key, sample.scene, crf, evs, stack)
 
     def _read_at(self, shard: str, key: str, offset: int, size: int) -> bytes:
-        try:
-            self.open(shard)
-        except IntegrityError as error:
-            raise IntegrityError(f"{error} (opened for sample {key})") from error
+        if shard not in self._opened:
+            try:
+                self.open(shard)
+            except IntegrityError as error:
+                raise IntegrityError(f"{error} (opened for sample {key})") from error
         content = self.source.read(shard, offset, size)
         if len(content) != size:
             what = self._what(shard, key)
@@ -333,16 +336,14 @@ class Shards:
         self.source.close()
 
 
-def _spans(wanted: dict[str, Member], gap: int) -> list[list[str]]:
+def _spans(wanted: dict[str, Place], gap: int) -> list[list[str]]:
     """Return ranges to read at once: neighbours that are at most `gap` bytes apart."""
-    if gap < 0:
-        return [[name] for name in wanted]
     spans: list[list[str]] = []
     end = 0
-    for label in sorted(wanted, key=lambda label: wanted[label].offset):
-        if spans and wanted[label].offset - end <= gap:
-            spans[-1].append(label)
+    for name, (offset, size, _) in sorted(wanted.items(), key=lambda item: item[1]):
+        if spans and offset - end <= gap:
+            spans[-1].append(name)
         else:
-            spans.append([label])
-        end = wanted[label].offset + wanted[label].size
+            spans.append([name])
+        end = offset + size
     return spans
