@@ -15,6 +15,7 @@ from jaxtyping import Float16, Int16, Int64, UInt8
 from torch import Tensor, distributed
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
+from hdrdata.machine import check_socket_paths
 from hdrdata.stream.epochs import Epochs
 from hdrdata.stream.order import TRANSFORM, Draws, epoch_order, generator, shared_counts
 from hdrdata.stream.remote import Retry
@@ -239,11 +240,10 @@ class StackLoader:
             options: passed to PyTorch's DataLoader, as pin_memory, prefetch_factor, collate_fn.
 
         Raises:
-            ValueError: if data, weights, rank or sizes are wrong.
+            ValueError: if data, weights, rank or sizes are wrong, or TMPDIR is too long for the sockets of workers.
         """
         weights: Mapping[str | Path, int | float] | None = data if isinstance(data, Mapping) else None
-        opening = {"part": part, "form": form, "exposures": exposures, "cache": cache, "cache_limit": cache_limit,
-                   "retry": retry}  # fmt: skip
+        opening = dict(part=part, form=form, exposures=exposures, cache=cache, cache_limit=cache_limit, retry=retry)
         sources: list[Any] = [data] if weights is None else list(weights)
         if not sources:
             raise ValueError("no folders; expected {folder: weight, ...}")
@@ -264,6 +264,8 @@ class StackLoader:
         self._open_loader()
 
     def _open_loader(self) -> None:
+        if self._options["num_workers"]:
+            check_socket_paths()
         self._positions = _Positions()
         drawn = _Drawn(self._datasets, self._draws, self._transform)
         self._loader = DataLoader(drawn, batch_sampler=self._positions, **self._options)
@@ -274,11 +276,11 @@ class StackLoader:
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over the batches of the next epoch, or of the rest of one after `load_state_dict`."""
-        rank, world = _rank_and_world(*self._given)
-        epochs = self.epochs
+        epochs, (rank, world) = self.epochs, _rank_and_world(*self._given)
         epoch, starts = epochs.begin(world)
-        first = epoch * epochs.length
-        self._positions.batches = ([first + place for place in epochs.places(start, rank)] for start in starts)
+        self._positions.batches = (
+            [epoch * epochs.length + place for place in epochs.places(start, rank)] for start in starts
+        )
         for start, batch in zip(starts, self._loader, strict=True):
             epochs.take(epoch, start, world)
             yield batch

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from hdrdata.machine import available_cores
+from hdrdata.machine import available_cores, check_socket_paths
 from hdrdata.work.progress import progress_bar
 from hdrdata.work.worker import start_worker
 
@@ -64,6 +64,7 @@ def run_in_processes(
         keep: called with each task that had ended and was not yielded where a pool ends early: a process died, an error
             or Ctrl-C came, or who iterates stopped. What is queued then is dropped, and what runs ends first.
     """
+    check_socket_paths()
     workers = max(1, min(workers or available_cores(), len(tasks)))
     waiting, suspects, deaths = list(reversed(tasks)), [], Counter()
     while waiting or suspects:

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from hdrdata.files.disk import PARTIAL
+from hdrdata.machine import RAY_SOCKET, check_socket_paths
 from hdrdata.work.worker import MAX_DEATHS, Make, Take, killed, use_one_core
 
 PACKAGES = ("hdr-attnet", "numpy", "opencv-python-headless", "openexr", "fpng")  # which give the files their bytes
@@ -35,7 +36,7 @@ def run_on_ray(folder: Path, tasks: dict[str, Any], make: Make, take: Take, work
         workers: tasks at a time; 0 for two a core, so that no core waits for this process.
 
     Raises:
-        ValueError: if Ray is not installed, or no cluster is at RAY_ADDRESS.
+        ValueError: if Ray is not installed, no cluster is at RAY_ADDRESS, or TMPDIR is too long for Ray's sockets.
         OSError: naming the node, if it does not see the folders, has other versions, or a file cannot be written.
         ChildProcessError: if a task lost its node again and again.
     """
@@ -86,6 +87,8 @@ def _connect(workers: int) -> ModuleType:
                 hint = "" if "RAY_AUTH_MODE" in os.environ else " (if it requires a token: set RAY_AUTH_MODE=token)"
                 raise ValueError(f"RAY_ADDRESS '{address}': no Ray cluster to work with: {reason}{hint}") from error
         else:
+            if "RAY_TMPDIR" not in os.environ:
+                check_socket_paths(RAY_SOCKET)
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one to the user's home
             options = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
             ray.init("local", num_cpus=workers or None, **options, **quiet)

@@ -10,6 +10,8 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from hdrdata.machine import check_socket_paths
+
 
 @dataclass(frozen=True)
 class Share(Sampler):
@@ -90,6 +92,8 @@ def load_pairs(dataset: Dataset, share: Share, workers: int) -> Iterator[dict]:
     Raises:
         ValueError, OSError: naming the sample that cannot be read, or if a process dies.
     """
+    if workers:
+        check_socket_paths()
     loader = DataLoader(
         _Batches(dataset),
         batch_size=None,

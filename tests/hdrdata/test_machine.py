@@ -3,11 +3,16 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from shared_files import ROOT
+from torch.utils.data import Dataset
 
-from hdrdata import machine
+from hdrdata import StackLoader, machine
+from hdrdata.work import ray_engine
+from hdrdata.work.processes import map_in_processes
+from hdrmodel.sampling.loading import Share, load_pairs
 
 
 @pytest.mark.parametrize("text, cores", [
@@ -37,3 +42,19 @@ def test_variables_for_waiting_threads_are_set_before_pytorch_is_there_and_what_
     spins, number, threads = result.stdout.split()[-3:]
     cores = str(machine.available_cores())
     assert (spins, number) == (("7", "1") if given else (machine.SPINS, cores)) and threads == number
+
+
+def test_a_temporary_folder_too_long_for_sockets_is_refused_in_one_line(dataset, monkeypatch):
+    # the longest path of a socket is 107 bytes on Linux; multiprocessing and Ray put theirs in folders of TMPDIR
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "long/" * 15)
+    machine.check_socket_paths(31)
+    for start in (
+        lambda: list(map_in_processes(len, ["a"])),
+        lambda: next(load_pairs(Dataset(), Share(1, 0, 1), workers=1)),
+        lambda: StackLoader(dataset.shards, 2, part="train", workers=1),
+        lambda: ray_engine._connect(1),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^TMPDIR /long/long.*: 76 bytes, too long .*; expected a path of at most"
+        ):
+            start()
