@@ -1,4 +1,4 @@
-"""What a process may use of a machine: number of cores, OpenMP's idle threads, paths of sockets."""
+"""Share of a machine that a process may use: number of cores, OpenMP's idle threads, length of sockets' paths."""
 
 import math
 import os

@@ -103,10 +103,11 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         self.files = [file for file in files if file.name in chosen and file.samples]
         self._starts = [ends[place] - file.samples for place, file in enumerate(files) if file in self.files]
         self._ends = list(accumulate(file.samples for file in self.files))
+        self._length = self._ends[-1] if self._ends else 0
         self.path: Path | None = None  # of a file that is mapped to memory
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return self._length
 
     def __getitem__(self, number: int) -> tuple[str, SampleLayout]:
         shard, key, offset, length, crc32c, places = self.row(number)
@@ -131,7 +132,7 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         members = dict(zip(self._members, zip(starts, sizes, numbers[2::3], strict=True), strict=True))
         if ABSENT in sizes:
             members = {name: member for name, member in members.items() if member[1] != ABSENT}
-            starts, sizes = zip(*((at, size) for at, size, _ in members.values()), strict=True) if members else ((), ())
+            starts, sizes, _ = zip(*members.values(), strict=True) if members else ((), (), ())
         inside = max(map(operator.add, starts, sizes), default=0) <= length  # at each read, so without a loop
         if not inside or offset + length > file.size - len(END_BLOCKS) or not KEY.fullmatch(key):
             raise IntegrityError(f"{file.name}, sample {key!r}: the columns name bytes outside of it")
@@ -146,9 +147,9 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
 
     def _locate(self, number: int) -> tuple[int, int]:
         """Return the place of a sample's shard, and its row."""
-        wanted = operator.index(number) + (len(self) if number < 0 else 0)
-        if not 0 <= wanted < len(self):
-            raise IndexError(f"sample {number}; there are {len(self)}")
+        wanted = operator.index(number) + (self._length if number < 0 else 0)
+        if not 0 <= wanted < self._length:
+            raise IndexError(f"sample {number}; there are {self._length}")
         place = bisect_right(self._ends, wanted)
         return place, self._starts[place] + wanted - (self._ends[place - 1] if place else 0)
 
