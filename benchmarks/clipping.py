@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 
-from hdrdata.cameras.clipping import clip_rule_of_jpeg, clipped_values, fill_clipped, rule_for
+from hdrdata.cameras.clipping import clip_rule_of_jpeg, clipped_values, fill_clipped, limit_doubtful, rule_for
 from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.exposure import exposure_table, look_up
 from hdrdata.cameras.measured import MODELS, measured_crf
@@ -59,7 +59,10 @@ def estimates_of(network, png: np.ndarray, crf: CameraResponse, qualities: tuple
                 "true mask": png == 255,
             }
             for name, clipped in rules.items():
-                made[f"{quality}, {chroma}", name] = light_of(network, ldr, clipped, crf)
+                light = light_of(network, ldr, clipped, crf)
+                if name == "rule":
+                    limit_doubtful(light, ldr, clipped)
+                made[f"{quality}, {chroma}", name] = light
     return made
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float64, UInt8, UInt16
+from jaxtyping import Bool, Float32, Float64, UInt8, UInt16
 
 from hdrdata.cameras.crf import CameraResponse
 from hdrdata.files.ldr import JPEG_LS, LOSSLESS, SOF, jpeg_segments
@@ -17,7 +17,12 @@ NEAR_WHITE = 250 / 255  # response at which the light below white is measured
 SRGB_SPAN = 1 - ((NEAR_WHITE + 0.055) / 1.055) ** 2.4  # 0.044: light between it and white
 HOLE = 9  # pixels: of narrower holes in clipped areas, levels near white are clipped too
 ENCLOSED_SHARE = 1 / 3  # of the deepest bound: how far below white such levels are at most
+SPECK, SPECK_SHARE = 3, 2  # the same of holes of one or two pixels, which are the peaks of ringing
 
+MOST_DOUBTFUL = np.float32(2**0.5)  # light of clipped values far below white; 1 is white
+
+Clipped = Bool[np.ndarray, "height width 3"]
+Light = Float32[np.ndarray, "height width 3"]
 Photograph = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
 
 
@@ -117,14 +122,15 @@ def _tables_of(body: bytes) -> dict[int, np.ndarray]:
     return tables
 
 
-def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Bool[np.ndarray, "height width 3"]:
+def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Clipped:
     """Return which values of a photograph are clipped, channel by channel.
 
     A value is clipped from 255 - d on, where d is a share of the range of the levels in the 17x17 pixels around it, a
     tenth for sRGB, within the rule's bounds: quantisation leaves ringing beside strong edges, little in a smooth sky.
     So the levels of a smooth sky keep their light up to 251. Levels within a third of the deepest bound are also
-    clipped where clipped values enclose them (a morphological closing): ringing reaches farther than the window, and
-    would leave dark and coloured specks in panes and between branches.
+    clipped where clipped values enclose them (a morphological closing), and levels within twice that bound in holes of
+    one or two pixels: ringing reaches farther than the window, and would leave dark and coloured specks in panes and
+    between branches.
 
     Args:
         ldr: levels of 8 or 16 bits.
@@ -133,7 +139,7 @@ def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Bool[np.ndarray, "
     white = np.iinfo(ldr.dtype).max
     if rule is None:
         return ldr == white
-    window, hole = np.ones((WINDOW, WINDOW), np.uint8), np.ones((HOLE, HOLE), np.uint8)
+    window, hole, speck = (np.ones((side, side), np.uint8) for side in (WINDOW, HOLE, SPECK))
     clipped = np.empty(ldr.shape, bool)
     for channel, most in enumerate(rule.most):
         values = np.ascontiguousarray(ldr[:, :, channel])
@@ -142,10 +148,22 @@ def clipped_values(ldr: Photograph, rule: ClipRule | None) -> Bool[np.ndarray, "
         depth = np.clip(around * np.float32(rule.share), least, deepest)
         certain = values >= white - depth
         closed = cv2.morphologyEx(certain.astype(np.uint8), cv2.MORPH_CLOSE, hole)
-        clipped[:, :, channel] = certain | np.logical_and(closed, values >= white - deepest * ENCLOSED_SHARE)
+        found = certain | np.logical_and(closed, values >= white - deepest * ENCLOSED_SHARE)
+        closed = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_CLOSE, speck)
+        clipped[:, :, channel] = found | np.logical_and(closed, values >= white - deepest * SPECK_SHARE)
     return clipped
 
 
-def fill_clipped(ldr: Photograph, clipped: Bool[np.ndarray, "height width 3"]) -> Photograph:
+def fill_clipped(ldr: Photograph, clipped: Clipped) -> Photograph:
     """Set clipped values to white; no other value changes."""
     return np.where(clipped, ldr.dtype.type(np.iinfo(ldr.dtype).max), ldr)
+
+
+def limit_doubtful(light: Light, ldr: Photograph, clipped: Clipped) -> None:
+    """Limit the light of clipped values below level 250 to half a stop above white, in place.
+
+    Such a value is ringing more likely than the sun beside which it is; in a sky, whose light is near white, the limit
+    changes next to nothing.
+    """
+    doubtful = clipped & (ldr < round(NEAR_WHITE * np.iinfo(ldr.dtype).max))
+    np.minimum(light, MOST_DOUBTFUL, out=light, where=doubtful)

@@ -61,7 +61,8 @@ EPILOG = f"\b\nFormats, and what 1.0 or full scale means in each:\n{describe_for
     "--exact",
     is_flag=True,
     help="Treat only white as clipped in lossy photographs too. By default, values just below white also count: "
-    "1 to 3 levels in smooth areas, up to 16 beside strong edges, by the quantisation tables of a JPEG.",
+    "1 to 3 levels in smooth areas, up to 16 beside strong edges, 32 in specks between clipped pixels; by the "
+    "quantisation tables of a JPEG and the camera response.",
 )
 @click.option("--wrap", is_flag=True,
               help="Read each photograph as a panorama of 360 degrees: its left and right borders meet.")  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Float32, UInt8
 
-from hdrdata.cameras.clipping import ClipRule, clipped_values, fill_clipped, rule_for
+from hdrdata.cameras.clipping import Clipped, ClipRule, clipped_values, fill_clipped, limit_doubtful, rule_for
 from hdrdata.cameras.crf import WHITE, CameraResponse, Levels, Quantise, srgb_crf
 from hdrdata.cameras.curves.file_kinds import UNKNOWN_DEVICE, Device
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
@@ -38,7 +38,6 @@ from hdrmodel.reconstruction.tiles import (
 )
 
 Radiance = Float32[np.ndarray, "height width 3"]
-Clipped = Bool[np.ndarray, "height width 3"]
 Stack = UInt8[np.ndarray, "exposures height width 3"]
 Origin = Literal["stack", "irradiance"]
 Progress = Callable[[float], None]  # of the share that is done, (0, 1]
@@ -213,6 +212,7 @@ class HDRReconstructor:
             radiance = enlarge(stops, ldr.shape[:2])  # which becomes it, band by band: 12 bytes a pixel, once
             for rows in _bands(len(ldr)):
                 radiance[rows] = keep_levels(to_ldr(ldr[rows]), np.exp2(radiance[rows]), found)
+                limit_doubtful(radiance[rows], stored[rows], clipped[rows])
             return Prediction(radiance, _stack_of(radiance, ldr, found) if keep_stack else None, found, clipped)
         if self._baseline is not None:
             photograph = to_ldr(ldr)
@@ -220,11 +220,14 @@ class HDRReconstructor:
             (estimate,) = to_pictures(self._baseline(batch))
             camera = response_of(photograph, estimate, camera, source)
             radiance = keep_levels(photograph, estimate, camera)
+            limit_doubtful(radiance, stored, clipped)
             return Prediction(radiance, _stack_of(radiance, ldr, camera) if keep_stack else None, camera, clipped)
         frame = Frame(ldr)
         tiles = choose_tiles(self._subnetworks, frame, self.tile)
         if origin == "irradiance":
-            return Prediction(*self._radiance_of_x(frame, tiles, camera, progress, source), clipped)
+            light, _, camera = self._radiance_of_x(frame, tiles, camera, progress, source)
+            limit_doubtful(light, stored, clipped)
+            return Prediction(light, None, camera, clipped)
         exposure = self._estimate(frame, tiles, lambda share: progress(share / 8))
         camera = response_of(to_ldr(sparse(ldr)), sparse(exposure.picture), camera, source)
         _, up, down = self._subnetworks
@@ -246,7 +249,9 @@ class HDRReconstructor:
                 if stack is not None:
                     stack[:, rows, columns] = _levels(made)
                 progress((1 + 7 * number / len(tiles)) / 8)
-        return Prediction(radiance.finished(), stack, camera, clipped)
+        light = radiance.finished()
+        limit_doubtful(light, stored, clipped)
+        return Prediction(light, stack, camera, clipped)
 
     def _estimate(self, frame: Frame, tiles: Sequence[Box], progress: Progress) -> Frame:
         """X of a photograph."""
