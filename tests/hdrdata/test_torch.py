@@ -217,8 +217,7 @@ def loader_of(kind, dataset, workers, world, rank, context="fork"):
 
 
 @pytest.mark.filterwarnings("ignore:'set_vital' is deprecated:UserWarning")  # torchdata 0.11 beside torch 2.15
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("world", [1, 2, 4])
+@pytest.mark.parametrize(("world", "workers"), [(1, 0), (2, 2), (4, 0)])
 def test_a_stateful_loader_resumes_exactly(dataset, workers, world):
     whole = [loader_of(DataLoader, dataset, 0, world, rank) for rank in range(world)]
     expected = [[keys_of(loader) for loader in whole] for _ in range(2)]
