@@ -1,7 +1,6 @@
 """Tone mapping for the eye: in range, blind to scale, in RGB order."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +18,7 @@ def test_a_tone_mapped_scene_is_display_referred(scene_radiance):
 def test_the_result_does_not_depend_on_scale(stops):
     radiance = np.random.default_rng(0).exponential(1, (16, 16, 3)).astype(np.float32)
     scaled = (radiance * 2.0**stops).astype(np.float32)
-    assert tonemap_reinhard(scaled) == pytest.approx(tonemap_reinhard(radiance), abs=1e-4)
+    assert np.allclose(tonemap_reinhard(scaled), tonemap_reinhard(radiance), rtol=0, atol=1e-4)
 
 
 def test_red_stays_red():

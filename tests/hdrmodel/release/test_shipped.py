@@ -4,6 +4,7 @@ import csv
 import hashlib
 import re
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -45,10 +46,15 @@ def test_the_list_of_scenes_has_their_licences_and_the_card_names_these_weights(
     assert load_weights(WEIGHTS)[1]["recipe"] in card
 
 
+@cache
+def reconstruct(crf):
+    return hdrmodel.reconstruct(PHOTO, crf)
+
+
 @pytest.mark.parametrize("crf", ["srgb", "auto"])
 def test_one_call_gives_light_where_the_photograph_clips(crf):
     ldr = cv2.imread(str(PHOTO))[:, :, ::-1]
-    light = hdrmodel.reconstruct(PHOTO, crf)
+    light = reconstruct(crf)
     clipped = ldr == 255
     assert light.shape == ldr.shape and light.dtype == np.float32 and np.isfinite(light).all()
     assert (light[clipped] >= 1).all() and light[clipped].mean() > 1.2 and light.max() > 2  # windows and a lamp
@@ -58,7 +64,7 @@ def test_one_call_gives_light_where_the_photograph_clips(crf):
         told = (ldr > 0) & (ldr < 240)
         assert (light[told] >= lowest[ldr[told]]).all() and (light[told] <= highest[ldr[told]]).all()
         own = look_up_exposure(ldr.astype(np.float32) / 255, camera)
-        assert light[told] == pytest.approx(own[told], rel=1e-6)  # the middle of each level's step
+        assert np.allclose(light[told], own[told], rtol=1e-6, atol=0)  # the middle of each level's step
         assert (light >= lowest[ldr]).all()  # what JPEG left just below white is filled, and nothing darkened
 
 
