@@ -7,7 +7,8 @@ is a process on one core and reads all of them, page cache warm, in rounds: in a
 that what else the machine does meets all alike. A figure is the median of the rounds, in CPU time and then on the
 clock; beside it stands the median of the ratios to the fastest reader of others in the same round.
 
-The readers of others are optional; `--python` names an interpreter that has those which this one lacks.
+The readers of others are optional; `--python` names an interpreter that has those which this one lacks. With `--before`
+only the readers of this project run, in turns with those of another checkout of it, on the same shards.
 """
 
 import io
@@ -44,6 +45,7 @@ from hdrdata.work.index import read_index
 LETTERS = "abcdefghi"
 PIXELS_GOAL = 500  # pictures a second
 TIMEOUT = 120  # seconds that a reader may be silent
+SECONDS = 0.2  # of a turn at least, which repeats a short pass
 INGEST = {
     "view_size": 512,
     "fov_degrees": 80,
@@ -61,11 +63,11 @@ SYNTHESIZE = {"recipe": "drtmo", "png_encoder": "fpng", "engine": "local", "work
 SHARD = {"name": "streaming", "form": "both", "shards": {"train": 1, "val": 1, "test": 1}}
 
 
-def build(scenes: Path, folder: Path, views: int) -> None:
-    """Views from scenes spread evenly over the folder, as one shard a form."""
+def build(scenes: Path, folder: Path, views: int, size: int) -> None:
+    """Make views from scenes spread evenly over the folder, as one shard a form."""
     found = scan_scenes(scenes, sidecar=None, seed=0, val_share=0, test_share=0).scenes
     chosen = found[:: max(len(found) // views, 1)][:views]
-    ingest_scenes(chosen, scenes, folder / "views", IngestConfig.parse("ingest", INGEST))
+    ingest_scenes(chosen, scenes, folder / "views", IngestConfig.parse("ingest", INGEST | {"view_size": size}))
     config = SynthesizeConfig.parse("synthesize", SYNTHESIZE)
     synthesize_stacks(read_views(folder / "views"), folder / "views", folder / "stacks", config, ("pixels", "radiance"))
     shard_stacks(folder / "stacks", folder / "shards", ShardConfig.parse("shard", SHARD))
@@ -317,11 +319,11 @@ READERS: dict[str, Callable[[Path], Pass]] = OURS | PEERS | BYTES | LIMITS
 PACKAGES = {"webdataset": "webdataset", "HF": "datasets", "litdata": "litdata", "mosaicml-streaming": "streaming"}
 
 
-# ---- a reader in its own process: a line in, one pass, a line out
+# ---- a reader in its own process: a line in, one turn, a line out
 
 
 def serve(name: str, folder: Path) -> None:
-    """Answer each line of the input with [pictures, bytes, CPU seconds, seconds] of one pass."""
+    """Answer each line of the input with [pictures, bytes, CPU seconds, seconds] of one turn."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints is no answer
     if hasattr(os, "sched_setaffinity"):
@@ -331,8 +333,10 @@ def serve(name: str, folder: Path) -> None:
     for _ in sys.stdin:
         try:
             read = read or READERS[name](folder)
-            cpu, clock = process_time(), perf_counter()
-            answer = [*read(), process_time() - cpu, perf_counter() - clock]
+            cpu, clock, passes = process_time(), perf_counter(), [read()]
+            while process_time() - cpu < SECONDS:
+                passes.append(read())
+            answer = [*map(sum, zip(*passes, strict=True)), process_time() - cpu, perf_counter() - clock]
         except ImportError:
             answer = "not installed"
         except Exception as error:  # a table with a reader that fails is worth more than none
@@ -343,10 +347,11 @@ def serve(name: str, folder: Path) -> None:
 
 
 class Reader:
-    """The process of one reader."""
+    """The process of one reader, with the hdrdata of `checkout` or the one that Python finds."""
 
-    def __init__(self, name: str, folder: Path, python: str):
+    def __init__(self, name: str, folder: Path, python: str, checkout: Path | None = None):
         environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hf")}
+        environment |= {"PYTHONPATH": str(checkout.resolve())} if checkout else {}
         self.process = subprocess.Popen(
             [python, __file__, str(folder), "--serve", name],
             stdin=subprocess.PIPE,
@@ -356,7 +361,7 @@ class Reader:
         )
 
     def read(self) -> list[float] | str:
-        """One pass, or why there is none."""
+        """Return the figures of one turn, or why there are none."""
         try:
             self.process.stdin.write(b"\n")
             self.process.stdin.flush()
@@ -381,26 +386,47 @@ class Reader:
 )
 @click.option("--python", default=sys.executable, help="Interpreter for the readers that this one lacks.")
 @click.option("--views", type=click.IntRange(1), default=8, show_default=True, help="Views of 45 pictures each.")
+@click.option("--size", type=click.IntRange(16), default=512, show_default=True, help="Height and width of a view.")
+@click.option("--before", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Another checkout.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Turns of each reader.")
 @click.option("--serve", "name", type=click.Choice(list(READERS)), hidden=True)
-def main(scenes: Path, python: str, views: int, rounds: int, name: str | None) -> None:
+def main(scenes: Path, python: str, views: int, size: int, before: Path | None, rounds: int, name: str | None) -> None:
     """Print one table of pictures a second on one core, from the HDR files of the folder SCENES."""
     if name:
         serve(name, scenes)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        build(scenes, folder, views)
+        build(scenes, folder, views, size)
+        if before:
+            compare(folder, before, rounds)
+            return
         pixels_size, radiance_size = (file_size(tars(folder, form)) for form in ("pixels", "radiance"))
         click.echo(
-            f"\n{views} views of 512x512 from {scenes.name}: {pixels_size / views / 1e6:.2f} MB a view in pixels form, "
-            f"{radiance_size / views / 1e6:.2f} MB in radiance form: 1/{pixels_size / radiance_size:.1f}\n"
+            f"\n{views} views of {size}x{size} from {scenes.name}: {pixels_size / views / 1e6:.2f} MB a view in pixels "
+            f"form, {radiance_size / views / 1e6:.2f} MB in radiance form: 1/{pixels_size / radiance_size:.1f}\n"
         )
         measured = measure(folder, python, rounds)
     print_table(measured)
 
 
+def compare(folder: Path, before: Path, rounds: int) -> None:
+    """Print the speed of each reader relative to the checkout `before`: best turns, and median of the rounds."""
+    click.echo(f"\n{'relative to ' + before.name:40}{'best turns':>14}{'median':>10}")
+    for name in [*OURS, "hdrdata, bytes alone"]:
+        readers = [Reader(name, folder, sys.executable, checkout) for checkout in (before, Path(__file__).parents[1])]
+        turns = [[reader.read() for reader in readers] for _ in range(rounds + 1)][1:]
+        for reader in readers:
+            reader.close()
+        if problems := [turn for both in turns for turn in both if isinstance(turn, str)]:
+            click.echo(f"{name:40}{problems[0]}")
+            continue
+        speeds = [[pictures / cpu for pictures, _, cpu, _ in both] for both in turns]
+        old, new = (max(speeds, key=lambda both: both[place])[place] for place in (0, 1))
+        click.echo(f"{name:40}{new / old:14.2f}{median(new / old for old, new in speeds):10.2f}")
+
+
 def measure(folder: Path, python: str, rounds: int) -> dict[str, list]:
-    """What each reader said in each round; the first, which warms up, is not told."""
+    """Return the answers of each reader by round; the first round, which warms up, is left out."""
     readers = {}
     for name in READERS:
         package = PACKAGES.get(name.split(" ")[0].rstrip(","))
