@@ -204,6 +204,7 @@ def workspace(scenes_folder, tmp_path_factory) -> Path:
 def run(folder: Path, *command: str) -> str:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of thirty stages compiles the copy of the libraries
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{command}: {result.stdout}\n{result.stderr}"
     return result.stdout
