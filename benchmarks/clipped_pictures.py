@@ -49,9 +49,9 @@ def main(photos: tuple[Path, ...], out: Path) -> None:
         read = read_photo(path)
         exact, made = (reconstructor.predict(read.ldr, rule=rule) for rule in (None, read.clip_rule))
         assert made.clipped is not None and exact.clipped is not None, "the network filled in values"
-        part = busiest((made.clipped & ~exact.clipped).any(axis=2))
+        part = busiest(np.any(made.clipped & ~exact.clipped, axis=2))
         filled = read.ldr[part].copy()
-        filled[(made.clipped & ~exact.clipped)[part].any(axis=2)] = ORANGE
+        filled[np.any((made.clipped & ~exact.clipped)[part], axis=2)] = ORANGE
         tiles = [read.ldr[part], darker(exact.radiance[part]), darker(made.radiance[part]), filled]
         gap = np.full((SIDE, 4, 3), 255, np.uint8)
         image = np.hstack([each for tile in tiles for each in (tile, gap)][:-1]).repeat(ZOOM, 0).repeat(ZOOM, 1)

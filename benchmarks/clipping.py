@@ -22,6 +22,7 @@ from hdrdata.cameras.crf import CameraResponse, srgb_crf
 from hdrdata.cameras.exposure import exposure_table, look_up
 from hdrdata.cameras.measured import MODELS, measured_crf
 from hdrdata.cameras.merge import keep_levels
+from hdrdata.files.ldr import decode_jpeg
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import Case, Estimate
 from hdrmodel.evaluation.config import load_evaluation
@@ -51,8 +52,8 @@ def estimates_of(network, png: np.ndarray, crf: CameraResponse, qualities: tuple
         for chroma, factor in CHROMA.items():
             options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
             jpeg = cv2.imencode(".jpg", np.ascontiguousarray(png[:, :, ::-1]), options)[1]
-            ldr = np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[:, :, ::-1])
-            rules = {
+            ldr = decode_jpeg(jpeg.tobytes())
+            rules: dict[str, np.ndarray] = {
                 "rule": clipped_values(ldr, rule_for(clip_rule_of_jpeg(jpeg.tobytes()), crf)),
                 "--exact": ldr == 255,
                 f"from {FROM}": ldr >= FROM,

@@ -19,7 +19,6 @@ HOLE = 9  # pixels: of narrower holes in clipped areas, levels near white are cl
 ENCLOSED_SHARE = 1 / 3  # of the deepest bound: how far below white such levels are at most
 SPECK, SPECK_SHARE = 3, 2  # the same of holes of one or two pixels, which are the peaks of ringing
 
-MOST_DOUBTFUL = np.float32(2**0.5)  # light of clipped values far below white; 1 is white
 
 Clipped = Bool[np.ndarray, "height width 3"]
 Light = Float32[np.ndarray, "height width 3"]
@@ -160,10 +159,11 @@ def fill_clipped(ldr: Photograph, clipped: Clipped) -> Photograph:
 
 
 def limit_doubtful(light: Light, ldr: Photograph, clipped: Clipped) -> None:
-    """Limit the light of clipped values below level 250 to half a stop above white, in place.
+    """Limit the light L of clipped values below level 250 to max(4 / L, 1), in place.
 
-    Such a value is ringing more likely than the sun beside which it is; in a sky, whose light is near white, the limit
-    changes next to nothing.
+    Light up to one stop above white, as of a sky, stays: such a value is ringing of its clipped neighbours. Beside a
+    sun it more likely belongs to the dark side of the edge, so it is white.
     """
     doubtful = clipped & (ldr < round(NEAR_WHITE * np.iinfo(ldr.dtype).max))
-    np.minimum(light, MOST_DOUBTFUL, out=light, where=doubtful)
+    some = light[doubtful]
+    light[doubtful] = np.minimum(some, np.maximum(4 / some, 1))

@@ -211,8 +211,9 @@ class _Rest:
             picture = Picture(photo.ldr, photo.to_bt709, photo.icc, own_jpeg(path.read_bytes(), photo.ldr))
         matrix = None if photo.light is not None else photo.to_bt709
         displayed = any(name != STACK and OUTPUTS[name].rendition == "display" for name in places)
-        fills = displayed and made.clipped is not None and made.response.name != SRGB
-        filled = fill_clipped(photo.ldr, made.clipped) if fills else None
+        filled = None
+        if displayed and made.clipped is not None and made.response.name != SRGB:
+            filled = fill_clipped(photo.ldr, made.clipped)
         metadata = Metadata(photo.exif, photo.xmp, photo.iptc) if settings.metadata else NO_METADATA
         return cls(matrix, picture, metadata, made.clipped if MASK in places else None, filled)
 

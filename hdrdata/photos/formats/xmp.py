@@ -2,6 +2,7 @@
 
 import re
 import struct
+from typing import Any
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
@@ -40,7 +41,7 @@ def reset_xmp(packet: bytes) -> bytes | None:
     if len(packet) > LONGEST or b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
         raise ValueError(f"{len(packet)} bytes of XMP; expected at most {LONGEST}, without a document type")
     try:
-        root = minidom.parseString(packet).documentElement
+        root: Any = minidom.parseString(packet).documentElement
         descriptions = root.getElementsByTagNameNS(RDF, "Description")
         for one in [one for one in descriptions if one.parentNode.namespaceURI == RDF]:
             _remove_stale(one)
@@ -54,19 +55,19 @@ def reset_xmp(packet: bytes) -> bytes | None:
     return (text if root.localName == "xmpmeta" else f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{text}</x:xmpmeta>').encode()
 
 
-def _remove_stale(description: minidom.Element) -> None:
+def _remove_stale(description: Any) -> None:
     """Remove stale properties of one description, and the description if it has no other."""
     attributes = [description.attributes.item(number) for number in range(description.attributes.length)]
-    for one in attributes:
-        if _is_stale(one.value if one.namespaceURI == XMLNS else one.namespaceURI, one.localName):
-            description.removeAttributeNode(one)
-            attributes = [other for other in attributes if other is not one]
     children = [child for child in description.childNodes if child.nodeType == child.ELEMENT_NODE]
-    for child in children:
-        if _is_stale(child.namespaceURI, child.localName):
-            description.removeChild(child)
-            children = [other for other in children if other is not child]
-    if not children and all(one.namespaceURI in (RDF, XMLNS, None) for one in attributes):
+    stale = [one for one in attributes if _is_stale(one.value if one.namespaceURI == XMLNS else one.namespaceURI,
+                                                    one.localName)]  # fmt: skip
+    for one in stale:
+        description.removeAttributeNode(one)
+    old = [child for child in children if _is_stale(child.namespaceURI, child.localName)]
+    for child in old:
+        description.removeChild(child)
+    left = [one for one in attributes if one not in stale and one.namespaceURI not in (RDF, XMLNS, None)]
+    if len(old) == len(children) and not left:
         description.parentNode.removeChild(description)
 
 

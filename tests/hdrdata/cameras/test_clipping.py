@@ -109,7 +109,8 @@ def test_a_response_that_is_steep_near_white_has_a_shallow_rule():
 
 def test_clipped_values_far_below_white_are_not_the_sun():
     ldr = np.array([[[255, 249, 249], [250, 240, 251]]], np.uint8)
-    light, clipped = np.full((1, 2, 3), 40, np.float32), ldr != 240
+    light, clipped = np.full((1, 2, 3), 40, np.float32), ldr > 0
     clipped[0, 0, 2] = False  # and 249, which is not clipped, keeps its light
+    light[0, 1, 1] = 2.5  # of a sky; the sun is 40
     limit_doubtful(light, ldr, clipped)
-    assert light.ravel() == pytest.approx([40, 2**0.5, 40, 40, 40, 40])
+    assert light.ravel() == pytest.approx([40, 1, 40, 40, 4 / 2.5, 40])

@@ -122,3 +122,22 @@ def test_further_images_of_every_format_are_reported(suffix, tmp_path):
         "jxl": "the first frame of an animation",
     }.get(suffix, "the first of 3 frames")  # fmt: skip
     assert expected in read_photo(path).notes
+
+
+@pytest.mark.parametrize("suffix", ["avif", "heic"])
+def test_the_range_that_the_container_states_comes_before_the_range_in_the_bitstream(suffix, tmp_path):
+    """MIAF (ISO 23000-22), 7.3.6.4: the colour information box takes precedence."""
+    import pillow_heif
+
+    ramp = np.repeat(np.arange(0, 256, 4, dtype=np.uint8)[None, :, None], 16, 0).repeat(3, 2)
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "avif":
+        Image.fromarray(ramp).save(path, quality=100, subsampling="4:4:4", range="full")
+    else:
+        pillow_heif.from_pillow(Image.fromarray(ramp)).save(path, quality=100, chroma=444)
+    content = bytearray(path.read_bytes())
+    assert np.abs(read_photo(path).ldr.astype(int) - ramp).max() <= 2
+    content[content.index(b"colrnclx") + 14] ^= 0x80  # now of narrow range: 16 to 235
+    path.write_bytes(content)
+    narrow = np.clip((ramp.astype(float) - 16) * 255 / 219, 0, 255)
+    assert np.abs(read_photo(path).ldr - narrow).max() <= 3
