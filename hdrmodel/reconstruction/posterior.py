@@ -28,7 +28,14 @@ PRIORS: dict[FileKind, tuple[float, ...]] = {  # of the groups
     "rendering": (0.05, 0.017, 0.016, 0.90, 0.017),
     "unknown": (0.05, 0.017, 0.016, 0.90, 0.017),
 }
-TRUST: dict[FileKind, float] = {"camera": 0.15, "phone": 0.05}  # exponent of the likelihood: evidence is weak
+TRUST: dict[FileKind, float] = {"camera": 0.4, "phone": 0.15}  # exponents of the likelihood; else 1
+# Levels that count; else all: real devices differ most near white, and networks err least there.
+LOWEST: dict[FileKind, int] = {
+    "camera": 220,
+    "phone": 220,
+    "rendering": 170,
+    "unknown": 170,
+}
 OWN = 0.5  # of the prior, where the model was measured
 DRAWS = 120  # candidates of each kind of curve
 BIN = 6  # levels that share one value of evidence
@@ -62,6 +69,7 @@ class Candidates:
     groups: tuple[str, ...]  # of `GROUPS`, or "own"
     mean: Float64[np.ndarray, " 253"]  # of the cameras that networks are trained on
     trust: float = 1.0  # exponent of the likelihood
+    lowest: int = 1  # level that counts
 
 
 def middles_of(made: Levels) -> Float64[np.ndarray, " 253"]:
@@ -87,7 +95,7 @@ def candidates_of(
         own = _inverse_stops(curve_of_stops(measured_curves()[model]), middles_of(made))
         curves, groups = np.vstack([curves, own]), (*groups, "own")
         prior = np.append(prior * (1 - OWN), OWN)
-    return Candidates(curves, prior, groups, mean, TRUST.get(kind, 1.0))
+    return Candidates(curves, prior, groups, mean, TRUST.get(kind, 1.0), LOWEST.get(kind, 1))
 
 
 def _prior(kind: FileKind, groups: tuple[str, ...]) -> Float64[np.ndarray, " curves"]:
@@ -126,18 +134,20 @@ def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float
     A network that is trained on unknown cameras predicts a mean: its evidence is their mean curve plus `SHRINKAGE`
     times the camera's deviation from it, plus an error. Errors, in bins of `BIN` levels, are normal with
     covariance s s' exp(-d^2 / (2 REACH^2)) + (NOISE^2 + COUNTED^2 / count) [same bin], d in levels, s = `_deviation`;
-    photographs are independent. Constants were chosen on photographs of scenes that the network was not trained on.
+    photographs are independent. Levels below `candidates.lowest` do not count. Constants were chosen on photographs of
+    scenes that the network was not trained on.
     """
     log = np.log(candidates.prior)
     centres = SHRINKAGE * candidates.stops + (1 - SHRINKAGE) * candidates.mean
     for evidence in evidences:
         places = np.arange(WHITE - 1) // BIN
-        counts = np.bincount(places, evidence.counts)
+        counted = np.where(np.arange(1, WHITE) >= candidates.lowest, evidence.counts, 0)
+        counts = np.bincount(places, counted)
         seen = np.flatnonzero(counts)
         if not seen.size:
             continue
         weights = np.zeros((len(counts), WHITE - 1))
-        weights[places, np.arange(WHITE - 1)] = evidence.counts
+        weights[places, np.arange(WHITE - 1)] = counted
         weights = weights[seen] / counts[seen, None]
         errors = (evidence.stops - centres) @ weights.T
         level = weights @ np.arange(1, WHITE)
