@@ -14,10 +14,8 @@ from hdrdata.photos.colours.gain import GainMap, by_apple, by_iso, by_xmp
 from hdrdata.photos.formats.decoded import Decoded, check_size, full_scale, of_array
 from hdrdata.photos.formats.exif import apple_numbers, plain
 from hdrdata.photos.formats.pillow import decode_by_pillow, open_image
-from hdrdata.photos.formats.xmp import iptc_of
+from hdrdata.photos.formats.xmp import ISO_NAME, MORE_XMP, RESOURCES, XMP_NAME, iptc_of
 
-ISO_NAME, XMP_NAME = b"urn:iso:std:iso:ts:21496:-1\0", b"http://ns.adobe.com/xap/1.0/\0"
-MORE_XMP, RESOURCES = b"http://ns.adobe.com/xmp/extension/\0", b"Photoshop 3.0\0"
 APPLE_MAP = b"urn:com:apple:photo:2020:aux:hdrgainmap"
 MOST_IMAGES = 64  # that are looked at
 

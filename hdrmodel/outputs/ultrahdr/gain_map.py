@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from hdrdata.files.ldr import jpeg_segments
-from hdrdata.photos.formats.jpeg import ISO_NAME, RESOURCES, XMP_NAME
-from hdrdata.photos.formats.xmp import END, image_resource
+from hdrdata.photos.formats.xmp import END, ISO_NAME, RESOURCES, XMP_NAME, image_resource
 from hdrmodel.outputs.bands import NO_METADATA, Metadata
 
 ICC_NAME = b"ICC_PROFILE\0"

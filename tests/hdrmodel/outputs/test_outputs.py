@@ -21,7 +21,7 @@ from hdrdata.cameras.crf import srgb_crf
 from hdrdata.files.radiance import read_radiance
 from hdrdata.files.tonemap import to_uint8, tonemap_reinhard
 from hdrdata.photos.colours.made import rgb_profile
-from hdrmodel.outputs.bands import Picture, Scale
+from hdrmodel.outputs.bands import Metadata, Picture, Scale
 from hdrmodel.outputs.format_list import describe_formats
 from hdrmodel.outputs.formats import FORMATS, write_output
 from hdrmodel.outputs.linear import CHROMATICITIES, rgbe_rounded
@@ -113,9 +113,9 @@ READINGS = {
     "hdr": Reading(read_oiio, 2**-7, absolute=False),  # half of 1/128 of the largest; others are half of it
     # A step of the gain is at most 3 % of nine stops' light, and JPEG moves codes by one.
     "ultrahdr": Reading(read_ultrahdr, 0.06, below=0.003),
-    # A code of 10 bits is 1 to 2 % of the light, and lossy coding moves codes by a few.
-    "avif-pq": Reading(lambda path: from_bt2020(pq_light(read_avif(path))), 0.06),
-    "avif-hlg": Reading(lambda path: from_bt2020(hlg_light(read_avif(path))), 0.06, below=0.001),
+    # A code of 10 bits is 1 to 2 % of the light, and lossy coding moves codes by a few, by more in the dark.
+    "avif-pq": Reading(lambda path: from_bt2020(pq_light(read_avif(path))), 0.06, below=0.003),
+    "avif-hlg": Reading(lambda path: from_bt2020(hlg_light(read_avif(path))), 0.06, below=0.003),
     "png-pq": Reading(lambda path: from_bt2020(pq_light(read_oiio(path) / 65535)), 5e-4),  # half a code of 16 bits
     "png-hlg": Reading(lambda path: from_bt2020(hlg_light(read_oiio(path) / 65535)), 5e-4),
 }
@@ -358,7 +358,7 @@ def test_exif_goes_where_a_format_has_a_place_for_it(tmp_path):
     block = exif.tobytes().removeprefix(b"Exif\0\0")
     for name in ("ultrahdr", "png-pq", "avif-pq", "avif-hlg"):
         path = tmp_path / f"x{FORMATS[name].suffix}"
-        write_output(path, scene(), name, Scale(), {}, exif=block)
+        write_output(path, scene(), name, Scale(), {}, metadata=Metadata(block))
         with Image.open(path) as opened:
             assert dict(opened.getexif()) == {271: "maker", 272: "model"}, name
 
