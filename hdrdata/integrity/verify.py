@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,8 +28,6 @@ from hdrdata.stream.shard_index import checked_tables, read_shard_index
 from hdrdata.stream.shard_reader import Shards
 from hdrdata.views.view import read_views
 from hdrdata.work.processes import map_in_processes
-
-SHARD_NAME = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+\.tar")  # relative, and below the folder
 
 
 @dataclass(frozen=True)
