@@ -1,7 +1,4 @@
-"""Users' journeys that went wrong, run as they were written, from the folder beside the repository; else skipped.
-
-Those of accelerate, Lightning and pulled shards are runs of tests/support/two_ranks.py and a test of test_pipeline.py.
-"""
+"""Users' journeys that went wrong, run as they were written, from the folder beside the repository; else skipped."""
 
 import ast
 import os
@@ -11,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from shared_files import ROOT, shared_file
 
@@ -44,6 +42,14 @@ def journey(folder: Path, name: str, *arguments: object, program: tuple[str, ...
     return result.stdout
 
 
+def test_accelerate_uses_every_stack(dataset, tmp_path):
+    pytest.importorskip("accelerate")
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    printed = journey(tmp_path, "c01_accelerate.py", dataset.shards, program=torchrun)
+    seen, every = map(int, re.search(r"seen (\d+) of (\d+)", printed).groups())
+    assert every - 4 < seen <= every  # all but for a last step that two ranks of two samples do not fill
+
+
 def test_names_of_any_script_and_length_are_groups_of_their_own(tmp_path):
     lines = journey(tmp_path, "c02_names.sh").splitlines()
     for line in lines[:2]:
@@ -57,6 +63,11 @@ def test_sidecars_and_card_follow_a_build_that_adds_scenes(tmp_path):
     assert "all 96 samples are whole\nverify: exit 0" in printed  # 16 views by five cameras, and 16 of radiance
     stacks, listed = re.search(r"stacks (\d+) wids-train\.json (\d+)", printed).groups()
     assert stacks == listed and "\n16 views of 16 HDR scenes" in printed
+
+
+def test_lightning_trains_with_two_devices(dataset, tmp_path):
+    pytest.importorskip("lightning")
+    assert "max_steps=2` reached" in journey(tmp_path, "c05_lightning.py", dataset.shards)
 
 
 def test_a_folder_of_four_scenes_has_every_part_and_trains(tmp_path):

@@ -62,6 +62,8 @@ class World:
 def join_world(device: torch.device) -> Iterator[World]:
     """Join the processes that torchrun started, over NCCL on GPUs (one each) and Gloo on CPUs; alone without torchrun.
 
+    A default process group that exists already is used, and stays.
+
     Args:
         device: "cuda" becomes this process's own GPU.
 
@@ -78,6 +80,9 @@ def join_world(device: torch.device) -> Iterator[World]:
             raise ValueError(f"process {place} of this machine finds {count} GPUs; expected one for each process")
         device = torch.device("cuda", place)
         torch.cuda.set_device(device)
+    if dist.is_initialized():
+        yield World(dist.get_rank(), dist.get_world_size(), device)
+        return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(dist.get_rank(), size, device)
