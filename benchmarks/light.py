@@ -16,9 +16,10 @@ unclipped values), as `hdrmodel evaluate` measures it. Rows:
     own light           the photograph linearised, its camera response known: clipped values are white
     clipped x 1.25      the same, every clipped value times 1.25
     best constant       times the best of 11 factors for each picture by this metric and its truth: a bound, no method
-    network             unclipped values keep their own light, the network speaks for the others
+    network             unclipped values keep their own light, the network predicts the others
     truth in clipped    the ceiling
-    taken for sRGB      own light, times 1.25 and the network, by a camera response that is not the photograph's
+    as sRGB             own light, times 1.25 and the network, by a camera response that is not the photograph's
+    as mean camera      the network, by the mean response of measured cameras
     network, estimated  by the response that the network estimates from the photograph
 
 `--condition` takes the photographs in another way, so the numbers compare with papers (ExpandDiff, 2026): "c95" clips
@@ -41,6 +42,7 @@ from rich.progress import track
 
 from hdrdata.cameras.crf import CameraResponse, Levels, gamma_crf, srgb_crf
 from hdrdata.cameras.exposure import expose_view, half_bits
+from hdrdata.cameras.measured import mean_crf, others_than
 from hdrdata.cameras.merge import keep_levels, look_up_exposure
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.evaluation.cases import Case
@@ -95,6 +97,7 @@ def estimates(network: Network, case: Case) -> dict[str, np.ndarray]:
         "own light, as sRGB": srgb,
         "clipped x 1.25, as sRGB": np.where(clipped, 1.25, srgb),
         "network, as sRGB": light_by(network, ldr, srgb_crf()),
+        "network, as mean camera": light_by(network, ldr, mean_crf("camera", others_than(case.crf))),
         "network, estimated": light_by(network, ldr, case.crf.levels),
         **{f"x{factor:g}": np.where(clipped, factor, own) for factor in CONSTANTS},
     }
