@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
-from shared_files import ROOT
+from shared_files import ROOT, shared_file
 
 import stages.scan
 from hdrdata import open_stacks
@@ -297,3 +297,11 @@ def test_a_clone_with_the_shards_alone_trains_and_a_form_is_imported_alone(works
     ):
         assert len(imported) == len(whole)
         assert np.array_equal(imported[0].stack, whole[0].stack)
+
+
+def test_a_copy_whose_folder_of_scenes_is_not_there_trains(workspace, tmp_path, monkeypatch):
+    script = shared_file("wild/journeys/c07_pulled_shards.sh")
+    run(workspace, sys.executable, "-m", "dvc", "repro", "train@base-0")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    printed = run(tmp_path, "bash", str(script), str(workspace))
+    assert re.findall(r"Running stage '(.+?)'", printed) == ["scan"]
