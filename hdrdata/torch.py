@@ -243,11 +243,11 @@ class StackLoader:
             ValueError: if data, weights, rank or sizes are wrong, or TMPDIR is too long for the sockets of workers.
         """
         weights: Mapping[str | Path, int | float] | None = data if isinstance(data, Mapping) else None
-        opening = dict(part=part, form=form, exposures=exposures, cache=cache, cache_limit=cache_limit, retry=retry)
+        how: Any = dict(part=part, form=form, exposures=exposures, cache=cache, cache_limit=cache_limit, retry=retry)
         sources: list[Any] = [data] if weights is None else list(weights)
         if not sources:
             raise ValueError("no folders; expected {folder: weight, ...}")
-        self.readers = tuple(one if isinstance(one, StackReader) else open_stacks(one, **opening) for one in sources)
+        self.readers = tuple(one if isinstance(one, StackReader) else open_stacks(one, **how) for one in sources)
         _check_mixture(self.readers, expanded)
         lengths = tuple(map(len, self.readers))
         length = sum(lengths) if length is None else length

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,7 +96,8 @@ class SampleTable(Sequence[tuple[str, SampleLayout]]):
         ends = list(accumulate(file.samples for file in files))
         if len(columns) != (ends[-1] if ends else 0):
             raise ValueError(f"columns of {len(columns)} samples; expected {ends[-1] if ends else 0}")
-        self.form, self._columns = form, columns.view(np.ndarray)  # whose items cost less than a memmap's
+        self.form = form
+        self._columns: Any = columns.view(np.ndarray)  # whose items cost less than a memmap's
         self._members, self._row_size = (columns.dtype.names or ())[5:], columns.dtype.itemsize
         self._format = f"<{columns.dtype['key'].itemsize}sIQQI{3 * len(self._members)}I"  # a tenth of NumPy's time
         self._last: tuple[int, Row] | None = None  # asked for several times in a row
