@@ -25,7 +25,7 @@ from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.prediction.renditions import to_display_light
 from hdrmodel.reconstruction.reconstruct import reconstruct
 
-SMOOTH = sorted(name for name in named_crfs() if name != "gamma14")  # which a table of 8-bit levels tells
+SMOOTH = sorted(name for name in named_crfs() if name != "gamma14")  # which a table of 8-bit levels describes
 
 
 def photographed(light, camera):
@@ -50,8 +50,8 @@ def assert_kept(made, ldr, camera, as_halves=True):
     for light in (made, made.astype(np.float16)) if as_halves else (made,):
         again = photographed(light, camera)
         if camera.levels == "round65535":  # what 8 bits call white is white
-            told = ldr < 254.5 / 255 * 65535
-            assert np.array_equal(again[told], ldr[told]) and (again[~told] == 65535).all()
+            unclipped = ldr < 254.5 / 255 * 65535
+            assert np.array_equal(again[unclipped], ldr[unclipped]) and (again[~unclipped] == 65535).all()
         else:
             assert np.array_equal(again, ldr)
 
@@ -161,9 +161,9 @@ def test_the_camera_response_is_estimated_from_x_too():
         HDRReconstructor(network("base"), "cpu", "auto").predict(ldr, origin, source=ANY_CAMERA).radiance
         for origin in ("stack", "irradiance")
     )
-    told = (ldr > 0) & (ldr < 255)
-    assert np.array_equal(by_stack[told], by_x[told])
-    assert not np.array_equal(by_x[told], HDRReconstructor(network("base"), "cpu")(ldr, "irradiance")[told])
+    unclipped = (ldr > 0) & (ldr < 255)
+    assert np.array_equal(by_stack[unclipped], by_x[unclipped])
+    assert not np.array_equal(by_x[unclipped], HDRReconstructor(network("base"), "cpu")(ldr, "irradiance")[unclipped])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
