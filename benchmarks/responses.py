@@ -1,6 +1,6 @@
 """Light of photographs by camera responses that no estimate has seen: sRGB, mean curves, and estimates.
 
-    python benchmarks/responses.py SHARDS --half 1
+    python benchmarks/responses.py SHARDS --scenes scenes.json --half 1
     python benchmarks/responses.py SHARDS --hold-out "Sony ILCE-6000" --hold-out "Olympus XZ-1" \\
         --hold-out "Canon EOS 5D Mark II" --hold-out "Samsung SM-A528B"
 
@@ -8,7 +8,7 @@ Views of the test part of radiance shards at EV 0, as JPEGs of quality 90 to 95 
 `--hold-out`, each view is photographed by all fourteen models, and mean curves and candidates contain the thirteen
 others; the training of the weights may have drawn from all. With it, by one of the held-out models in turn, and neither
 curves nor candidates contain any of them. Numbers are PU21-PSNR after a gain in dB, means over views, then over models;
-views of one scene are not independent.
+views of one scene are not independent. A half is every second location group of the list of scenes.
 """
 
 import threads  # noqa: F401  # isort: skip
@@ -27,6 +27,7 @@ from hdrdata.cameras.curves.file_kinds import ANY_CAMERA, UNKNOWN_DEVICE, Device
 from hdrdata.cameras.exposure import exposure_table, look_up
 from hdrdata.cameras.measured import MODELS, PHONES, fit_distribution, mean_crf, measured_crf, response_of_stops
 from hdrdata.cameras.merge import keep_levels
+from hdrdata.scenes.scene import read_scenes
 from hdrdata.stream.shard_reader import RadianceSample, Shards
 from hdrmodel.evaluation.cases import Case, Estimate
 from hdrmodel.evaluation.config import load_evaluation
@@ -68,36 +69,45 @@ def lights_of(network, ldr: np.ndarray, kind: FileKind, own: CameraResponse, mod
 @click.option("--weights", type=click.Path(path_type=Path), default=WEIGHTS, help="Default: those of the package.")
 @click.option("--hold-out", "held", multiple=True, type=click.Choice(MODELS), help="Default: each model in turn.")
 @click.option("--count", type=click.IntRange(1), default=26, show_default=True, help="Views, spread evenly.")
-@click.option("--half", type=click.IntRange(0, 1), help="Every second scene: constants were chosen on 0. Default: all.")
-def main(shards: Path, weights: Path, held: tuple[str, ...], count: int, half: int | None) -> None:
+@click.option("--scenes", type=click.Path(exists=True, path_type=Path), help="scenes.json of the shards, for --half.")
+@click.option("--half", type=click.IntRange(0, 1), help="Every second location group. Default: all.")
+def main(shards: Path, weights: Path, held: tuple[str, ...], count: int, scenes: Path | None, half: int | None) -> None:
     """Measure responses on the test part of SHARDS."""
+    if half is not None and scenes is None:
+        raise click.UsageError("--half needs --scenes, which states the location groups")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     network, _ = load_weights(weights)
     source = Shards(shards, "test", "radiance")
+    some = half_of(scenes, half) if scenes and half is not None else None
     scores: dict[str, list[dict[str, float]]] = {}
-    for turn, (view, number) in enumerate(views_of(source, count)):
-        if half not in (None, number % 2):
+    for turn, view in enumerate(views_of(source, count)):
+        if some is not None and view.scene not in some:
             continue
         for model in ("sRGB", *((held[turn % len(held)],) if held else MODELS)):
             out = held or (model,)
             models = tuple(other for other in MODELS if other not in out)
             scores.setdefault(model, []).append(scores_of(network, view, model, models, 90 + turn % 6))
     for kind in ("camera", "phone", "rendering"):
-        some = {model: rows for model, rows in scores.items() if kind_of(model) == kind}
-        if some:
-            columns = next(iter(some.values()))[0]
-            means = (np.mean([np.mean([row[name] for row in rows]) for rows in some.values()]) for name in columns)
+        found = {model: rows for model, rows in scores.items() if kind_of(model) == kind}
+        if found:
+            columns = next(iter(found.values()))[0]
+            means = (np.mean([np.mean([row[name] for row in rows]) for rows in found.values()]) for name in columns)
             text = "  ".join(f"{name} {mean:.2f}" for name, mean in zip(columns, means, strict=True))
-            print(f"{kind:10}{sum(map(len, some.values())):5} photographs: {text}")
+            print(f"{kind:10}{sum(map(len, found.values())):5} photographs: {text}")
 
 
-def views_of(source: Shards, count: int) -> Iterator[tuple[RadianceSample, int]]:
-    """Yield views spread evenly, and the number of their scene."""
-    scenes: dict[str, int] = {}
+def views_of(source: Shards, count: int) -> Iterator[RadianceSample]:
+    """Yield views spread evenly."""
     for place in np.unique(np.linspace(0, len(source) - 1, min(count, len(source))).astype(int)):
-        view = source.radiance(int(place))
-        yield view, scenes.setdefault(view.scene, len(scenes))
+        yield source.radiance(int(place))
+
+
+def half_of(scenes: Path, half: int) -> set[str]:
+    """Return the scenes of every second location group of the test part."""
+    tested = [scene for scene in read_scenes(scenes)[1] if scene.part == "test"]
+    groups = sorted({scene.group for scene in tested})[half::2]
+    return {scene.key for scene in tested if scene.group in groups}
 
 
 def kind_of(model: str) -> FileKind:
