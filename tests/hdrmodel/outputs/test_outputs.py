@@ -16,6 +16,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 from PIL import Image, ImageCms
+from pymediainfo import MediaInfo
 
 from hdrdata.cameras.crf import srgb_crf
 from hdrdata.files.radiance import read_radiance
@@ -514,17 +515,21 @@ def test_one_bright_pixel_does_not_hide_highlights_on_a_display_of_little_headro
     assert float(capacity) == pytest.approx(2, abs=0.01)
 
 
-def test_pq_png_states_its_light_levels(tmp_path):
+@pytest.mark.parametrize("suffix", ["avif", "png"])
+def test_pq_files_state_their_light_levels_and_hlg_files_none(suffix, tmp_path):
+    """MaxCLL and MaxFALL of CTA-861.3 as MediaInfo reads them; an AVIF holds whole cd/m2, a PNG 0.0001."""
     light = np.full((10, 10, 3), 0.5, np.float32)
     light[0, 0] = 5
-    path = tmp_path / "light.png"
-    write_output(path, light, "png-pq", Scale(), {})
-    content = path.read_bytes()
-    place = content.index(b"cLLI") + 4
-    levels = np.array(struct.unpack(">II", content[place : place + 8])) / 10_000  # PNG, third edition, 11.3.2.8
-    assert levels == pytest.approx([5 * 203, (99 * 0.5 + 5) / 100 * 203], rel=1e-4)
-    write_output(path, light, "png-hlg", Scale(), {})
-    assert b"cLLI" not in path.read_bytes()
+    largest, mean = 5 * 203, (99 * 0.5 + 5) / 100 * 203
+    path = tmp_path / f"light.{suffix}"
+    write_output(path, light, f"{suffix}-pq", Scale(), {})
+    stated = MediaInfo.parse(path).image_tracks[0]
+    assert (stated.transfer_characteristics, stated.color_primaries) == ("PQ", "BT.2020")
+    levels = [stated.maximum_content_light_level, stated.maximum_frameaverage_light_level]
+    assert [float(level.removesuffix(" cd/m2")) for level in levels] == pytest.approx([largest, mean], abs=0.5)
+    write_output(path, light, f"{suffix}-hlg", Scale(), {})
+    stated = MediaInfo.parse(path).image_tracks[0]
+    assert (stated.transfer_characteristics, stated.maximum_content_light_level) == ("HLG", None)
 
 
 def test_light_without_a_photograph_is_tone_mapped_by_bt2390():
