@@ -28,18 +28,27 @@ PRIORS: dict[FileKind, tuple[float, ...]] = {  # of the groups
     "rendering": (0.05, 0.017, 0.016, 0.90, 0.017),
     "unknown": (0.05, 0.017, 0.016, 0.90, 0.017),
 }
-TRUST: dict[FileKind, float] = {"camera": 0.4, "phone": 0.15}  # exponents of the likelihood; else 1
-# Levels that count; else all: real devices differ most near white, and networks err least there.
-LOWEST: dict[FileKind, int] = {
-    "camera": 220,
-    "phone": 220,
-    "rendering": 170,
-    "unknown": 170,
+
+
+@dataclass(frozen=True)
+class Use:
+    """How the evidence of a photograph counts."""
+
+    lowest: int = 1  # level that counts: real devices differ most near white, and networks err least there
+    trust: float = 1.0  # exponent of the likelihood
+    shrinkage: float = 0.6  # of a network's prediction towards the mean of the cameras that it was trained on
+
+
+USES: dict[FileKind, Use] = {
+    "camera": Use(lowest=230, trust=0.4, shrinkage=0.8),
+    "phone": Use(lowest=230, trust=0.15, shrinkage=0.8),
+    "other": Use(),
+    "rendering": Use(lowest=170),
+    "unknown": Use(lowest=170),
 }
 OWN = 0.5  # of the prior, where the model was measured
 DRAWS = 120  # candidates of each kind of curve
 BIN = 6  # levels that share one value of evidence
-SHRINKAGE = 0.6
 DEVIATION, SHADOWS, REACH, NOISE, COUNTED = 0.28, 0.3, 80.0, 0.12, 1.5  # stops, stops, levels, stops, stops
 DARKEST = 2.0**-14
 
@@ -68,8 +77,7 @@ class Candidates:
     prior: Float64[np.ndarray, " curves"]
     groups: tuple[str, ...]  # of `GROUPS`, or "own"
     mean: Float64[np.ndarray, " 253"]  # of the cameras that networks are trained on
-    trust: float = 1.0  # exponent of the likelihood
-    lowest: int = 1  # level that counts
+    use: Use = Use()
 
 
 def middles_of(made: Levels) -> Float64[np.ndarray, " 253"]:
@@ -95,7 +103,7 @@ def candidates_of(
         own = _inverse_stops(curve_of_stops(measured_curves()[model]), middles_of(made))
         curves, groups = np.vstack([curves, own]), (*groups, "own")
         prior = np.append(prior * (1 - OWN), OWN)
-    return Candidates(curves, prior, groups, mean, TRUST.get(kind, 1.0), LOWEST.get(kind, 1))
+    return Candidates(curves, prior, groups, mean, USES[kind])
 
 
 def _prior(kind: FileKind, groups: tuple[str, ...]) -> Float64[np.ndarray, " curves"]:
@@ -131,17 +139,17 @@ def _inverse_stops(curve: np.ndarray, middles: Float64[np.ndarray, " 253"]) -> F
 def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float64[np.ndarray, " curves"]:
     """Return the probability of each candidate given photographs of one camera; the prior if they show no levels.
 
-    A network that is trained on unknown cameras predicts a mean: its evidence is their mean curve plus `SHRINKAGE`
-    times the camera's deviation from it, plus an error. Errors, in bins of `BIN` levels, are normal with
-    covariance s s' exp(-d^2 / (2 REACH^2)) + (NOISE^2 + COUNTED^2 / count) [same bin], d in levels, s = `_deviation`;
-    photographs are independent. Levels below `candidates.lowest` do not count. Constants were chosen on photographs of
-    scenes that the network was not trained on.
+    A network that is trained on unknown cameras predicts a mean: its evidence is their mean curve plus
+    `Use.shrinkage` times the camera's deviation from it, plus an error. Errors, in bins of `BIN` levels, are normal
+    with covariance s s' exp(-d^2 / (2 REACH^2)) + (NOISE^2 + COUNTED^2 / count) [same bin], d in levels, s =
+    `_deviation`; photographs are independent. Levels below `Use.lowest` do not count. Constants were chosen on
+    photographs of scenes that the network was not trained on.
     """
-    log = np.log(candidates.prior)
-    centres = SHRINKAGE * candidates.stops + (1 - SHRINKAGE) * candidates.mean
+    log, use = np.log(candidates.prior), candidates.use
+    centres = use.shrinkage * candidates.stops + (1 - use.shrinkage) * candidates.mean
     for evidence in evidences:
         places = np.arange(WHITE - 1) // BIN
-        counted = np.where(np.arange(1, WHITE) >= candidates.lowest, evidence.counts, 0)
+        counted = np.where(np.arange(1, WHITE) >= use.lowest, evidence.counts, 0)
         counts = np.bincount(places, counted)
         seen = np.flatnonzero(counts)
         if not seen.size:
@@ -156,7 +164,7 @@ def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float
         )
         covariance[np.diag_indices(len(seen))] += NOISE**2 + COUNTED**2 / counts[seen]
         whitened = np.linalg.solve(np.linalg.cholesky(covariance), errors.T)
-        log = log - 0.5 * candidates.trust * np.square(whitened).sum(axis=0)
+        log = log - 0.5 * use.trust * np.square(whitened).sum(axis=0)
     weights = np.exp(log - log.max())
     return weights / weights.sum()
 
@@ -164,12 +172,3 @@ def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float
 def _deviation(level: Float64[np.ndarray, " bins"]) -> Float64[np.ndarray, " bins"]:
     """Return the deviation of the network's error in stops: larger in shadows, 0 at white."""
     return (DEVIATION + SHADOWS * np.exp(-level / 15)) * np.minimum((256 - level) / 40, 1)
-
-
-def shares_of(evidences: Sequence[Evidence], candidates: Candidates) -> dict[str, float]:
-    """Return the posterior probability of each group of candidates, the most probable first."""
-    posterior = posterior_of(evidences, candidates)
-    shares = {group: 0.0 for group in candidates.groups}
-    for group, probability in zip(candidates.groups, posterior, strict=True):
-        shares[group] += float(probability)
-    return dict(sorted(shares.items(), key=lambda pair: -pair[1]))
