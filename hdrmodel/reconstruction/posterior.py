@@ -36,12 +36,11 @@ class Use:
 
     lowest: int = 1  # level that counts: real devices differ most near white, and networks err least there
     trust: float = 1.0  # exponent of the likelihood
-    shrinkage: float = 0.6  # of a network's prediction towards the mean of the cameras that it was trained on
 
 
 USES: dict[FileKind, Use] = {
-    "camera": Use(lowest=230, trust=0.4, shrinkage=0.8),
-    "phone": Use(lowest=230, trust=0.15, shrinkage=0.8),
+    "camera": Use(lowest=220, trust=0.4),
+    "phone": Use(lowest=220, trust=0.15),
     "other": Use(),
     "rendering": Use(lowest=170),
     "unknown": Use(lowest=170),
@@ -49,6 +48,7 @@ USES: dict[FileKind, Use] = {
 OWN = 0.5  # of the prior, where the model was measured
 DRAWS = 120  # candidates of each kind of curve
 BIN = 6  # levels that share one value of evidence
+SHRINKAGE = 0.6  # of predictions towards the mean of the cameras that the network was trained on
 DEVIATION, SHADOWS, REACH, NOISE, COUNTED = 0.28, 0.3, 80.0, 0.12, 1.5  # stops, stops, levels, stops, stops
 DARKEST = 2.0**-14
 
@@ -140,13 +140,13 @@ def posterior_of(evidences: Sequence[Evidence], candidates: Candidates) -> Float
     """Return the probability of each candidate given photographs of one camera; the prior if they show no levels.
 
     A network that is trained on unknown cameras predicts a mean: its evidence is their mean curve plus
-    `Use.shrinkage` times the camera's deviation from it, plus an error. Errors, in bins of `BIN` levels, are normal
+    `SHRINKAGE` times the camera's deviation from it, plus an error. Errors, in bins of `BIN` levels, are normal
     with covariance s s' exp(-d^2 / (2 REACH^2)) + (NOISE^2 + COUNTED^2 / count) [same bin], d in levels, s =
     `_deviation`; photographs are independent. Levels below `Use.lowest` do not count. Constants were chosen on
     photographs of scenes that the network was not trained on.
     """
     log, use = np.log(candidates.prior), candidates.use
-    centres = use.shrinkage * candidates.stops + (1 - use.shrinkage) * candidates.mean
+    centres = SHRINKAGE * candidates.stops + (1 - SHRINKAGE) * candidates.mean
     for evidence in evidences:
         places = np.arange(WHITE - 1) // BIN
         counted = np.where(np.arange(1, WHITE) >= use.lowest, evidence.counts, 0)

@@ -9,7 +9,7 @@ from hdrdata.cameras.curves.file_kinds import ANY_CAMERA, UNKNOWN_DEVICE, Device
 from hdrdata.cameras.measured import measured_curves
 from hdrmodel.reconstruction.posterior import (
     PRIORS,
-    USES,
+    SHRINKAGE,
     Evidence,
     candidates_of,
     middles_of,
@@ -27,8 +27,8 @@ def mean_stops(evidences, candidates):
 def evidence_for(name: str, made: Levels = "round255", count: int = 300, error: float = 0.0) -> Evidence:
     """Predictions as a network makes them, shrunk towards the mean curve of unknown cameras."""
     true = np.log2(np.maximum(named_crfs()[name].inverse(middles_of(made)), 2.0**-14))
-    mean, shrinkage = candidates_of("other", made).mean, USES["other"].shrinkage
-    return Evidence(np.full(253, float(count)), mean + shrinkage * (true - mean) + error)
+    mean = candidates_of("other", made).mean
+    return Evidence(np.full(253, float(count)), mean + SHRINKAGE * (true - mean) + error)
 
 
 def shares_of(evidences, candidates) -> dict[str, float]:

@@ -187,22 +187,22 @@ def test_synchronised_batch_normalisation_between_cpus_is_refused():
                 World(0, 2, torch.device("cpu")))  # fmt: skip
 
 
-def test_two_hundred_steps_on_one_stack_raise_its_psnr_by_eight_decibels(build, tmp_path):
-    """A stack of a sample scene, in crops of 64 pixels; 7.1 -> 18.0 dB on another view of 256 pixels when written."""
+def test_a_hundred_steps_on_one_stack_raise_its_psnr_by_three_decibels(build, tmp_path):
+    """A stack of a sample scene, in crops of 48 pixels: from 7.1 to 11.1 dB, and in 200 larger steps to 18.0."""
     (tmp_path / "scenes").mkdir()
     shutil.copy(SAMPLE, tmp_path / "scenes")
     (tmp_path / "scenes/scenes.csv").write_text("file\n")
     built = build(tmp_path / "scenes", tmp_path, workers=1, ingest={"view_size": 128, "azimuths_degrees": (0,)})
     shards = Shards(built.shards, built.scan.scenes[0].part, "radiance")
-    crops = PairDataset(shards, 64, 0, False, "none")
+    crops = PairDataset(shards, 48, 0, False, "none")
     crops.stacks.crfs = crops.stacks.crfs[:1]
-    stepper = make_stepper(steps=200, learning_rate=0.004)
+    stepper = make_stepper(steps=100, learning_rate=0.005)
     look_up = LookUp(shards.tables)
     before = validate(stepper.weights, crops.stacks, 1, torch.device("cpu"))[0]["psnr_ldr"]
-    for number, sample in enumerate(load_pairs(crops, Share(4, 0, 200), 0)):
+    for number, sample in enumerate(load_pairs(crops, Share(2, 0, 100), 0)):
         stepper.step([look_up.pairs(sample)], number)
     after, picture = validate(stepper.weights, crops.stacks, 1, torch.device("cpu"))
-    assert after["psnr_ldr"] > before + 8
+    assert after["psnr_ldr"] > before + 3
     assert picture.shape == (2 * 96, 9 * 96, 3)
 
 
