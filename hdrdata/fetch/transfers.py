@@ -29,8 +29,8 @@ from rich.progress import (
 )
 
 from hdrdata.fetch.web import Failure, Passing, Web
-from hdrdata.files.cells import safe_cell
 from hdrdata.files.disk import PARTIAL, read_json, sha256_of, write_bytes, write_json
+from hdrdata.files.documents import safe_cell
 from hdrdata.files.locks import folder_lock, this_process
 from hdrdata.scenes.sidecar import read_sidecar
 

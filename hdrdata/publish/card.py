@@ -15,8 +15,8 @@ import jinja2
 import numpy as np
 import yaml
 
-from hdrdata.files.cells import safe_cell
 from hdrdata.files.disk import read_json
+from hdrdata.files.documents import safe_cell
 from hdrdata.publish.contents import UNSTATED, Contents, HeldView, list_views
 from hdrdata.publish.croissant import describe_croissant
 from hdrdata.publish.preview import choose_views, draw_sheet, look_at

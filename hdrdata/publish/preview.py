@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import jinja2
 import numpy as np
 from jaxtyping import UInt8
 
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.files.disk import write_bytes
+from hdrdata.files.documents import page_templates
 from hdrdata.publish.contents import UNSTATED, Contents, HeldView, list_views, stacks_of
 from hdrdata.publish.statistics import percent, stops_text
 from hdrdata.stream.shard_reader import Shards
@@ -101,8 +101,7 @@ def write_page(contents: Contents, page: Path, *, views: int, seed: int) -> int:
                      for one in seen for crf, strip in one.strips.items()}  # fmt: skip
         if sum(map(len, addresses.values())) <= PAGE_BYTES:
             break
-    template = (Path(__file__).parent / "preview.html").read_text(encoding="utf-8")
-    text = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template).render(
+    text = page_templates("hdrdata.publish").get_template("preview.html").render(
         contents=contents, seen=seen, cameras=cameras, total=len(every), addresses=addresses, share=percent,
         evs=[stops_text(ev) for ev in contents.recipe["evs"]], unstated=UNSTATED,
         parts=Counter(view.part for view in every),

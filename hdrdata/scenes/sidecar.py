@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
-from hdrdata.files.cells import cell_text
+from hdrdata.files.documents import cell_text
 from hdrdata.scenes.scene import KINDS
 
 

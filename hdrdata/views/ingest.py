@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float16, Float32
 
-from hdrdata.files.cells import safe_cell
 from hdrdata.files.disk import digest_of, sha256_of, write_bytes
+from hdrdata.files.documents import safe_cell
 from hdrdata.files.exr import write_exr
 from hdrdata.files.hdr.stated import Override
 from hdrdata.files.radiance import Repairs, check_radiance

@@ -1,12 +1,10 @@
 """Write the report: one HTML page, complete in itself, of how every variant was trained, seed by seed, and scored."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
-import jinja2
-
 from hdrdata.files.disk import write_bytes, write_json
+from hdrdata.files.documents import page_templates
 from hdrmodel.report import literature
 from hdrmodel.report.brief import best_of, brief_metrics, five_rows
 from hdrmodel.report.changes import Comparison, base_of, changes_by, changes_of, compared, limits_of, reading_of
@@ -92,7 +90,8 @@ def write_page(read: Sequence[Variant], runs: Path, out: Path, seeds: tuple[int,
     compare = Comparison()
     changes = {method.label: changes_of(method, base, metrics, compare) for method in compared(read, base)}
     methods, more = methods_of(read), [*step0_methods(read), *classical_methods(read)]
-    template = _environment().get_template("page.html")
+    filters = {"number": format_number, "duration": format_duration, "flatten": flatten, "count": format_count}
+    template = page_templates("hdrmodel.report", "templates", **filters).get_template("page.html")
     page = template.render(
         variants=read,
         best=best_of(read),
@@ -137,21 +136,6 @@ def write_page(read: Sequence[Variant], runs: Path, out: Path, seeds: tuple[int,
     write_curves(read, runs, seeds, out / "plots")
     write_bytes(out / "index.html", page.encode())
     return out / "index.html"
-
-
-@lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    """The templates beside this file."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hdrmodel.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": format_number, "duration": format_duration, "flatten": flatten}
-    environment.filters |= {"count": format_count}
-    return environment
 
 
 # Numbers and words

@@ -4,7 +4,6 @@ import base64
 import math
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import OpenEXR
 from jaxtyping import UInt8
 
 from hdrdata.files.disk import sha256_of, write_bytes
+from hdrdata.files.documents import page_templates
 from hdrdata.files.hdr.stated import Override
 from hdrdata.files.ldr import encode_jpeg
 from hdrdata.files.quiet import quiet_decoders
@@ -142,18 +142,10 @@ def write_viewer(
     return page
 
 
-@lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hdrmodel.viewer", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"light": format_light, "short": format_short, "count": format_count}
-    environment.filters |= {"share": format_share, "ev": format_ev}
-    return environment.get_template("page.html")
+    filters = {"light": format_light, "short": format_short, "count": format_count, "share": format_share,
+               "ev": format_ev}  # fmt: skip
+    return page_templates("hdrmodel.viewer", **filters).get_template("page.html")
 
 
 # The file and its photograph
