@@ -32,7 +32,7 @@ PRIORS: dict[FileKind, tuple[float, ...]] = {  # of the groups
 
 @dataclass(frozen=True)
 class Use:
-    """How the evidence of a photograph counts."""
+    """Weights of the evidence of a photograph."""
 
     lowest: int = 1  # level that counts: real devices differ most near white, and networks err least there
     trust: float = 1.0  # exponent of the likelihood
