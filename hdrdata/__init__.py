@@ -26,16 +26,14 @@ __all__ = [
     "verify_shards",
     "write_exr",
 ]
-__getattr__, __dir__, _ = lazy_loader.attach(  # pyright: ignore
-    __name__,
-    submod_attrs={
-        "cameras.crf_names": ["named_crfs"],
-        "files.exr": ["write_exr"],
-        "files.radiance": ["read_radiance"],
-        "photos.photo": ["read_photo"],
-        "shards.build": ["build"],
-        "integrity.verify": ["verify_shards"],
-        "stream.stack_reader": ["open_stacks"],
-        "torch": ["StackDataset", "StackLoader", "StackSampler"],
-    },
-)
+_PLACES = {
+    "cameras.crf_names": ["named_crfs"],
+    "files.exr": ["write_exr"],
+    "files.radiance": ["read_radiance"],
+    "photos.photo": ["read_photo"],
+    "shards.build": ["build"],
+    "integrity.verify": ["verify_shards"],
+    "stream.stack_reader": ["open_stacks"],
+    "torch": ["StackDataset", "StackLoader", "StackSampler"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_PLACES)  # pyright: ignore

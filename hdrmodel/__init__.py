@@ -11,12 +11,10 @@ if TYPE_CHECKING:
     from hdrmodel.release.shipped import read_photo, reconstruct
 
 __all__ = ["HDRAttNet", "HDRReconstructor", "load_weights", "read_photo", "reconstruct"]
-__getattr__, __dir__, _ = lazy_loader.attach(  # pyright: ignore
-    __name__,
-    submod_attrs={
-        "networks.hdr_attnet": ["HDRAttNet"],
-        "networks.weights": ["load_weights"],
-        "prediction.reconstructor": ["HDRReconstructor"],
-        "release.shipped": ["read_photo", "reconstruct"],
-    },
-)
+_PLACES = {
+    "networks.hdr_attnet": ["HDRAttNet"],
+    "networks.weights": ["load_weights"],
+    "prediction.reconstructor": ["HDRReconstructor"],
+    "release.shipped": ["read_photo", "reconstruct"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_PLACES)  # pyright: ignore

@@ -186,9 +186,7 @@ def read_recipe(choice: str) -> RecipeConfig:
     """
     path = Path(choice)
     if path.suffix.lower() not in (".yaml", ".yml"):
-        if choice not in RECIPES:
-            raise ValueError(f"unknown recipe '{choice}'; known: {', '.join(RECIPES)}, or a file .yaml")
-        return RECIPES[choice]
+        return _known_recipe(choice, ", or a file .yaml")
     values = read_yaml(path)
     for name in ("synthesize", "recipe"):
         values = values[name] if isinstance(values, dict) and name in values else values
@@ -209,9 +207,7 @@ def choose_recipe(choice: str | RecipeConfig) -> Recipe:
         ValueError: if the name or a CRF in it is unknown, or two CRFs that are cameras have the same name.
     """
     if isinstance(choice, str):
-        if choice not in RECIPES:
-            raise ValueError(f"unknown recipe '{choice}'; known: {', '.join(RECIPES)}")
-        choice = RECIPES[choice]
+        choice = _known_recipe(choice)
     steps = Steps.model_validate({name: getattr(choice, name) for name in Steps.model_fields})
     if isinstance(choice.crfs, DrawnSigmoid):
         return Recipe(choice.name, (), choice.evs, steps, choice.crfs)
@@ -228,6 +224,12 @@ def choose_recipe(choice: str | RecipeConfig) -> Recipe:
             if names.count(name) > 1:
                 raise ValueError(f"recipe {choice.name}: CRF '{name}' occurs twice")
     return Recipe(choice.name, tuple(sorted(crfs, key=lambda crf: crf.name)), choice.evs, steps)
+
+
+def _known_recipe(name: str, otherwise: str = "") -> RecipeConfig:
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe '{name}'; known: {', '.join(RECIPES)}{otherwise}")
+    return RECIPES[name]
 
 
 def _crfs_of(choice: CrfChoice) -> tuple[CameraResponse, ...]:

@@ -73,9 +73,7 @@ class _Pack:
     """Input of the process that writes one shard."""
 
     name: str
-    part: str
-    letters: str
-    samples: tuple[_Sample, ...]
+    samples: tuple[_Sample, ...]  # of one part
 
 
 @dataclass(frozen=True)
@@ -256,20 +254,18 @@ def _shard_entries(views: list[ImportedView], checked: Outcome, recipe: dict, co
     for view in views:
         sizes[view.part] += checked.rows[view.key]["bytes"]
     groups: dict[str, list[_Sample]] = {}
-    parts: dict[str, str] = {}
     for view in views:
         row = checked.rows[view.key]
         shards_of_part = 1
         while shards_of_part * config.shard_bytes < sizes[view.part]:
             shards_of_part *= 2
         name = f"pixels/{config.name}-{view.part}-{shard_number(view.scene, shards_of_part):06d}.tar"
-        parts[name] = str(view.part)
         for crf in sorted(view.stacks):
             about = {
                 "view": view.key,
                 "scene": view.scene,
                 "group": view.scene,
-                "part": view.part,
+                "part": str(view.part),
                 "licence": config.licence,
                 "height": row["height"],
                 "width": row["width"],
@@ -286,8 +282,9 @@ def _shard_entries(views: list[ImportedView], checked: Outcome, recipe: dict, co
             groups.setdefault(name, []).append(sample)
     entries = []
     for name, samples in sorted(groups.items()):
-        digest = digest_of([SHARDS, ALGORITHM, parts[name], [(s.key, s.sha256, s.about) for s in samples]])
-        entries.append(Entry(name, digest, _Pack(name, parts[name], recipe["letters"], tuple(samples))))
+        part = samples[0].about["part"]
+        digest = digest_of([SHARDS, ALGORITHM, part, [(s.key, s.sha256, s.about) for s in samples]])
+        entries.append(Entry(name, digest, _Pack(name, tuple(samples))))
     return entries
 
 
@@ -295,14 +292,15 @@ def _make_shard(folder: Path, task: _Pack) -> dict:
     """Write one shard; runs in a worker process."""
     with written_whole(folder / task.name) as temporary:
         layouts = pack_samples(_samples(task), temporary)
-    return {"form": "pixels", "part": task.part, "samples": [layout.to_json() for layout in layouts],
+    part = task.samples[0].about["part"]
+    return {"form": "pixels", "part": part, "samples": [layout.to_json() for layout in layouts],
             "files": describe_files(folder, [task.name])}  # fmt: skip
 
 
 def _samples(task: _Pack) -> Iterator[tuple[str, str, dict[str, bytes]]]:
     for sample in task.samples:
         members, digest = {}, hashlib.sha256()
-        for path, png in _read_stack(Path(sample.place), task.letters):
+        for path, png in _read_stack(Path(sample.place), sample.about["letters"]):
             members[path.name] = png
             digest.update(png)
         if digest.hexdigest() != sample.sha256:

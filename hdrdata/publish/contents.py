@@ -1,6 +1,7 @@
 """Contents of a folder of shards: its shards by form and part, and its views with the facts in their samples."""
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -51,7 +52,7 @@ class HeldView:
     stops: float | None
 
 
-class Contents:
+class Contents(AbstractContextManager):
     """The index of a folder of shards, without the shards that hold no sample."""
 
     def __init__(self, folder: Path):
@@ -100,9 +101,6 @@ class Contents:
             part: Shards(self.folder, part, "radiance" if "radiance" in forms[part] else "pixels")
             for part in self.parts
         }
-
-    def __enter__(self) -> "Contents":
-        return self
 
     def __exit__(self, *error: object) -> None:
         for reader in self.__dict__.get("readers", {}).values():  # where they were made

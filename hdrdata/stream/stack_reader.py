@@ -4,6 +4,7 @@ import operator
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -33,7 +34,7 @@ class Skipped:
     reason: str
 
 
-class StackReader:
+class StackReader(AbstractContextManager):
     """Stacks by number, whichever form their shards have: what `open_stacks` opens.
 
     A number names the same stack in both forms: views in the index's order and, within a view, camera responses by
@@ -144,9 +145,6 @@ class StackReader:
         """Close files and connections; the next read opens them again."""
         for shards in self.datasets:
             shards.close()
-
-    def __enter__(self) -> "StackReader":
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()

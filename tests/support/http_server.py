@@ -51,6 +51,19 @@ class Place:
 
 
 @contextlib.contextmanager
+def serving_in_a_thread(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Serve in a thread, and close the server at the end."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
 def http_server() -> Iterator[Place]:
     """Serve a `Place` on a free port of the loopback interface."""
     place = Place()
@@ -107,11 +120,5 @@ def http_server() -> Iterator[Place]:
     server.daemon_threads = True
     server.handle_error = lambda *of_what: None  # a client that went away
     place.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving_in_a_thread(server):
         yield place
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from http_server import serving_in_a_thread
 
 import hdrdata.stream.remote
 from hdrdata.files.disk import read_json, write_json
@@ -74,16 +75,11 @@ class Handler(SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def serving(folder):
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
-        server.faults, server.requests, server.ranges, server.sent = iter(()), [], True, 0
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    server.faults, server.requests, server.ranges, server.sent = iter(()), [], True, 0
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    with serving_in_a_thread(server):
+        yield server
 
 
 @pytest.fixture

@@ -4,13 +4,15 @@ import functools
 import json
 
 import pytest
-from click.testing import CliRunner
+from run_command import printed_by, run
 from variant_names import PREDICTING
 
 import hdrmodel.evaluation.costs
 from hdrmodel.cli import main
 from hdrmodel.networks.attention import ATTENTIONS
 from hdrmodel.networks.weights import initial_network, save_weights
+
+info, printed = functools.partial(run, main, "info"), functools.partial(printed_by, main, "info")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,16 +23,6 @@ def count_once():
         yield
 
 
-def info(*arguments: object):
-    return CliRunner().invoke(main, ["info", *(str(argument) for argument in arguments)])
-
-
-def told(*arguments: object) -> str:
-    result = info(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"
@@ -39,7 +31,7 @@ def weights(tmp_path_factory):
 
 
 def test_info_of_a_name_tells_what_the_network_of_the_paper_s_size_costs():
-    text = told("--attention", "spatial")
+    text = printed("--attention", "spatial")
     rows = [line.split() for line in text.splitlines()]
     assert text.startswith("attention spatial, preset attnet, width 1\n")
     assert ["network", "6,916,365", "27,639,606", "27,639,606", "62,195,577"] in rows
@@ -48,36 +40,36 @@ def test_info_of_a_name_tells_what_the_network_of_the_paper_s_size_costs():
 
 
 def test_info_of_a_file_tells_its_header_and_its_network(weights):
-    text = told(weights, "--size", 64)
+    text = printed(weights, "--size", 64)
     parameters = sum(value.numel() for value in initial_network("spatial", "base2023", 0.05, seed=0).parameters())
     assert "variant: spatial\n" in text and f"parameters: {parameters:,}\n" in text
     assert "attention spatial, preset base2023, width 0.05\n" in text
     assert "GMACs at 64x64 " in text
-    plain = json.loads(told(weights, "--size", 64, "--json"))
+    plain = json.loads(printed(weights, "--size", 64, "--json"))
     assert plain["file"]["variant"] == "spatial"
     assert plain["parameters"]["all"] == parameters
     assert (plain["attention"], plain["preset"], plain["width"]) == ("spatial", "base2023", 0.05)
 
 
 def test_info_of_a_baseline_tells_what_it_costs(tmp_path):
-    rows = [line.split() for line in told("--variant", "expandnet").splitlines()]
+    rows = [line.split() for line in printed("--variant", "expandnet").splitlines()]
     assert ["expandnet", "456,899", "53.80"] in rows  # counted by hand in test_summary.py
     path = tmp_path / "w.safetensors"
     save_weights(path, initial_network("expandnet", "attnet", 0.05, seed=0), {"variant": "expandnet"})
-    plain = json.loads(told(path, "--size", 64, "--json"))
+    plain = json.loads(printed(path, "--size", 64, "--json"))
     assert (plain["file"]["network"], plain["baseline"]) == ({"baseline": "expandnet", "width": 0.05}, "expandnet")
-    assert f"parameters: {plain['parameters']:,}\n" in told(path, "--size", 64)
+    assert f"parameters: {plain['parameters']:,}\n" in printed(path, "--size", 64)
 
 
 def test_info_without_arguments_is_a_table_of_all_variants():
-    rows = [line.split() for line in told("--width", 0.05, "--size", 64).splitlines()]
+    rows = [line.split() for line in printed("--width", 0.05, "--size", 64).splitlines()]
     names = [row[0] for row in rows if row and row[0] in (*ATTENTIONS, *PREDICTING)]
     assert names == [*ATTENTIONS, *PREDICTING]
 
 
 def test_info_as_json_holds_a_network_or_a_list_of_them():
     small = ("--width", 0.05, "--size", 64, "--json")
-    one, every = json.loads(told("--attention", "self", *small)), json.loads(told(*small))
+    one, every = json.loads(printed("--attention", "self", *small)), json.loads(printed(*small))
     assert [network.get("attention") or network["baseline"] for network in every] == [*ATTENTIONS, *PREDICTING]
     assert every[list(ATTENTIONS).index("self")] == one
     assert one["sites"].keys() == {"encoder level 7"}

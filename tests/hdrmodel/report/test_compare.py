@@ -1,22 +1,15 @@
 """The command `hdrmodel compare`: verdicts on drawn scores whose truth is known, and one line for a mistake."""
 
 import json
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
+from run_command import printed_by, run
 from score_files import PROTOCOL, score_rows, write_scores
 
 from hdrmodel.cli import main
 
-
-def compare(*arguments: object):
-    return CliRunner().invoke(main, ["compare", *(str(argument) for argument in arguments)])
-
-
-def printed(*arguments: object) -> str:
-    result = compare(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
+compare, printed = partial(run, main, "compare"), partial(printed_by, main, "compare")
 
 
 @pytest.fixture(scope="module")
