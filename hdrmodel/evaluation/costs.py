@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hdrmodel.networks.attention import find_attention
@@ -137,7 +136,7 @@ def summarize_network(config: NetworkConfig, size: int) -> Summary:
     with torch.device("meta"):
         network = HDRAttNet(config).eval()
     unets = {"N1": network.encoding, "N2": network.up, "N3": network.down}
-    modules = Counter(type(module).__name__ for unet in unets.values() for module in _attention_sites(unet).values())
+    modules = Counter(type(module).__name__ for unet in unets.values() for module in unet.sites().values())
     summaries = {name: _summarize_unet(unet, padded_size(size)) for name, unet in unets.items()}
     return Summary(config, size, summaries, dict(modules))
 
@@ -157,14 +156,10 @@ def _require_size(size: int) -> None:
         raise ValueError(f"a picture of {size}x{size} pixels: expected a side from 1 to {LARGEST_SIZE}")
 
 
-def _attention_sites(unet: UNet) -> dict[str, nn.Module]:
-    return {name: module for name, module in unet.sites().items() if not isinstance(module, nn.Identity)}
-
-
 def _summarize_unet(unet: UNet, size: int) -> UNetSummary:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         unet(torch.empty(1, 3, size, size, device="meta"))
-    sites = _attention_sites(unet)
+    sites = unet.sites()
     flops = counter.get_flop_counts()  # of each operation, by "UNet" or "UNet.<path of a module>"; 2 a MAC
     paths = {module: f"{type(unet).__name__}.{path}" for path, module in unet.named_modules()}
     attention_macs = sum(sum(flops.get(paths[module], {}).values()) for module in sites.values()) // 2

@@ -160,7 +160,7 @@ class UNet(nn.Module):
         return self.head(x).float().tanh()
 
     def sites(self) -> dict[str, nn.Module]:
-        """Return the attention of each site, in the order of the computation; nn.Identity where there is none.
+        """Return the attention of each site that has one, in the order of the computation.
 
         Names such as "encoder level 1 block", "encoder level 7", "skip level 6" and "decoder level 6 before
         activation". Level 1 has the picture's resolution, in the decoder too.
@@ -174,4 +174,4 @@ class UNet(nn.Module):
             assert isinstance(block, ConvBlock)
             sites[f"skip level {level}"] = attend
             sites |= {f"decoder level {level} {place}": module for place, module in block.sites().items()}
-        return sites
+        return {name: module for name, module in sites.items() if not isinstance(module, nn.Identity)}
