@@ -5,7 +5,6 @@ The only file of this package that imports torch; nothing else here imports it.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from traceback import walk_stack
 from typing import Any, Literal
@@ -192,7 +191,7 @@ class StackSampler(BatchSampler):
         self.epochs.load_state_dict(state)
 
 
-class StackLoader(AbstractContextManager):
+class StackLoader:
     """Batches of stacks for any training loop: each stack once per epoch over all ranks, and resumable at any batch.
 
     A plain iterable, so that accelerate and Lightning leave it as it is: it splits each epoch over ranks and worker
@@ -310,6 +309,9 @@ class StackLoader(AbstractContextManager):
         self._open_loader()
         for reader in self.readers:
             reader.close()
+
+    def __enter__(self) -> "StackLoader":
+        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()

@@ -4,7 +4,6 @@ import operator
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -34,7 +33,7 @@ class Skipped:
     reason: str
 
 
-class StackReader(AbstractContextManager):
+class StackReader:
     """Stacks by number, whichever form their shards have: what `open_stacks` opens.
 
     A number names the same stack in both forms: views in the index's order and, within a view, camera responses by
@@ -145,6 +144,9 @@ class StackReader(AbstractContextManager):
         """Close files and connections; the next read opens them again."""
         for shards in self.datasets:
             shards.close()
+
+    def __enter__(self) -> "StackReader":
+        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
