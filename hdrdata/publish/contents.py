@@ -1,7 +1,6 @@
 """Contents of a folder of shards: its shards by form and part, and its views with the facts in their samples."""
 
 import json
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -10,7 +9,7 @@ from hdrdata.files.disk import digest_of
 from hdrdata.samples.layout import SHARDS, SampleLayout
 from hdrdata.scenes.parts import PARTS
 from hdrdata.scenes.scene import Scene
-from hdrdata.stream.shard_reader import Shards, StackSample
+from hdrdata.stream.shard_reader import Closing, Shards, StackSample
 from hdrdata.views.view import View, parse_view_key
 from hdrdata.work.index import read_index
 
@@ -52,7 +51,7 @@ class HeldView:
     stops: float | None
 
 
-class Contents(AbstractContextManager):
+class Contents(Closing):
     """The index of a folder of shards, without the shards that hold no sample."""
 
     def __init__(self, folder: Path):
@@ -102,8 +101,9 @@ class Contents(AbstractContextManager):
             for part in self.parts
         }
 
-    def __exit__(self, *error: object) -> None:
-        for reader in self.__dict__.get("readers", {}).values():  # where they were made
+    def close(self) -> None:
+        """Close the readers that were made."""
+        for reader in self.__dict__.get("readers", {}).values():
             reader.close()
 
 

@@ -16,7 +16,7 @@ from hdrdata.files.disk import INDEX, digest_of
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.remote import Retry, open_folder
 from hdrdata.stream.shard_index import shard_files
-from hdrdata.stream.shard_reader import RadianceSample, Shards, StackSample
+from hdrdata.stream.shard_reader import Closing, RadianceSample, Shards, StackSample
 
 
 def combined_digest(digests: Sequence[str], counts: Sequence[int]) -> str:
@@ -33,7 +33,7 @@ class Skipped:
     reason: str
 
 
-class StackReader:
+class StackReader(Closing):
     """Stacks by number, whichever form their shards have: what `open_stacks` opens.
 
     A number names the same stack in both forms: views in the index's order and, within a view, camera responses by
@@ -144,12 +144,6 @@ class StackReader:
         """Close files and connections; the next read opens them again."""
         for shards in self.datasets:
             shards.close()
-
-    def __enter__(self) -> "StackReader":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_view": None}
