@@ -118,6 +118,21 @@ def test_without_metadata_nothing_of_it_is_told(predict):
     assert "there before" not in again.stdout  # another setting
 
 
+def test_no_output_contains_the_thumbnail_of_exif(predict):
+    thumbnail = b"\xff\xd8" + b"thumbnail" * 20 + b"\xff\xd9"
+    first = struct.pack("<HHHI4sI", 1, 271, 2, 4, b"MAK\0", 26)  # the maker; the next directory is at byte 26
+    second = struct.pack("<HHHIIHHIII", 2, 513, 4, 1, 26 + 30, 514, 4, 1, len(thumbnail), 0)  # its place and size
+    picture().save("photo.jpg", exif=b"Exif\0\0II*\0" + struct.pack("<I", 8) + first + second + thumbnail, quality=95)
+    assert thumbnail in Path("photo.jpg").read_bytes()
+    predict("photo.jpg", "-o", "out", *ARGUMENTS, "--no-preview")
+    for name in FORMATS.values():
+        path = Path("out", name.replace("a.", "photo."))
+        assert thumbnail not in path.read_bytes(), name
+        if name != "a.exr":
+            with Image.open(path) as made:
+                assert made.getexif()[ExifTags.Base.Make] == "MAK", name
+
+
 def test_exiftool_reads_it_and_finds_no_fault(predict):
     program = shutil.which("exiftool")
     if program is None:

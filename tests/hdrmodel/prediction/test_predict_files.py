@@ -914,6 +914,22 @@ def test_an_hdr_picture_keeps_its_own_light_in_every_format(predict, tmp_path, m
     assert np.asarray(Image.open("out/hdr.stack/a.png")).max() < 255
 
 
+def test_a_gain_map_is_the_light_unless_it_is_ignored(predict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    half = np.ones((32, 64, 4), np.float16)
+    half[:, :32, :3], half[:, 32:, :3] = 0.25, 4
+    gamut = imagecodecs.ULTRAHDR.CG.BT_709
+    Path("a.jpg").write_bytes(imagecodecs.ultrahdr_encode(half, level=95, gamut=gamut, nits=1000.0))
+    by_library = imagecodecs.ultrahdr_decode(Path("a.jpg").read_bytes())[:, :, :3].astype(float)
+    arguments = ("--format", "exr-float", "--no-preview", "--json")
+    kept = json.loads(well(predict("a.jpg", "-o", "kept", *arguments)).stdout)["photos"][0]
+    assert "an HDR picture (gain map, ISO 21496-1)" in kept["notes"]
+    np.testing.assert_allclose(read_oiio(Path("kept/a.exr"))[:, [8, 56]], by_library[:, [8, 56]], rtol=0.03)
+    ignored = json.loads(well(predict("a.jpg", "-o", "ignored", *arguments, "--ignore-gain-map")).stdout)["photos"][0]
+    assert "its gain map is ignored" in ignored["notes"]
+    assert abs(np.log2(read_oiio(Path("ignored/a.exr"))[16, 8] / by_library[16, 8])).min() > 0.1
+
+
 def test_transparent_pixels_are_laid_over_what_is_asked_for(predict, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rgba = np.dstack([noise(), np.full((24, 40), 255, np.uint8)])
