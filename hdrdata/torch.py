@@ -5,6 +5,7 @@ The only file of this package that imports torch; nothing else here imports it.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from traceback import walk_stack
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from hdrdata.machine import check_socket_paths
 from hdrdata.stream.epochs import Epochs
 from hdrdata.stream.order import TRANSFORM, Draws, epoch_order, generator, shared_counts
 from hdrdata.stream.remote import Retry
-from hdrdata.stream.shard_reader import Closing, Shards
+from hdrdata.stream.shard_reader import Shards
 from hdrdata.stream.stack_reader import StackReader, combined_digest, open_stacks
 
 NUMBERS = 1 << 16  # of half floats
@@ -191,7 +192,7 @@ class StackSampler(BatchSampler):
         self.epochs.load_state_dict(state)
 
 
-class StackLoader(Closing):
+class StackLoader(AbstractContextManager["StackLoader"]):
     """Batches of stacks for any training loop: each stack once per epoch over all ranks, and resumable at any batch.
 
     A plain iterable, so that accelerate and Lightning leave it as it is: it splits each epoch over ranks and worker
@@ -309,6 +310,9 @@ class StackLoader(Closing):
         self._open_loader()
         for reader in self.readers:
             reader.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 class _Positions(Sampler[list[int]]):

@@ -1,6 +1,7 @@
 """Contents of a folder of shards: its shards by form and part, and its views with the facts in their samples."""
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from hdrdata.files.disk import digest_of
 from hdrdata.samples.layout import SHARDS, SampleLayout
 from hdrdata.scenes.parts import PARTS
 from hdrdata.scenes.scene import Scene
-from hdrdata.stream.shard_reader import Closing, Shards, StackSample
+from hdrdata.stream.shard_reader import Shards, StackSample
 from hdrdata.views.view import View, parse_view_key
 from hdrdata.work.index import read_index
 
@@ -51,7 +52,7 @@ class HeldView:
     stops: float | None
 
 
-class Contents(Closing):
+class Contents(AbstractContextManager["Contents"]):
     """The index of a folder of shards, without the shards that hold no sample."""
 
     def __init__(self, folder: Path):
@@ -101,9 +102,8 @@ class Contents(Closing):
             for part in self.parts
         }
 
-    def close(self) -> None:
-        """Close the readers that were made."""
-        for reader in self.__dict__.get("readers", {}).values():
+    def __exit__(self, *error: object) -> None:
+        for reader in self.__dict__.get("readers", {}).values():  # where they were made
             reader.close()
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import google_crc32c
 import numpy as np
@@ -25,22 +24,7 @@ from hdrdata.stream.remote import LocalFolder, Retry, open_folder
 from hdrdata.stream.shard_index import checked_tables, open_shard_index, sample_table, shard_files
 
 HEAD = 32  # bytes: enough for the size of a PNG or of a radiance member
-Own = TypeVar("Own")  # beartype reads typing.Self in whole classes only
 Place = tuple[int, int, int]  # of bytes in a shard: offset, size, CRC-32C
-
-
-class Closing:
-    """Something with files that are closed at the end of a `with` block."""
-
-    def close(self) -> None:
-        """Close files and connections; the next read opens them again."""
-        raise NotImplementedError
-
-    def __enter__(self: Own) -> Own:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 @dataclass(frozen=True)

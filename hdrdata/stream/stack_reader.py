@@ -4,6 +4,7 @@ import operator
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -16,7 +17,7 @@ from hdrdata.files.disk import INDEX, digest_of
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.remote import Retry, open_folder
 from hdrdata.stream.shard_index import shard_files
-from hdrdata.stream.shard_reader import Closing, RadianceSample, Shards, StackSample
+from hdrdata.stream.shard_reader import RadianceSample, Shards, StackSample
 
 
 def combined_digest(digests: Sequence[str], counts: Sequence[int]) -> str:
@@ -33,7 +34,7 @@ class Skipped:
     reason: str
 
 
-class StackReader(Closing):
+class StackReader(AbstractContextManager["StackReader"]):
     """Stacks by number, whichever form their shards have: what `open_stacks` opens.
 
     A number names the same stack in both forms: views in the index's order and, within a view, camera responses by
@@ -144,6 +145,9 @@ class StackReader(Closing):
         """Close files and connections; the next read opens them again."""
         for shards in self.datasets:
             shards.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_view": None}
