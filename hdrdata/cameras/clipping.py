@@ -53,17 +53,19 @@ def clip_rule(noise: float, subsampled: bool) -> ClipRule:
 
 
 def rule_for(rule: ClipRule | None, crf: CameraResponse) -> ClipRule | None:
-    """Return the rule for a photograph of a known camera response.
+    """Return the rule for a photograph of a known camera response, as `adapt_rule` does."""
+    return None if rule is None else adapt_rule(rule, float(crf.inverse(np.array(NEAR_WHITE))))
 
-    Depths, in levels, are multiplied by (0.044 / span)^(2/3), where the span is the light between f^-1(250 / 255) and
+
+def adapt_rule(rule: ClipRule, near_white: float) -> ClipRule:
+    """Return the rule for a camera whose response reaches 250 / 255 at an exposure of `near_white`.
+
+    Depths, in levels, are multiplied by (0.044 / span)^(2/3), where the span is the light between `near_white` and
     white: 0.044 for sRGB, 0.1 to 0.4 for cameras. The more light the levels near white stand for, the more unclipped
     values are among them, and the larger is the error of each. They are never deeper than for sRGB. Chosen on 31 views
     of training scenes through sRGB and three cameras.
     """
-    if rule is None:
-        return None
-    span = max(1 - float(crf.inverse(np.array(NEAR_WHITE))), SRGB_SPAN)
-    share = (SRGB_SPAN / span) ** (2 / 3)
+    share = (SRGB_SPAN / max(1 - near_white, SRGB_SPAN)) ** (2 / 3)
     red, green, blue = (share * depth for depth in rule.most)
     return replace(rule, least=max(share * rule.least, 1.0), most=(red, green, blue), share=share * rule.share)
 

@@ -14,6 +14,7 @@ from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from hdrdata.cameras.clipping import ClipRule, adapt_rule, clip_rule_of_jpeg, clipped_values
 from hdrdata.cameras.drawn_curves import DrawnCamera, draw_camera, encode_srgb
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.config import Section
@@ -175,8 +176,9 @@ def draw_sample(
 ) -> Sample:
     """Draw a photograph of a part of a view, or of a synthetic scene."""
     shot = _draw_shot(view, crop, config, draw)
-    ldr, white = _photograph(shot.light, shot, config, draw)
-    clipped = _shrink((ldr >= white).astype(np.float32), crop) > 0.5
+    ldr, rule = _photograph(shot.light, shot, config, draw)
+    white = clipped_values(ldr, rule) if shot.rounded else ldr == WHITE
+    clipped = _shrink(white.astype(np.float32), crop) > 0.5
     return Sample(_seen(ldr, shot, crop), clipped, shot.response_known, _stops(_shrink(shot.light, crop)))
 
 
@@ -231,8 +233,8 @@ def _draw_exposure(
 
 def _photograph(
     light: Float32[np.ndarray, "side side 3"], shot: _Shot, config: Augmentation, draw: np.random.Generator
-) -> tuple[UInt8[np.ndarray, "side side 3"], int]:
-    """Return the photograph of light, with noise and JPEG as drawn, and the lowest level that counts as white."""
+) -> tuple[UInt8[np.ndarray, "side side 3"], ClipRule | None]:
+    """Return the photograph of light, with noise and JPEG as drawn, and the JPEG's clipping rule for the camera."""
     exposure = light
     if draw.random() < config.noise:
         constant, signal = draw.uniform(0, config.noise_constant), draw.uniform(0, config.noise_signal)
@@ -240,14 +242,17 @@ def _photograph(
         exposure = exposure + deviation * draw.standard_normal(exposure.shape, np.float32)
     half = np.clip(exposure, 0, BRIGHTEST_HALF).astype(np.float16)
     ldr = cv2.LUT(half.view(np.uint16), shot.camera.levels)
-    white = WHITE
+    rule = None
     if shot.rounded and draw.random() < config.jpeg:
         quality = int(draw.integers(config.jpeg_lowest, config.jpeg_highest + 1))
         sampling = SAMPLINGS[int(draw.integers(2))]
         options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-        ldr = np.asarray(cv2.imdecode(cv2.imencode(".jpg", ldr, options)[1], cv2.IMREAD_COLOR))
-        white -= int(draw.integers(2, 6 + (100 - quality) // 4))  # white areas of a JPEG are not all white
-    return ldr, white
+        jpeg = cv2.imencode(".jpg", ldr, options)[1]
+        ldr = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
+        stated = clip_rule_of_jpeg(jpeg.tobytes())
+        assert stated is not None, "the JPEG is lossy"
+        rule = adapt_rule(stated, float(shot.camera.light[250]))
+    return ldr, rule
 
 
 def _seen(ldr: UInt8[np.ndarray, "side side 3"], shot: _Shot, crop: int) -> Float32[np.ndarray, "crop crop 3"]:

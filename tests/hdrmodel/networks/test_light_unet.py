@@ -11,8 +11,10 @@ from cut_training import train_cut_short
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hdrdata.cameras.clipping import clip_rule_of_jpeg, clipped_values, rule_for
 from hdrdata.cameras.crf import Levels, srgb_crf
 from hdrdata.cameras.crf_names import named_crfs
+from hdrdata.cameras.drawn_curves import EXPOSURES, camera_of_curve
 from hdrdata.cameras.exposure import WHITE
 from hdrdata.cameras.merge import look_up_exposure
 from hdrdata.stream.order import generator
@@ -24,6 +26,7 @@ from hdrmodel.networks.weights import initial_network, load_weights
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.profiles.load import load_profile
 from hdrmodel.reconstruction.response import estimate_response, light_of_photograph
+from hdrmodel.sampling import simulated
 from hdrmodel.sampling.simulated import Augmentation, LightDataset, draw_pair, draw_sample
 from hdrmodel.sampling.synthetic_light import SCENES, draw_synthetic_light
 from hdrmodel.training.step import rate_at
@@ -176,6 +179,25 @@ def test_a_photograph_made_larger_and_reduced_after_jpeg_has_the_size_of_the_cro
         sample = draw_sample(view, 32, config, generator(0, 1, 3))
         assert sample.picture.shape == sample.clipped.shape == sample.stops.shape == (32, 32, 3)
         assert sample.clipped.any() and (sample.stops[sample.clipped] > -1).all()
+
+
+def test_clipped_values_of_a_simulated_jpeg_are_those_of_the_products_rule(monkeypatch):
+    srgb = camera_of_curve(np.asarray(srgb_crf()(EXPOSURES)), rounded=True)
+    monkeypatch.setattr(simulated, "draw_camera", lambda *_: srgb)
+    view = np.exp2(cv2.GaussianBlur(np.random.default_rng(0).normal(0, 9, (96, 96, 3)), (0, 0), 4)).astype(np.float16)
+    config = augmentation_with(jpeg=1, rounded=1, response_known=0, jpeg_lowest=75, jpeg_highest=75)
+    below_white = 0
+    for number in range(4):
+        sample = draw_sample(view, 64, config, generator(0, 1, number))
+        ldr = np.rint(255 * sample.picture).astype(np.uint8)  # the response is unknown: the input is the photograph
+        expected = []
+        for sampling in simulated.SAMPLINGS:
+            options = [cv2.IMWRITE_JPEG_QUALITY, 75, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+            rule = clip_rule_of_jpeg(cv2.imencode(".jpg", ldr, options)[1].tobytes())
+            expected.append(clipped_values(ldr, rule_for(rule, srgb_crf())))
+        assert any(np.array_equal(sample.clipped, each) for each in expected)
+        below_white += int((sample.clipped & (ldr < 250)).sum())
+    assert below_white > 0
 
 
 def test_synthetic_scenes_are_positive_finite_and_smooth_functions_of_the_generator():
