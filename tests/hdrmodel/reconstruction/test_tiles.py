@@ -99,20 +99,20 @@ WAYS = [*((name, "irradiance") for name in ATTENTIONS), ("base", "stack"), ("cha
 @pytest.fixture(autouse=True)
 def three_exposures(monkeypatch):
     """Of the eight exposures two, one each of N2 and N3: a quarter of the time."""
-    monkeypatch.setattr("hdrmodel.prediction.reconstructor.HALF_STOPS", (-2.0, 0.0, 2.0))
+    monkeypatch.setattr("hdrmodel.prediction.predictors.HALF_STOPS", (-2.0, 0.0, 2.0))
 
 
 @pytest.fixture(autouse=True)
 def every_value_is_the_network_s(monkeypatch):
     """And not white ones alone, which would hide most of what tiles may do wrongly."""
-    for module in ("hdrmodel.prediction.reconstructor", "hdrmodel.reconstruction.reconstruct"):
+    for module in ("hdrmodel.prediction.predictors", "hdrmodel.reconstruction.reconstruct"):
         monkeypatch.setattr(f"{module}.keep_levels", lambda photograph, estimate, crf: estimate)
-    monkeypatch.setattr("hdrmodel.prediction.reconstructor._has_white", lambda photograph, camera: True)
+    monkeypatch.setattr("hdrmodel.prediction.predictors.has_white", lambda photograph, camera: True)
 
 
 def predict(attention, origin, tile, margin=None):
     reconstructor = HDRReconstructor(stirred_network(attention), "cpu", tile=tile)
-    for subnetwork in reconstructor._subnetworks:
+    for subnetwork in reconstructor.predictor.subnetworks:
         subnetwork.margin = subnetwork.margin if margin is None else margin
     return reconstructor.predict(PHOTOGRAPH, origin, keep_stack=origin == "stack")
 
