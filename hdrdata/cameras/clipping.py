@@ -14,6 +14,7 @@ HALF_NOISE = 2.0  # levels of quantisation noise that leave them half as far bel
 RANGE_SHARE = 0.1  # of the range of the levels around a value: as far as quantisation moves it there
 WINDOW = 17  # pixels: a value's own blocks of 8, or of 16 with subsampled chroma, whatever their grid
 NEAR_WHITE = 250 / 255  # response at which the light below white is measured
+DOUBTFUL = 230 / 255  # response at which nothing but the edge explains a value among clipped ones
 SRGB_SPAN = 1 - ((NEAR_WHITE + 0.055) / 1.055) ** 2.4  # 0.044: light between it and white
 HOLE = 9  # pixels: of narrower holes in clipped areas, levels near white are clipped too
 ENCLOSED_SHARE = 1 / 3  # of the deepest bound: how far below white such levels are at most
@@ -161,11 +162,16 @@ def fill_clipped(ldr: Photograph, clipped: Clipped) -> Photograph:
 
 
 def limit_doubtful(light: Light, ldr: Photograph, clipped: Clipped) -> None:
-    """Limit the light L of clipped values below level 250 to max(4 / L, 1), in place.
+    """Limit the light L of clipped values below level 250 in place, the more the darker they are.
 
-    Light up to one stop above white, as of a sky, stays: such a value is ringing of its clipped neighbours. Beside a
-    sun it more likely belongs to the dark side of the edge, so it is white.
+    At level 230 and below the limit is max(4 / L, 1); up to 250, the share of log2 L that stays rises linearly. Light
+    up to one stop above white, as of a sky, stays: such a value is ringing of its clipped neighbours. Beside a sun it
+    more likely belongs to the dark side of the edge, so it is white. A limit without a transition made steps of some
+    stops between neighbours, and gain maps larger by a third.
     """
-    doubtful = clipped & (ldr < round(NEAR_WHITE * np.iinfo(ldr.dtype).max))
+    white = np.iinfo(ldr.dtype).max
+    doubtful = clipped & (ldr < round(NEAR_WHITE * white))
     some = light[doubtful]
-    light[doubtful] = np.minimum(some, np.maximum(4 / some, 1))
+    limited = np.minimum(some, np.maximum(4 / some, 1))
+    share = (ldr[doubtful] / np.float32(white) - DOUBTFUL) / (NEAR_WHITE - DOUBTFUL)
+    light[doubtful] = limited * (some / limited) ** np.maximum(share, 0)

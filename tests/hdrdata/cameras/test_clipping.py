@@ -108,9 +108,19 @@ def test_a_response_that_is_steep_near_white_has_a_shallow_rule():
 
 
 def test_clipped_values_far_below_white_are_not_the_sun():
-    ldr = np.array([[[255, 249, 249], [250, 240, 251]]], np.uint8)
-    light, clipped = np.full((1, 2, 3), 40, np.float32), ldr > 0
+    ldr = np.array([[[255, 249, 249], [250, 240, 251], [230, 200, 240]]], np.uint8)
+    light, clipped = np.full((1, 3, 3), 40, np.float32), ldr > 0
     clipped[0, 0, 2] = False  # and 249, which is not clipped, keeps its light
-    light[0, 1, 1] = 2.5  # of a sky; the sun is 40
+    light[0, 1, 1] = 2.5  # of a sky: its limit is 4 / 2.5; the sun is 40
     limit_doubtful(light, ldr, clipped)
-    assert light.ravel() == pytest.approx([40, 1, 40, 40, 4 / 2.5, 40])
+    expected = [40, 40**0.95, 40, 40, 1.6 * (2.5 / 1.6) ** 0.5, 40, 1, 1, 40**0.5]
+    assert light.ravel() == pytest.approx(expected, rel=1e-5)
+
+
+def test_sixteen_bits_are_limited_as_eight():
+    ldr = np.arange(225, 256, dtype=np.uint8).repeat(3).reshape(1, 31, 3)
+    lights = [np.full((1, 31, 3), 9, np.float32) for _ in range(2)]
+    limit_doubtful(lights[0], ldr, ldr > 0)
+    limit_doubtful(lights[1], ldr.astype(np.uint16) * 257, ldr > 0)
+    np.testing.assert_allclose(*lights, rtol=1e-4)
+    assert (np.diff(lights[0][0, :, 0]) >= 0).all()
