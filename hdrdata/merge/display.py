@@ -10,13 +10,12 @@ from jaxtyping import Float32, Float64, UInt8
 from hdrdata.cameras.crf import CameraResponse, sampled_crf
 from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.merge import hat
-from hdrdata.files.quiet import quiet_decoders
 from hdrdata.merge.alignment import Alignment, align, unmoved
 from hdrdata.merge.exposures import Agreement, Comparison, check_brightness
 from hdrdata.merge.raw import check_size
 from hdrdata.photos.photo import Photo, read_photo
 
-SIDE = 20  # of the square of values that the response is found from: as many as OpenCV solves for in a second
+SAMPLES = 400  # values of each picture that the response is found from
 BANDS = 64  # of brightness; the flatter half of the picture counts in each
 SMOOTHNESS = 24.0  # lambda of the response: 10, which is usual for 70 values, for as many as there are here
 EXPOSED = (0.12, 0.88)  # of the range: pictures are compared there, where a level is a small step of light
@@ -108,12 +107,12 @@ def _response_of(
 def calibrate_response(
     pictures: Sequence[UInt8[np.ndarray, "height width 3"]], exposures: Float64[np.ndarray, " pictures"]
 ) -> Float64[np.ndarray, " 256"]:
-    """Return the relative exposure that gives each level, found from the pictures themselves by OpenCV.
+    """Return the relative exposure that gives each level, found from the pictures themselves.
 
-    Debevec and Malik, SIGGRAPH 1997, equation 3. One curve for the three channels, as digital cameras have it: a curve
-    each drifts apart, and tints what is brighter or darker than most. Its values are means of 3 x 3 pixels where all
-    pictures are flat, so that noise, motion and edges do not count, and are spread evenly over the range of brightness,
-    so that a small lamp counts as much as a wide floor. Level 128 gets 1. Noise never makes it decrease.
+    One curve for the three channels, as digital cameras have it: a curve each drifts apart, and tints what is brighter
+    or darker than most. Its values are means of 3 x 3 pixels where all pictures are flat, so that noise, motion and
+    edges do not count, and are spread evenly over the range of brightness, so that a small lamp counts as much as a
+    wide floor. Level 128 gets 1. Noise never makes it decrease.
 
     Raises:
         ValueError: if the pictures are too alike.
@@ -129,13 +128,40 @@ def calibrate_response(
     bands = np.array_split(order, BANDS)
     order = np.concatenate([band[np.argsort(rough[band], kind="stable")[: max(8, len(band) // 2)]] for band in bands])
     order = order[np.argsort(brightness[order], kind="stable")]
-    spread = np.linspace(brightness[order[0]], brightness[order[-1]], SIDE * SIDE)
+    spread = np.linspace(brightness[order[0]], brightness[order[-1]], SAMPLES)
     places = order[np.searchsorted(brightness[order], spread)]
-    chosen = [np.ascontiguousarray(picture[places].reshape(SIDE, SIDE)) for picture in values]
-    with quiet_decoders():
-        calibration = cv2.createCalibrateDebevec(SIDE * SIDE, SMOOTHNESS, False)  # every value of the small pictures
-        response = calibration.process(chosen, exposures.astype(np.float32)).ravel().astype(np.float64)
-    response = np.maximum.accumulate(response)
+    try:
+        response = np.maximum.accumulate(np.exp(solve_response(values[:, places], exposures)))
+    except np.linalg.LinAlgError:
+        response = np.zeros(256)
     if not (np.isfinite(response).all() and (response > 0).all()):
         raise ValueError("the pictures hold too few levels to find the camera's response; expected --response srgb")
     return response
+
+
+def solve_response(
+    levels: UInt8[np.ndarray, "pictures samples"], exposures: Float64[np.ndarray, " pictures"]
+) -> Float64[np.ndarray, " 256"]:
+    """Return g, the log exposure of each level: Debevec and Malik, SIGGRAPH 1997, equation 3, by least squares.
+
+    Equations, each times the weight w of its level: g(level) - light = ln exposure for each sample and picture, second
+    differences of g times lambda = 0, and g(128) = 0. The light of a sample is in its own equations only, as the
+    weighted mean of g - ln exposure, so it is eliminated and 256 unknowns remain. OpenCV solves the same system with
+    all unknowns in single precision: its result depends on the number of threads in the third digit, and takes forty
+    times as long while other programs run.
+
+    Raises:
+        numpy.linalg.LinAlgError: if the equations do not determine g.
+    """
+    weight = np.minimum(np.arange(256.0), np.arange(255.0, -1, -1))  # 0 at black and white
+    each = np.zeros((levels.shape[1], 256))  # sum of w^2 over the pictures, of each sample by level
+    known = np.zeros_like(each)  # the same of w^2 ln exposure
+    for picture, exposure in zip(levels, exposures, strict=True):
+        squares = weight[picture] ** 2
+        each[np.arange(len(picture)), picture] += squares
+        known[np.arange(len(picture)), picture] += squares * np.log(exposure)
+    total = np.maximum(each.sum(axis=1, keepdims=True), 1e-9)  # 0 of a sample that is black or white in all pictures
+    bends = SMOOTHNESS * weight[1:-1, None] * (np.eye(254, 256) - 2 * np.eye(254, 256, 1) + np.eye(254, 256, 2))
+    normal = np.diag(each.sum(axis=0)) - each.T @ (each / total) + bends.T @ bends
+    normal[128, 128] += 1  # any constant solves the others
+    return np.linalg.solve(normal, known.sum(axis=0) - each.T @ (known.sum(axis=1, keepdims=True) / total).ravel())

@@ -46,7 +46,7 @@ class Prediction:
 
 @dataclass
 class Shot:
-    """A photograph whose light is wanted, and what is known of it."""
+    """A photograph to reconstruct: levels, clipping rule, camera response, device, and what to return."""
 
     stored: Photograph  # as it was read
     rule: ClipRule | None
@@ -78,7 +78,7 @@ class Shot:
         return Prediction(radiance, stack, camera, self.clipped)
 
     def finish_exposed(self, radiance: Radiance, camera: CameraResponse) -> Prediction:
-        """Return the result, with a stack that is the light exposed again if one is wanted."""
+        """Return the result, with a stack, if requested, that is the light exposed again."""
         made = self.finish(radiance, None, camera)
         if not self.keep_stack:
             return made
@@ -103,7 +103,7 @@ class Predictor(Protocol):
 
 
 class _Whole:
-    """A network that sees the whole photograph at once."""
+    """A network that takes the whole photograph at once."""
 
     network: RadianceNetwork
 
@@ -125,7 +125,7 @@ class LightPredictor(_Whole):
 
     def __init__(self, network: LightUNet):
         """Take a network in evaluation mode."""
-        self.network = network
+        self.network: LightUNet = network
 
     def evidence(self, ldr: Photograph) -> Evidence:
         return Evidence.of(*see_photograph(self.network, ldr, None))

@@ -18,7 +18,7 @@ from hdrdata.cameras.crf_names import choose_crf, named_crfs
 from hdrdata.cli import main
 from hdrdata.files.radiance import read_radiance
 from hdrdata.merge.brackets import MergeConfig, merge_bracket, merge_to_file
-from hdrdata.merge.display import calibrate_response
+from hdrdata.merge.display import SMOOTHNESS, calibrate_response, solve_response
 from hdrdata.merge.exposures import parse_times, read_exposures
 from hdrdata.merge.folders import find_brackets
 from hdrdata.photos.exposure import read_exposure
@@ -87,6 +87,20 @@ def merge_both_ways(tmp_path, pictures: list[np.ndarray], seconds: list[Fraction
     ours = merge_bracket(paths, times.tolist(), CALIBRATE).radiance
     response = np.repeat(calibrate_response(pictures, times)[:, None, None], 3, axis=2).astype(np.float32)
     return ours, cv2.createMergeDebevec().process(pictures, times.astype(np.float32), response)
+
+
+def test_the_equations_of_the_response_are_opencvs_in_double_precision():
+    # samples without black and white, to which OpenCV gives a weight and the paper none
+    light = np.geomspace(0.3, 1, 49)
+    times = np.array([0.1, 0.3, 0.9])
+    levels = np.rint(255 * (light * times[:, None]) ** (1 / 2.2)).astype(np.uint8)
+    ours = np.exp(solve_response(levels, times))
+    calibration = cv2.createCalibrateDebevec(levels.shape[1], SMOOTHNESS, False)
+    pictures = [np.ascontiguousarray(row.reshape(7, 7)) for row in levels]
+    opencvs = calibration.process(pictures, times.astype(np.float32)).ravel()
+    found = slice(levels.min(), levels.max() + 1)
+    np.testing.assert_allclose(ours[found], opencvs[found], rtol=0.01)
+    assert ours[128] == pytest.approx(1)
 
 
 def test_our_merge_is_opencvs_where_nothing_clips(tmp_path):
