@@ -287,7 +287,7 @@ def draw_pictures(runs: Path, shards: Path, home: Path, view: str, cell: int = 1
     from hdrdata.stream.shard_reader import Shards
     from hdrmodel.networks.batches import to_batch
     from hdrmodel.networks.weights import load_weights
-    from hdrmodel.reconstruction.reconstruct import reconstruct
+    from hdrmodel.reconstruction.reconstruct import reconstruct_by_responses
 
     source = Shards(shards, "test", "radiance")
     number = source.keys.index(view)
@@ -298,7 +298,7 @@ def draw_pictures(runs: Path, shards: Path, home: Path, view: str, cell: int = 1
     rows = {"truth": (truth.astype(np.float32) / 255, case.radiance)}
     for name in ATTENTIONS:
         network, _ = load_weights(runs / name / "0" / "weights.safetensors")
-        made = reconstruct(network, to_batch(case.input[None]), evs, case.crf)
+        (made,) = reconstruct_by_responses(network, to_batch(case.input[None]), evs, [case.crf])
         rows[name] = (made.stack, made.radiance)
     lines = []
     for name, (stack, light) in rows.items():

@@ -42,7 +42,7 @@ from hdrmodel.networks.weights import initial_network, save_weights
 from hdrmodel.prediction.memory import keep_memory
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.reconstruction.export import export_onnx
-from hdrmodel.reconstruction.reconstruct import reconstruct
+from hdrmodel.reconstruction.reconstruct import reconstruct_by_responses
 from hdrmodel.release.files import WEIGHTS
 
 SIZES = ("512x512", "1920x1080", "3840x2160", "8000x6000")
@@ -76,7 +76,7 @@ def measure(
         network = network.to(memory_format=torch.channels_last)  # as `load_weights` gives it
 
         def run() -> object:
-            return reconstruct(network, to_batch(ldr[None]), HALF_STOPS, srgb_crf())
+            return reconstruct_by_responses(network, to_batch(ldr[None]), HALF_STOPS, [srgb_crf()])[0]
     elif method in ("onnx", "package"):
         reconstructor = HDRReconstructor.from_file(exported if method == "onnx" else WEIGHTS, tile=tile)
 

@@ -20,7 +20,7 @@ from hdrdata.files.suffixes import HDR_SUFFIXES
 from hdrdata.stream.shard_reader import Shards
 from hdrmodel.networks.batches import to_batch
 from hdrmodel.networks.variants import Network
-from hdrmodel.reconstruction.reconstruct import Reconstruction, reconstruct, reconstruct_by
+from hdrmodel.reconstruction.reconstruct import Reconstruction, reconstruct_by_responses
 
 SRGB = srgb_crf()
 
@@ -121,7 +121,8 @@ def write_inputs(shards: Shards, folder: Path, crfs_a_view: int | None, views_a_
 
 def estimate_by_network(case: Case, network: Network, device: torch.device) -> Reconstruction:
     """Result of a network for one input: a stack and a radiance map."""
-    return reconstruct(network, to_batch(case.input[None]).to(device), case.evs, case.crf)
+    (made,) = reconstruct_by_responses(network, to_batch(case.input[None]).to(device), case.evs, [case.crf])
+    return made
 
 
 def estimate_by_responses(case: Case, network: Network, device: torch.device) -> dict[str, Reconstruction]:
@@ -133,7 +134,7 @@ def estimate_by_responses(case: Case, network: Network, device: torch.device) ->
         "camera": replace(mean_crf("camera", others_than(case.crf)), levels=levels),
         "auto": levels,
     }
-    made = reconstruct_by(network, to_batch(case.input[None]).to(device), case.evs, list(crfs.values()))
+    made = reconstruct_by_responses(network, to_batch(case.input[None]).to(device), case.evs, list(crfs.values()))
     return dict(zip(crfs, made, strict=True))
 
 

@@ -40,6 +40,8 @@ MISSING = "{} is not installed: pip install 'hdr-attnet[onnx]'"
 class _Estimate(nn.Module):
     """`HDRAttNet.encode` by the same operations for every size."""
 
+    inputs, output = ("ldr",), "sensor_exposure"
+
     def __init__(self, unet: UNet):
         super().__init__()
         self.unet = unet
@@ -50,6 +52,8 @@ class _Estimate(nn.Module):
 
 class _Expose(nn.Module):
     """`HDRAttNet.expose_up` or `expose_down` by the same operations for every size."""
+
+    inputs, output = ("sensor_exposure", "ratio"), "ldr"
 
     def __init__(self, unet: UNet):
         super().__init__()
@@ -81,7 +85,7 @@ def export_onnx(weights: Path, folder: Path) -> list[Path]:
     _require("onnxscript")
     network, _ = load_weights(weights)
     if not isinstance(network, HDRAttNet):
-        raise ValueError(f"{weights}: {network.config.baseline} has no N1, N2 and N3; expected weights of HDR-AttNet")
+        raise ValueError(f"{weights}: {network.config.variant} has no N1, N2 and N3; expected weights of HDR-AttNet")
     if any(isinstance(module, SelfAttention) for module in network.modules()):
         raise ValueError(f"{weights}: attention 'self' averages over cells whose number depends on the size: no ONNX")
     network = network.to(memory_format=torch.contiguous_format)
@@ -110,23 +114,23 @@ def export_onnx(weights: Path, folder: Path) -> list[Path]:
 
 
 @torch.no_grad()  # or the exporter also traces gradients
-def _exported(module: nn.Module) -> "torch.onnx.ONNXProgram":
+def _exported(module: _Estimate | _Expose) -> "torch.onnx.ONNXProgram":
     height, width = (
         torch.export.Dim("height", min=2, max=LARGEST_SIDE),
         torch.export.Dim("width", min=2, max=LARGEST_SIDE),
     )
     picture, sizes = torch.rand(1, 3, 100, 150), {2: height, 3: width}  # of no size that a multiple of 64 would hide
-    exposes = isinstance(module, _Expose)
+    given = {"ldr": (picture, sizes), "sensor_exposure": (picture, sizes), "ratio": (torch.ones(1), {})}
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # of the exporter's own code
         program = torch.onnx.export(
             module,
-            (picture, torch.ones(1)) if exposes else (picture,),
+            tuple(given[name][0] for name in module.inputs),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["sensor_exposure", "ratio"] if exposes else ["ldr"],
-            output_names=["ldr" if exposes else "sensor_exposure"],
-            dynamic_shapes={"sensor_exposure": sizes, "ratio": {}} if exposes else {"ldr": sizes},
+            input_names=list(module.inputs),
+            output_names=[module.output],
+            dynamic_shapes={name: given[name][1] for name in module.inputs},
             verbose=False,
         )
     assert program is not None  # what dynamo=True returns

@@ -24,15 +24,8 @@ class Reconstruction:
     merged: Float32[np.ndarray, "height width 3"] | None  # a generated stack's own merge; a baseline generates none
 
 
-def reconstruct(
-    network: Network, ldr: Pictures, evs: tuple[float, ...], crf: CameraResponse | Levels
-) -> Reconstruction:
-    """`reconstruct_by` one camera."""
-    return reconstruct_by(network, ldr, evs, [crf])[0]
-
-
 @torch.no_grad()
-def reconstruct_by(
+def reconstruct_by_responses(
     network: Network, ldr: Pictures, evs: tuple[float, ...], crfs: Sequence[CameraResponse | Levels]
 ) -> list[Reconstruction]:
     """Reconstruct one photograph as its variant `reads` it: generate exposures and merge them, or predict the light.

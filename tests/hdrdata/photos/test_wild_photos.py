@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+import tifffile
 from shared_files import ROOT
 
 from hdrdata.photos.finding import find_photos, left_out
@@ -44,6 +45,16 @@ def test_further_forms_are_honoured():
     assert read_photo(wild("made_clipped.dng")).above.linear.max() == pytest.approx(2, abs=1e-3)
     meta = read_photo(wild("meta.jpg"))
     assert b"\xff\xd8" not in meta.exif and meta.xmp and not any("XMP" in note for note in meta.notes)
+
+
+def test_red_and_blue_above_greens_clipping_have_the_light_of_the_mosaic_that_tifffile_reads():
+    path = wild("made_clipped.dng")  # RGGB, black 512, white 16383, neutral (0.5, 1, 2/3), primaries of sRGB
+    mosaic = (tifffile.imread(path).astype(float) - 512) / (16383 - 512)
+    linear = read_photo(path).above.linear
+    for row, column, channel, neutral in ((0, 0, 0, 0.5), (0, 1, 1, 1), (1, 0, 1, 1), (1, 1, 2, 2 / 3)):
+        expected = mosaic[row::2, column::2] / neutral
+        np.testing.assert_allclose(linear[row::2, column::2, channel], expected, rtol=2e-3)
+        assert channel == 1 or (expected > 1.01).sum() > 500  # where green is full
 
 
 def test_folders_of_thumbnails_are_skipped_and_counted(tmp_path):

@@ -23,7 +23,7 @@ from hdrmodel.networks.variants import VARIANTS
 from hdrmodel.networks.weights import initial_network
 from hdrmodel.prediction.reconstructor import HDRReconstructor
 from hdrmodel.prediction.renditions import to_display_light
-from hdrmodel.reconstruction.reconstruct import reconstruct
+from hdrmodel.reconstruction.reconstruct import reconstruct_by_responses
 
 SMOOTH = sorted(name for name in named_crfs() if name != "gamma14")  # which a table of 8-bit levels describes
 
@@ -171,7 +171,8 @@ def test_it_is_where_scores_are_measured(variant):
     camera = named_crfs()["ektachrome-100-pluscdblue"]
     ldr = photograph(camera)
     batch = torch.from_numpy(ldr).permute(2, 0, 1)[None].float() / 255
-    assert_kept(reconstruct(network(variant), batch, (-1.0, 0.0, 1.0), camera).radiance, ldr, camera)
+    (made,) = reconstruct_by_responses(network(variant), batch, (-1.0, 0.0, 1.0), [camera])
+    assert_kept(made.radiance, ldr, camera)
 
 
 def test_clipped_values_of_a_lossy_photograph_are_filled_and_no_others_change():

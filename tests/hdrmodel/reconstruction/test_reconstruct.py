@@ -14,7 +14,7 @@ from hdrdata.cameras.exposure import exposure_table, level_bounds
 from hdrdata.cameras.merge import keep_levels
 from hdrdata.cameras.recipe import HALF_STOPS
 from hdrmodel.networks.weights import initial_network
-from hdrmodel.reconstruction.reconstruct import expose_again, generate_stack, merge_generated, reconstruct
+from hdrmodel.reconstruction.reconstruct import expose_again, generate_stack, merge_generated, reconstruct_by_responses
 from hdrmodel.reconstruction.response import light_of_photograph
 
 
@@ -118,7 +118,7 @@ def test_radiance_exposed_again_is_the_stack_of_the_look_up_tables(name):
 
 def test_hdr_attnet_is_reconstructed_by_its_merged_stack(network):
     ldr, crf = torch.rand(1, 3, 20, 17), named_crfs()["srgb"]
-    made = reconstruct(network, ldr, HALF_STOPS, crf)
+    (made,) = reconstruct_by_responses(network, ldr, HALF_STOPS, [crf])
     assert np.array_equal(made.stack, generate_stack(network, ldr, HALF_STOPS))
     for ours, wanted in zip((made.radiance, made.merged), merge_generated(made.stack, HALF_STOPS, crf), strict=True):
         assert np.array_equal(ours, wanted)
@@ -128,7 +128,7 @@ def test_hdr_attnet_is_reconstructed_by_its_merged_stack(network):
 def test_a_baseline_is_reconstructed_by_its_radiance_where_the_photograph_tells_none(name):
     network, ldr = initial_network(name, "attnet", 0.05, seed=0).eval(), torch.rand(1, 3, 20, 17)
     crf = named_crfs()["gamma14"] if "gamma14" in named_crfs() else named_crfs()["srgb"]
-    made = reconstruct(network, ldr, HALF_STOPS, crf)
+    (made,) = reconstruct_by_responses(network, ldr, HALF_STOPS, [crf])
     with torch.no_grad():
         told = keep_levels(ldr[0].permute(1, 2, 0).numpy(), network(ldr)[0].permute(1, 2, 0).numpy(), crf)
     if name == "lightunet":  # it is told the camera response, and speaks for clipped values alone
