@@ -35,8 +35,9 @@ os.environ["RAY_AUTH_MODE"], os.environ["RAY_AUTH_TOKEN"] = "token", "5" * 64  #
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would its children
 torch.set_num_threads(1)  # pictures this small gain nothing from a second
 
-LONGEST_FIRST = ["test_pipeline", "test_train", "test_engines", "test_export", "test_evaluate", "test_law",
-                 "test_frameworks", "test_step", "test_benchmarks", "test_docs", "test_shipped"]  # fmt: skip
+LONGEST_FIRST = ["test_pipeline", "test_train", "test_engines", "test_journeys", "test_predict_files", "test_datasets",
+                 "test_docs", "test_step", "test_export", "test_benchmarks", "test_evaluate", "test_hdrdata_commands",
+                 "test_tiles", "test_law", "test_frameworks"]  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

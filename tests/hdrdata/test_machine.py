@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from hdrdata import StackLoader, machine
 from hdrdata.work import ray_engine
 from hdrdata.work.processes import map_in_processes
+from hdrmodel.release.files import WEIGHTS
 from hdrmodel.sampling.loading import Share, load_pairs
 
 
@@ -28,7 +29,7 @@ def test_the_cores_are_those_of_the_affinity_and_of_the_container(tmp_path, monk
 
 
 @pytest.mark.parametrize("line, given", [
-    ("from hdrmodel.cli import main; main(['info', '--width', '0.05'], standalone_mode=False)", {}),
+    (f"from hdrmodel.cli import main; main(['info', r'{WEIGHTS}'], standalone_mode=False)", {}),
     ("import stages.train", {"GOMP_SPINCOUNT": "7", "OMP_NUM_THREADS": "1"}),
 ])  # fmt: skip
 def test_variables_for_waiting_threads_are_set_before_pytorch_is_there_and_what_the_user_set_stays(line, given):

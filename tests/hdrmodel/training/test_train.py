@@ -281,7 +281,7 @@ def test_a_gpu_that_is_not_there_is_refused(dataset, tmp_path):
 
 
 def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_not(dataset, tmp_path, monkeypatch):
-    """The real thing: a stage in its own process, killed at a random moment; stopped twice; here to its end."""
+    """The real thing: a stage in its own process, killed at a random moment; stopped; here to its end."""
     steps = 40  # more than a process makes before it is stopped
     settings = config(f"steps={steps}", f"validate_every={steps}", "log_every=10", "checkpoint_every=3")
     section = settings.model_dump(mode="json")
@@ -314,15 +314,14 @@ def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_no
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 
     write_params(loader_workers=1)
-    for number in (signal.SIGTERM, signal.SIGINT):  # to the loader's process too, as terminals and schedulers send them
-        process = start()
-        wait_for_another(process, checkpoint.stat().st_mtime)
-        os.killpg(process.pid, number)
-        _, stderr = process.communicate(timeout=60)
-        assert process.returncode == 130, stderr
-        assert "run it again to continue" in stderr
-        assert "Traceback" not in stderr
-        assert 0 < torch.load(checkpoint, weights_only=True)["progress"]["step"] < steps
+    process = start()
+    wait_for_another(process, checkpoint.stat().st_mtime)
+    os.killpg(process.pid, signal.SIGTERM)  # to the loader's process too, as terminals and schedulers send it
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "run it again to continue" in stderr
+    assert "Traceback" not in stderr
+    assert 0 < torch.load(checkpoint, weights_only=True)["progress"]["step"] < steps
 
     write_params(loader_workers=0)
     monkeypatch.chdir(tmp_path)
@@ -332,7 +331,7 @@ def test_a_stage_killed_and_interrupted_ends_with_the_weights_of_one_that_was_no
     assert re.search(printed, result.stdout)
     whole = train(dataset.shards, tmp_path / "whole", "base", 0, settings)
     resumed = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert resumed["resumed"] == 3
+    assert resumed["resumed"] == 2
     assert resumed["loss"] == whole["loss"]
     assert resumed["weights_sha256"] == whole["weights_sha256"]
 
