@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64, UInt8
 from hdrdata.cameras.crf import CameraResponse, sampled_crf
 from hdrdata.cameras.crf_names import choose_crf
 from hdrdata.cameras.merge import hat
+from hdrdata.files.hdr.primaries import convert
 from hdrdata.merge.alignment import Alignment, align, unmoved
 from hdrdata.merge.exposures import Agreement, Comparison, check_brightness
 from hdrdata.merge.raw import check_size
@@ -66,7 +67,7 @@ def merge_display(
         compared.add(log[picture] / np.float32(np.log(2)), exposed)
     matrix = photos[0].to_bt709
     if matrix is not None:
-        radiance = (radiance.astype(np.float64) @ matrix.T).astype(np.float32)
+        radiance = convert(radiance.astype(np.float64), matrix).astype(np.float32)
     return radiance, compared.agreement(), alignment, _curve_of(np.exp(log_response[:: most // 255].astype(np.float64)))
 
 

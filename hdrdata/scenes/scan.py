@@ -15,7 +15,7 @@ from hdrdata.files.suffixes import HDR_SUFFIXES, RAW_SUFFIXES, UNREAD_SUFFIXES
 from hdrdata.scenes.groups import group_files, group_identities, kept_list, known_parts
 from hdrdata.scenes.parts import Split, describe_empty_parts, split_groups
 from hdrdata.scenes.scene import STATED, Scan, Scene, describe_unread, read_listed, scene_key, slug
-from hdrdata.scenes.sidecar import read_sidecar
+from hdrdata.scenes.sidecar import read_sidecar, unused_sidecars
 
 
 class ScanConfig(Section):
@@ -95,8 +95,8 @@ def scan_scenes(
         scenes[scene.key] = scene
     ordered = tuple(scenes[key] for key in sorted(scenes))
     empty = describe_empty_parts(identities, parts, split)
-    notes = tuple([*moved, empty] if empty else moved)
-    return Scan(ordered, duplicates, hashed, unread, split, notes)
+    unused = [] if sidecar else unused_sidecars(folder)
+    return Scan(ordered, duplicates, hashed, unread, split, (*moved, *([empty] if empty else []), *unused))
 
 
 def find_hdr_files(folder: Path) -> tuple[dict[str, os.stat_result], dict[str, int]]:

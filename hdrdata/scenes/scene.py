@@ -40,7 +40,7 @@ class Scan:
     hashed: int  # files whose bytes were read; the others were known by path, size and time
     unread: dict[str, int] = field(default_factory=dict)  # files by suffix that may be HDR, and are not read as scenes
     split: Split | None = None  # what gave the parts
-    notes: tuple[str, ...] = ()  # lines on parts that are empty and groups that moved
+    notes: tuple[str, ...] = ()  # lines on empty parts, moved groups and unused sidecars
 
     def unread_line(self) -> str:
         """'not read: 2 .dng, 1 .jxr; ...'; empty if there is none."""

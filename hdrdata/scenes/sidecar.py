@@ -9,6 +9,8 @@ from pathlib import Path
 from hdrdata.files.documents import cell_text
 from hdrdata.scenes.scene import KINDS
 
+USES = {"location_group", "kind", "licence", "license", "scale", "layer", "colour", "encoding", "layout"}
+
 
 def read_sidecar(path: Path, among: Collection[str] | None = None) -> dict[str, dict[str, str]]:
     """Read a CSV about the files: `file`, and any of location_group, kind, licence (license), scale, layer, colour,
@@ -51,3 +53,17 @@ def read_sidecar(path: Path, among: Collection[str] | None = None) -> dict[str, 
             raise ValueError(f"{path}, line {line}: scale '{row['scale']}'; expected a positive number")
         known[name] = row
     return known
+
+
+def unused_sidecars(folder: Path) -> list[str]:
+    """Return a line about each CSV in the folder that looks like a sidecar, for a scan that was given none."""
+    lines = []
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                columns = set(next(csv.reader(file), []))
+        except (OSError, UnicodeDecodeError, csv.Error):
+            continue
+        if "file" in columns and columns & USES:
+            lines.append(f"{path}: not used, without the option sidecar: no location groups, kinds and licences")
+    return lines

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import cv2
 import numpy as np
@@ -52,7 +53,7 @@ def views_of_panorama(
         row = np.clip((0.5 - latitude / math.pi) * height - 0.5, 0, height - 1).astype(np.float32)
         for view, azimuth in zip(views, azimuths_degrees, strict=True):
             column = np.mod((longitude + math.radians(azimuth)) / (2 * math.pi) + 0.5, 1.0) * width - 0.5
-            sampled = cv2.remap(seamless, (column + 1).astype(np.float32), row, cv2.INTER_LINEAR)
+            sampled = sample_bilinear(seamless, (column + 1).astype(np.float32), row)
             view[top : top + band] = sampled.reshape(-1, samples, size, samples, 3).mean(axis=(1, 3), dtype=np.float32)
     return views
 
@@ -76,3 +77,51 @@ def _reduce_panorama(
             middle[:, :, channel] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
     seamless[:, 0], seamless[:, -1] = middle[:, -1], middle[:, 0]
     return seamless
+
+
+def sample_bilinear(
+    picture: Float32[np.ndarray, "height width 3"],
+    column: Float32[np.ndarray, "rows columns"],
+    row: Float32[np.ndarray, "rows columns"],
+) -> Float32[np.ndarray, "rows columns 3"]:
+    """Return bilinear samples of a picture, the same bits on every processor.
+
+    OpenCV rounds each a * b + c once on processors that can (x86 with AVX2, ARM), and twice on others. There NumPy
+    computes what OpenCV gives elsewhere.
+
+    Args:
+        column: place of each sample, in [0, width - 1); 0 is the centre of the first column.
+        row: in [0, height - 1].
+    """
+    if _opencv_rounds_once():
+        return cv2.remap(picture, column, row, cv2.INTER_LINEAR)
+    return np.concatenate([_sample_fused(picture, *band) for band in zip(column, row, strict=True)])
+
+
+@cache
+def _opencv_rounds_once() -> bool:
+    draw = np.random.default_rng(0)
+    picture = draw.random((4, 64, 3), np.float32)
+    column, row = 60 * draw.random((1, 64), np.float32), 3 * draw.random((1, 64), np.float32)
+    return np.array_equal(cv2.remap(picture, column, row, cv2.INTER_LINEAR), _sample_fused(picture, column[0], row[0]))
+
+
+def _sample_fused(
+    picture: Float32[np.ndarray, "height width 3"],
+    column: Float32[np.ndarray, " columns"],
+    row: Float32[np.ndarray, " columns"],
+) -> Float32[np.ndarray, "1 columns 3"]:
+    """One row of bilinear samples, first along rows; products of two single floats are exact in double floats."""
+
+    def between(
+        share: Float32[np.ndarray, "columns 1"], low: Float32[np.ndarray, "columns 3"],
+        high: Float32[np.ndarray, "columns 3"],
+    ) -> Float32[np.ndarray, "columns 3"]:  # fmt: skip
+        return (share.astype(np.float64) * (high - low) + low).astype(np.float32)
+
+    left, top = np.floor(column).astype(np.intp), np.floor(row).astype(np.intp)
+    across, down = (column - left.astype(np.float32))[:, None], (row - top.astype(np.float32))[:, None]
+    bottom = np.minimum(top + 1, len(picture) - 1)  # whose share is 0 in the last row
+    upper = between(across, picture[top, left], picture[top, left + 1])
+    lower = between(across, picture[bottom, left], picture[bottom, left + 1])
+    return between(down, upper, lower)[None]

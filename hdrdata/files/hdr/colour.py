@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Float32, Num
+from jaxtyping import Float, Float32, Float64, Num
 
 from hdrdata.files.bands import row_bands
-from hdrdata.files.hdr.primaries import REC709, Matrix, matrix_of, xyz_matrix
+from hdrdata.files.hdr.primaries import REC709, Matrix, convert, matrix_of, xyz_matrix
 from hdrdata.files.hdr.stated import Override
 
 Curve = Callable[[np.ndarray], np.ndarray]  # stored values to linear light
@@ -88,8 +88,8 @@ class Colour:
         return light
 
 
-def _convert(light: Float[np.ndarray, "rows width 3"], matrix: Matrix) -> Float[np.ndarray, "rows width 3"]:
-    converted = light @ matrix.T
+def _convert(light: Float64[np.ndarray, "rows width 3"], matrix: Matrix) -> Float64[np.ndarray, "rows width 3"]:
+    converted = convert(light, matrix)
     converted[np.abs(converted) < 1e-6 * np.abs(converted).max(axis=2, keepdims=True)] = 0  # rounding is no colour
     return converted
 

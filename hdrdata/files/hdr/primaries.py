@@ -36,6 +36,12 @@ def matrix_of(chromaticities: tuple[float, ...]) -> Matrix | None:
     return matrix
 
 
+def convert(light: Float64[np.ndarray, "height width 3"], matrix: Matrix) -> Float64[np.ndarray, "height width 3"]:
+    """Return light in other primaries, the same bits on every processor; BLAS rounds as the processor suggests."""
+    red, green, blue = (light[:, :, channel, None] * matrix[:, channel] for channel in range(3))
+    return red + green + blue
+
+
 def xyz_matrix() -> Matrix:
     """From CIE XYZ to linear RGB of Rec.709, whose white stays as it is: D65."""
     return np.linalg.inv(to_xyz(np.asarray(REC709))[0])

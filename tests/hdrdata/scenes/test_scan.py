@@ -107,6 +107,16 @@ def test_scenes_of_one_location_group_share_a_part(folder):
     }
 
 
+def test_a_sidecar_that_is_in_the_folder_and_not_used_is_reported(folder):
+    (folder / "scenes.csv").write_text("file,location_group,licence\nPlace 0.exr,market,CC0\n")
+    (folder / "prices.csv").write_text("file,price\nPlace 0.exr,3\n")
+    notes = scan_scenes(folder, sidecar=None, **SHARES).notes
+    assert notes == (
+        f"{folder / 'scenes.csv'}: not used, without the option sidecar: no location groups, kinds and licences",
+    )
+    assert scan_scenes(folder, sidecar="scenes.csv", **SHARES).notes == ()
+
+
 def test_a_sidecar_saved_by_a_spreadsheet_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "scenes.csv").write_bytes(b"\xef\xbb\xbffile,location_group\r\na.exr,quay\r\n")
     assert read_sidecar(tmp_path / "scenes.csv")["a.exr"]["location_group"] == "quay"
