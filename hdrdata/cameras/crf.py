@@ -129,7 +129,8 @@ def emor_crf(model: EmorModel, weights: tuple[float, ...]) -> CameraResponse:
         ValueError: if that is no rising curve.
     """
     mean, basis, exposures = model
-    responses = mean + np.asarray(weights, dtype=np.float64) @ basis[: len(weights)]
+    added = np.asarray(weights, dtype=np.float64)[:, None] * basis[: len(weights)]
+    responses = mean + added.sum(axis=0)  # in this order on every processor, as BLAS does not
     return sampled_crf(key_name("-".join(["emor", *(f"{weight:g}" for weight in weights)])), exposures, responses)
 
 

@@ -77,6 +77,13 @@ def mean_crf(kind: str, models: tuple[str, ...] | None = None) -> CameraResponse
     return response_of_stops(kind, np.mean(stops, axis=0))
 
 
+def weighted_sum(
+    weights: Float64[np.ndarray, " curves"], curves: Float64[np.ndarray, "curves values"]
+) -> Float64[np.ndarray, " values"]:
+    """Add curves one after another, the same bits on every processor, as BLAS does not."""
+    return (weights[:, None] * curves).sum(axis=0)
+
+
 @dataclass(frozen=True)
 class CurveDistribution:
     """Mean, principal components (times the deviation along each) and the curves that they were fitted to."""
@@ -91,14 +98,14 @@ class CurveDistribution:
         Args:
             spread: deviation of the multiples; above 1 because cameras differ more than the few measured ones.
         """
-        stops = self.mean + draw.normal(0, spread, len(self.components)) @ self.components
+        stops = self.mean + weighted_sum(draw.normal(0, spread, len(self.components)), self.components)
         return np.minimum(np.maximum.accumulate(stops), 0.0)
 
     def draw_mixture(self, draw: np.random.Generator, parts: int = 3) -> Stops:
         """Draw a weighted mean of a few measured curves; weights are uniform on the simplex."""
         parts = min(parts, len(self.curves))
         chosen = draw.choice(len(self.curves), parts, replace=False)
-        return draw.dirichlet(np.ones(parts)) @ self.curves[chosen]
+        return weighted_sum(draw.dirichlet(np.ones(parts)), self.curves[chosen])
 
 
 @cache
