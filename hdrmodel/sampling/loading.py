@@ -1,16 +1,31 @@
 """Samples to this process: its share of each batch, loaded ahead."""
 
+import atexit
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from typing import Any
+from weakref import WeakSet
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from hdrdata.machine import check_socket_paths
+
+
+_STARTED: WeakSet[BaseProcess] = WeakSet()  # processes that load samples
+
+
+@atexit.register  # after multiprocessing's own function, so that it is called before, which waits for all processes
+def _kill_loaders() -> None:
+    """Kill processes that an exception keeps at the end of the program: they ignore SIGTERM."""
+    for process in active_children():
+        if process in _STARTED:
+            process.kill()
 
 
 @dataclass(frozen=True)
@@ -105,8 +120,10 @@ def load_pairs(dataset: Dataset, share: Share, workers: int) -> Iterator[dict]:
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=_begin_loading,
     )
+    before = active_children()
     with _signals_ignored() if workers else nullcontext():
         batches = iter(loader)
+    _STARTED.update(process for process in active_children() if process not in before)
     while True:
         try:
             batch = next(batches)

@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -6,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from shared_files import ROOT
 
 from hdrdata.samples.layout import IntegrityError
 from hdrdata.stream.shard_reader import Shards
@@ -254,3 +258,34 @@ def test_turned_radiance_stays_half_floats_within_the_range_of_its_neighbours():
     cut = Cut(10, 10, 16, angle=33).of(radiance)
     assert cut.dtype == np.float16
     assert np.isfinite(cut).all() and cut.min() >= 0 and cut.max() <= radiance.max()
+
+
+WITHOUT_CATCHING = """
+from torch.utils.data import Dataset
+
+from hdrmodel.sampling.loading import Share, load_pairs
+
+
+class Samples(Dataset):
+    def __getitem__(self, position):
+        return {"position": position}
+
+
+def train():
+    batches = load_pairs(Samples(), Share(1, 0, 9), workers=1)
+    next(batches)
+    raise ValueError("a loss that is not finite")
+
+
+if __name__ == "__main__":
+    train()
+"""
+
+
+def test_a_program_that_fails_with_a_loader_process_ends(tmp_path):
+    """The exception keeps the loader, whose process ignores SIGTERM: the program waited for it for ever."""
+    (tmp_path / "program.py").write_text(WITHOUT_CATCHING)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    program = subprocess.run([sys.executable, tmp_path / "program.py"], env=environment, capture_output=True,
+                             text=True, timeout=120, check=False)  # fmt: skip
+    assert program.returncode == 1 and program.stderr.rstrip().endswith("ValueError: a loss that is not finite")
