@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from hdrdata.machine import check_socket_paths
 
-
 _STARTED: WeakSet[BaseProcess] = WeakSet()  # processes that load samples
 
 
