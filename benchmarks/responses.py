@@ -117,11 +117,12 @@ def kind_of(model: str) -> FileKind:
 def scores_of(network, view: RadianceSample, model: str, models: tuple[str, ...], quality: int) -> dict[str, float]:
     """Return PU21-PSNR by response of a JPEG of a view by a model."""
     own = rounded(srgb_crf() if model == "sRGB" else measured_crf(model))
-    stack = look_up(view.radiance.view(np.uint16), exposure_table(own, 1.0, "round255"))
-    jpeg = cv2.imencode(".jpg", stack, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    stack = np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
-    case = Case(view.key, view.key, view.scene, own, (0.0,), stack[None], view.radiance.astype(np.float32))
-    made = lights_of(network, stack.astype(np.float32) / 255, kind_of(model), own, models)
+    exact = look_up(view.radiance.view(np.uint16), exposure_table(own, 1.0, "round255"))
+    jpeg = cv2.imencode(".jpg", exact, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    photo = np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
+    # the gain is over values that did not clip: JPEG moves some that did below white, and lamps would decide the gain
+    case = Case(view.key, view.key, view.scene, own, (0.0,), exact[None], view.radiance.astype(np.float32))
+    made = lights_of(network, photo.astype(np.float32) / 255, kind_of(model), own, models)
     estimates = [Estimate(None, light.astype(np.float32)) for light in made.values()]
     found, _ = measure(case, estimates, COLUMNS, {"psnr_pu21": psnr_pu21}, CONFIG)
     return {name: row["psnr_pu21_gain"] for name, row in zip(made, found, strict=True)}
