@@ -122,6 +122,13 @@ def sigmoid_crf(name: str, n: float, sigma: float) -> CameraResponse:
     return CameraResponse(name, forward, inverse)
 
 
+def weighted_sum(
+    weights: Float64[np.ndarray, " curves"], curves: Float64[np.ndarray, "curves values"]
+) -> Float64[np.ndarray, " values"]:
+    """Add curves one after another, the same bits on every processor, as BLAS does not."""
+    return (weights[:, None] * curves).sum(axis=0)
+
+
 def emor_crf(model: EmorModel, weights: tuple[float, ...]) -> CameraResponse:
     """Return f0 + sum of weights times the basis curves that `read_emor` read; its name contains the weights.
 
@@ -129,8 +136,7 @@ def emor_crf(model: EmorModel, weights: tuple[float, ...]) -> CameraResponse:
         ValueError: if that is no rising curve.
     """
     mean, basis, exposures = model
-    added = np.asarray(weights, dtype=np.float64)[:, None] * basis[: len(weights)]
-    responses = mean + added.sum(axis=0)  # in this order on every processor, as BLAS does not
+    responses = mean + weighted_sum(np.asarray(weights, dtype=np.float64), basis[: len(weights)])
     return sampled_crf(key_name("-".join(["emor", *(f"{weight:g}" for weight in weights)])), exposures, responses)
 
 

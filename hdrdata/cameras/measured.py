@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float64
 
-from hdrdata.cameras.crf import CameraResponse, key_name, sampled_crf
+from hdrdata.cameras.crf import CameraResponse, key_name, sampled_crf, weighted_sum
 from hdrdata.cameras.crf_files import read_shipped_table
 
 MODELS = (
@@ -75,13 +75,6 @@ def mean_crf(kind: str, models: tuple[str, ...] | None = None) -> CameraResponse
     if not stops:
         raise ValueError(f"models {', '.join(chosen)}: no {kind} among them; expected at least one")
     return response_of_stops(kind, np.mean(stops, axis=0))
-
-
-def weighted_sum(
-    weights: Float64[np.ndarray, " curves"], curves: Float64[np.ndarray, "curves values"]
-) -> Float64[np.ndarray, " values"]:
-    """Add curves one after another, the same bits on every processor, as BLAS does not."""
-    return (weights[:, None] * curves).sum(axis=0)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """The three ways in which networks predict the light of a photograph of any size, by what a variant `reads`."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -82,27 +83,26 @@ class Shot:
         made = self.finish(radiance, None, camera)
         if not self.keep_stack:
             return made
-        stack = _levels(expose_again(radiance, to_ldr(self.ldr), HALF_STOPS, camera))
-        return Prediction(radiance, stack, camera, self.clipped)
+        return replace(made, stack=_levels(expose_again(radiance, to_ldr(self.ldr), HALF_STOPS, camera)))
 
 
-@runtime_checkable
-class Predictor(Protocol):
+class Predictor(ABC):
     """A network that predicts the light of photographs."""
 
+    @abstractmethod
     def check(self, origin: Origin, keep_stack: bool) -> None:
         """Raise ValueError if it makes no light from `origin`, or no stack on the way."""
 
     def evidence(self, ldr: Photograph) -> Evidence:
         """Return the evidence for the camera response of one photograph; ValueError if the network gives none."""
-        ...
+        raise ValueError("--same-camera: these weights predict no light by level; expected weights of 'lightunet'")
 
+    @abstractmethod
     def predict(self, shot: Shot) -> Prediction:
         """Reconstruct one photograph."""
-        ...
 
 
-class _Whole:
+class _Whole(Predictor):
     """A network that takes the whole photograph at once."""
 
     network: RadianceNetwork
@@ -110,14 +110,6 @@ class _Whole:
     def check(self, origin: Origin, keep_stack: bool) -> None:
         if origin != "stack":
             raise ValueError(f"from {origin!r}: {self.network.config.variant} does not estimate X; expected 'stack'")
-
-    def evidence(self, ldr: Photograph) -> Evidence:
-        return no_evidence()
-
-
-def no_evidence() -> Evidence:
-    """Refuse weights that give no evidence for a response."""
-    raise ValueError("--same-camera: these weights predict no light by level; expected weights of 'lightunet'")
 
 
 class LightPredictor(_Whole):
@@ -155,7 +147,7 @@ class RadiancePredictor(_Whole):
         return shot.finish_exposed(keep_levels(photograph, estimate, camera), camera)
 
 
-class ExposurePredictor:
+class ExposurePredictor(Predictor):
     """Estimate X and, of it, eight more exposures, which are merged, tile by tile."""
 
     def __init__(self, subnetworks: tuple[Subnetwork, ...], tile: int | None):
@@ -165,9 +157,6 @@ class ExposurePredictor:
     def check(self, origin: Origin, keep_stack: bool) -> None:
         if origin == "irradiance" and keep_stack:
             raise ValueError("from 'irradiance' no stack is made; expected from 'stack'")
-
-    def evidence(self, ldr: Photograph) -> Evidence:
-        return no_evidence()
 
     def predict(self, shot: Shot) -> Prediction:
         frame = Frame(shot.ldr)
